@@ -1,0 +1,1 @@
+//! merganser._core

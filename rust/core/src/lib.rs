@@ -1,0 +1,16 @@
+//! merganser-core: exact, fast subword tokenization. No Python, no printing, no environment.
+//!
+//! A [`Definition`] is the data a tokenizer is made of; formats read and write it. A [`Tokenizer`] is compiled from one.
+//! `DESIGN.md` beside this crate says why the algorithms are right.
+#![forbid(unsafe_code)]
+
+pub mod added_tokens;
+pub mod decoder;
+pub mod definition;
+pub mod error;
+pub mod normalizer;
+pub mod post_processor;
+pub mod pre_tokenizer;
+
+pub use definition::Definition;
+pub use error::{Error, Result};

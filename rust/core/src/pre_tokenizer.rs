@@ -1,0 +1,168 @@
+//! Pre-tokenizers: split a part of the text into pre-tokens, within which alone the model works.
+//!
+//! This is the generic form, which says what a pre-tokenizer means: plain, by a real regular-expression engine with a
+//! step limit. [`crate::compiled`] holds the fast splitters for the patterns it recognises, and tests hold the two equal.
+
+pub mod byte_level;
+pub mod pattern;
+pub mod split;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::post_processor::ByteLevelOptions;
+use crate::pre_tokenizer::pattern::Matcher;
+
+/// A pre-tokenizer, one variant a kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PreTokenizer {
+    /// A prefix space if asked, then a split by the GPT-2 pattern if asked; marks the model as one over bytes.
+    ByteLevel(ByteLevelOptions),
+    /// A split by a pattern.
+    Split(Split),
+    /// Each in turn, on the pre-tokens of the one before.
+    Sequence(Vec<PreTokenizer>),
+}
+
+/// The data of [`PreTokenizer::Split`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// What to look for.
+    pub pattern: Pattern,
+    /// What becomes of a match.
+    pub behavior: SplitBehavior,
+    /// Whether matches and the text between them change roles.
+    pub invert: bool,
+}
+
+/// What a split looks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pattern {
+    /// This very text.
+    Literal(String),
+    /// A regular expression.
+    Regex(String),
+}
+
+/// What becomes of a match. With the pattern `-` on `a-b--c`:
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SplitBehavior {
+    /// `a` `b` `c`
+    Removed,
+    /// `a` `-` `b` `-` `-` `c`
+    Isolated,
+    /// `a-` `b-` `-` `c`
+    MergedWithPrevious,
+    /// `a` `-b` `-` `-c`
+    MergedWithNext,
+    /// `a` `-` `b` `--` `c`
+    Contiguous,
+}
+
+/// A pre-tokenizer with its patterns built, ready to run.
+#[derive(Debug)]
+pub struct GenericPreTokenizer {
+    stages: Vec<Stage>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    PrefixSpace,
+    Split { matcher: Matcher, behavior: SplitBehavior, invert: bool },
+}
+
+/// The outcome of pre-tokenizing a part: the text, rewritten where a stage inserted spaces, and the pre-tokens in it.
+#[derive(Debug)]
+pub struct PreTokens<'a> {
+    /// The text the ranges index.
+    pub text: Cow<'a, str>,
+    /// Increasing, disjoint, on character boundaries, none empty.
+    pub ranges: Vec<Range<usize>>,
+}
+
+impl GenericPreTokenizer {
+    /// Builds the patterns.
+    ///
+    /// # Errors
+    /// [`crate::Error::Unsupported`] for a pattern that means something else elsewhere, [`crate::Error::Format`] for an
+    /// invalid one.
+    pub fn new(pre_tokenizer: Option<&PreTokenizer>) -> Result<Self> {
+        let mut stages = Vec::new();
+        if let Some(pre_tokenizer) = pre_tokenizer {
+            push_stages(pre_tokenizer, "pre_tokenizer", &mut stages)?;
+        }
+        Ok(Self { stages })
+    }
+
+    /// Splits `text`.
+    ///
+    /// # Errors
+    /// [`crate::Error::PatternLimit`] when a pattern needs too many steps.
+    pub fn pre_tokenize<'a>(&self, text: &'a str) -> Result<PreTokens<'a>> {
+        let mut pre_tokens = PreTokens { text: Cow::Borrowed(text), ranges: Vec::new() };
+        if !text.is_empty() {
+            pre_tokens.ranges.push(0..text.len());
+        }
+        for stage in &self.stages {
+            match stage {
+                Stage::PrefixSpace => byte_level::add_prefix_spaces(&mut pre_tokens),
+                Stage::Split { matcher, behavior, invert } => {
+                    let mut ranges = Vec::with_capacity(pre_tokens.ranges.len());
+                    for range in pre_tokens.ranges {
+                        let piece = pre_tokens.text.get(range.clone()).unwrap_or_default();
+                        split::split(piece, matcher, *behavior, *invert, range.start, &mut ranges)?;
+                    }
+                    pre_tokens.ranges = ranges;
+                }
+            }
+        }
+        Ok(pre_tokens)
+    }
+}
+
+fn push_stages(
+    pre_tokenizer: &PreTokenizer,
+    place: &str,
+    stages: &mut Vec<Stage>,
+) -> Result<()> {
+    match pre_tokenizer {
+        PreTokenizer::ByteLevel(options) => {
+            if options.add_prefix_space {
+                stages.push(Stage::PrefixSpace);
+            }
+            if options.use_regex {
+                let matcher = Matcher::regex(byte_level::GPT2_PATTERN, place)?;
+                stages.push(Stage::Split {
+                    matcher,
+                    behavior: SplitBehavior::Isolated,
+                    invert: false,
+                });
+            }
+        }
+        PreTokenizer::Split(Split { pattern, behavior, invert }) => {
+            let matcher = match pattern {
+                Pattern::Literal(text) => Matcher::literal(text),
+                Pattern::Regex(text) => Matcher::regex(text, &format!("{place}.pattern.Regex"))?,
+            };
+            stages.push(Stage::Split { matcher, behavior: *behavior, invert: *invert });
+        }
+        PreTokenizer::Sequence(pre_tokenizers) => {
+            for (i, inner) in pre_tokenizers.iter().enumerate() {
+                push_stages(inner, &format!("{place}.pretokenizers[{i}]"), stages)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl PreTokenizer {
+    /// Whether the model behind works on bytes: whether any stage is `ByteLevel`.
+    pub fn is_byte_level(&self) -> bool {
+        match self {
+            Self::ByteLevel(_) => true,
+            Self::Split(_) => false,
+            Self::Sequence(inner) => inner.iter().any(Self::is_byte_level),
+        }
+    }
+}

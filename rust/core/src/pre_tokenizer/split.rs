@@ -1,0 +1,82 @@
+//! Splitting by a pattern, with Hugging Face's five behaviours.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::pre_tokenizer::SplitBehavior;
+use crate::pre_tokenizer::pattern::Matcher;
+
+/// Appends the pre-tokens of `text`, moved by `base`, to `out`.
+pub(super) fn split(
+    text: &str,
+    matcher: &Matcher,
+    behavior: SplitBehavior,
+    invert: bool,
+    base: usize,
+    out: &mut Vec<Range<usize>>,
+) -> Result<()> {
+    let first = out.len();
+    let mut was_match = false;
+    let mut is_first = true;
+    let mut carry: Option<usize> = None;
+    for_each_span(text, matcher, |range, is_match| {
+        let is_match = is_match != invert;
+        match behavior {
+            SplitBehavior::Removed => {
+                if !is_match {
+                    out.push(range);
+                }
+            }
+            SplitBehavior::Isolated => out.push(range),
+            SplitBehavior::Contiguous => match out.last_mut() {
+                Some(last) if !is_first && is_match == was_match => last.end = range.end,
+                _ => out.push(range),
+            },
+            SplitBehavior::MergedWithPrevious => match out.last_mut() {
+                Some(last) if !is_first && is_match && !was_match => last.end = range.end,
+                _ => out.push(range),
+            },
+            SplitBehavior::MergedWithNext => {
+                if is_match {
+                    if let Some(start) = carry.replace(range.start) {
+                        out.push(start..range.start);
+                    }
+                } else {
+                    let start = carry.take().unwrap_or(range.start);
+                    out.push(start..range.end);
+                }
+            }
+        }
+        was_match = is_match;
+        is_first = false;
+    })?;
+    if let Some(start) = carry {
+        out.push(start..text.len());
+    }
+    for range in &mut out[first..] {
+        *range = range.start + base..range.end + base;
+    }
+    Ok(())
+}
+
+/// Calls `each` for every match and every stretch between matches, in order; none is empty.
+fn for_each_span(
+    text: &str,
+    matcher: &Matcher,
+    mut each: impl FnMut(Range<usize>, bool),
+) -> Result<()> {
+    let mut end = 0;
+    matcher.for_each_match(text, |range| {
+        if range.start > end {
+            each(end..range.start, false);
+        }
+        if !range.is_empty() {
+            each(range.clone(), true);
+        }
+        end = range.end;
+    })?;
+    if end < text.len() {
+        each(end..text.len(), false);
+    }
+    Ok(())
+}
