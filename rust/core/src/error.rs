@@ -62,6 +62,16 @@ pub enum Error {
         /// Offset of the first invalid byte.
         byte_offset: u64,
     },
+    /// A file of documents holds bytes that are not UTF-8 text.
+    #[error(
+        "{place}: invalid UTF-8 at byte {byte_offset}; pass errors=\"replace\" to read U+FFFD instead"
+    )]
+    InvalidFileText {
+        /// The file, and the line when it has lines: `a.jsonl, line 3`.
+        place: String,
+        /// Offset of the first invalid byte in the decompressed file.
+        byte_offset: u64,
+    },
     /// A regular expression needed more steps than allowed on this text.
     #[error("the pattern {pattern:?} exceeded its step limit near byte {byte_offset} of the text")]
     PatternLimit {
@@ -105,7 +115,11 @@ impl Error {
         place: impl Into<String>,
         problem: impl Into<String>,
     ) -> Self {
-        Self::Format { format, place: place.into(), problem: problem.into() }
+        Self::Format {
+            format,
+            place: place.into(),
+            problem: problem.into(),
+        }
     }
 
     /// A [`Error::Unsupported`] from its three parts.
@@ -114,7 +128,11 @@ impl Error {
         place: impl Into<String>,
         problem: impl Into<String>,
     ) -> Self {
-        Self::Unsupported { format, place: place.into(), problem: problem.into() }
+        Self::Unsupported {
+            format,
+            place: place.into(),
+            problem: problem.into(),
+        }
     }
 }
 
@@ -125,6 +143,10 @@ struct Place<'a>(&'a str);
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { Ok(()) } else { write!(f, " {}", self.0) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " {}", self.0)
+        }
     }
 }

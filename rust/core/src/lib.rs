@@ -7,6 +7,7 @@
 pub mod added_tokens;
 pub mod decoder;
 pub mod definition;
+pub mod documents;
 pub mod error;
 pub mod normalizer;
 pub mod post_processor;
