@@ -23,10 +23,18 @@ mod python {
 
 /// The Python exception for an error of the core, its message unchanged.
 pub(crate) fn to_py_err(error: &Error) -> PyErr {
-    let message = error.to_string();
     match error {
+        Error::Io(error) => os_error(error),
+        Error::Interrupted => PyKeyboardInterrupt::new_err(()),
+        _ => with_message(error, error.to_string()),
+    }
+}
+
+fn with_message(error: &Error, message: String) -> PyErr {
+    match error {
+        Error::InBatch { error, .. } => with_message(error, message),
         Error::Config(_) => python::ConfigError::new_err(message),
-        Error::Vocab(_) => python::VocabError::new_err(message),
+        Error::Vocab(_) | Error::Unencodable { .. } => python::VocabError::new_err(message),
         Error::Format { .. } => python::FormatError::new_err(message),
         Error::Unsupported { .. } => python::UnsupportedError::new_err(message),
         Error::UnknownToken { .. } => python::UnknownTokenError::new_err(message),
@@ -35,11 +43,8 @@ pub(crate) fn to_py_err(error: &Error) -> PyErr {
             python::TextError::new_err(message)
         }
         Error::PatternLimit { .. } => python::PatternLimitError::new_err(message),
-        Error::Io(error) => os_error(error),
-        Error::Interrupted => PyKeyboardInterrupt::new_err(()),
-        Error::Internal(_) => python::InternalError::new_err(message),
-        // The enum may grow: a variant that nobody mapped is a bug of ours.
-        _ => python::InternalError::new_err(format!("unmapped error: {message}")),
+        // A bug of ours; so is a variant that nobody mapped, as the enum may grow.
+        _ => python::InternalError::new_err(message),
     }
 }
 

@@ -3,6 +3,13 @@
 //! Two passes, as in Hugging Face's library: tokens with `is_normalized == false` are looked for in the raw text, the others
 //! in what the normalizer makes of the rest. Each pass is leftmost-longest. What is between goes on to the pre-tokenizer.
 
+use std::ops::Range;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use crate::char_class;
+use crate::error::{Error, Result};
+
 /// A token that is matched in the text as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddedToken {
@@ -20,4 +27,222 @@ pub struct AddedToken {
     pub is_normalized: bool,
     /// Whether it is special: never produced from ordinary text unless the caller allows it.
     pub is_special: bool,
+}
+
+/// What becomes of a special token's text inside ordinary text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnSpecial {
+    /// An error, so that text never becomes a control token unnoticed.
+    Raise,
+    /// It is encoded as the special token.
+    Encode,
+    /// It is ordinary text, as if the special token did not exist.
+    Text,
+}
+
+/// A stretch of text between or at added tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// Ordinary text.
+    Text(Range<usize>),
+    /// An added token, with the white space that it swallows.
+    Token {
+        /// Index in [`AddedTokens::tokens`].
+        index: usize,
+        /// Where its content starts.
+        start: usize,
+    },
+}
+
+/// The added tokens of a tokenizer, ready to be found.
+#[derive(Debug)]
+pub struct AddedTokens {
+    tokens: Vec<AddedToken>,
+    raw: Pass,
+    normalized: Pass,
+}
+
+/// The tokens of one pass: one automaton with the special tokens, one without.
+#[derive(Debug)]
+struct Pass {
+    all: Option<Finder>,
+    ordinary: Option<Finder>,
+}
+
+#[derive(Debug)]
+struct Finder {
+    automaton: AhoCorasick,
+    /// Index in the list of tokens of each pattern.
+    indices: Vec<usize>,
+}
+
+impl AddedTokens {
+    /// Builds the automata; `normalize` is the tokenizer's normalizer.
+    ///
+    /// # Errors
+    /// [`Error::Vocab`] when the tokens together are too large for an automaton.
+    pub fn new(tokens: Vec<AddedToken>, normalize: impl Fn(&str) -> String) -> Result<Self> {
+        let pass = |is_normalized: bool| -> Result<Pass> {
+            let finder = |with_special: bool| {
+                let indices = (0..tokens.len())
+                    .filter(|&i| {
+                        tokens[i].is_normalized == is_normalized
+                            && (with_special || !tokens[i].is_special)
+                    })
+                    .collect();
+                Finder::new(indices, |i| {
+                    if is_normalized {
+                        normalize(&tokens[i].content)
+                    } else {
+                        tokens[i].content.clone()
+                    }
+                })
+            };
+            Ok(Pass {
+                all: finder(true)?,
+                ordinary: finder(false)?,
+            })
+        };
+        let (raw, normalized) = (pass(false)?, pass(true)?);
+        Ok(Self {
+            tokens,
+            raw,
+            normalized,
+        })
+    }
+
+    /// The tokens, in the definition's order.
+    pub fn tokens(&self) -> &[AddedToken] {
+        &self.tokens
+    }
+
+    /// Cuts raw text at the tokens that are looked for there.
+    ///
+    /// # Errors
+    /// [`Error::DisallowedSpecial`] under [`OnSpecial::Raise`].
+    pub fn cut_raw(&self, text: &str, on_special: OnSpecial) -> Result<Vec<Part>> {
+        self.cut(&self.raw, text, on_special)
+    }
+
+    /// Cuts normalized text at the tokens that are looked for there.
+    ///
+    /// # Errors
+    /// [`Error::DisallowedSpecial`] under [`OnSpecial::Raise`]; its offset is one into the normalized text.
+    pub fn cut_normalized(&self, text: &str, on_special: OnSpecial) -> Result<Vec<Part>> {
+        self.cut(&self.normalized, text, on_special)
+    }
+
+    fn cut(&self, pass: &Pass, text: &str, on_special: OnSpecial) -> Result<Vec<Part>> {
+        let finder = match on_special {
+            OnSpecial::Text => &pass.ordinary,
+            OnSpecial::Raise | OnSpecial::Encode => &pass.all,
+        };
+        let whole = |end: usize| {
+            if end == 0 {
+                Vec::new()
+            } else {
+                vec![Part::Text(0..end)]
+            }
+        };
+        let Some(finder) = finder else {
+            return Ok(whole(text.len()));
+        };
+        let mut parts = Vec::new();
+        let mut end = 0;
+        for found in finder.automaton.find_iter(text) {
+            let index = finder.indices[found.pattern().as_usize()];
+            let token = &self.tokens[index];
+            let (before, after) = (
+                &text.as_bytes()[..found.start()],
+                &text.as_bytes()[found.end()..],
+            );
+            if token.is_single_word && (ends_with_word(before) || starts_with_word(after)) {
+                continue;
+            }
+            if token.is_special && on_special == OnSpecial::Raise {
+                return Err(Error::DisallowedSpecial {
+                    token: token.content.clone(),
+                    byte_offset: found.start(),
+                });
+            }
+            let stripped = if token.strips_left {
+                white_space_at_end(before)
+            } else {
+                0
+            };
+            let start = (found.start() - stripped).max(end);
+            if start > end {
+                parts.push(Part::Text(end..start));
+            }
+            parts.push(Part::Token {
+                index,
+                start: found.start(),
+            });
+            let swallowed = if token.strips_right {
+                white_space_at_start(after)
+            } else {
+                0
+            };
+            end = found.end() + swallowed;
+        }
+        if parts.is_empty() {
+            return Ok(whole(text.len()));
+        }
+        if end < text.len() {
+            parts.push(Part::Text(end..text.len()));
+        }
+        Ok(parts)
+    }
+}
+
+impl Finder {
+    fn new(indices: Vec<usize>, content: impl Fn(usize) -> String) -> Result<Option<Self>> {
+        // An empty content (a normalizer may leave nothing) matches nowhere.
+        let (indices, contents): (Vec<usize>, Vec<String>) = indices
+            .into_iter()
+            .map(|i| (i, content(i)))
+            .filter(|(_, text)| !text.is_empty())
+            .unzip();
+        if indices.is_empty() {
+            return Ok(None);
+        }
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(contents)
+            .map_err(|problem| Error::Vocab(format!("added tokens: {problem}")))?;
+        Ok(Some(Self { automaton, indices }))
+    }
+}
+
+fn starts_with_word(text: &[u8]) -> bool {
+    char_class::at(text, 0).0 & char_class::WORD != 0
+}
+
+fn ends_with_word(text: &[u8]) -> bool {
+    last_flags(text) & char_class::WORD != 0
+}
+
+fn last_flags(text: &[u8]) -> u8 {
+    text.len()
+        .checked_sub(char_class::last_len(text))
+        .map_or(0, |start| char_class::at(text, start).0)
+}
+
+fn white_space_at_start(text: &[u8]) -> usize {
+    let mut place = 0;
+    loop {
+        let (flags, len) = char_class::at(text, place);
+        if flags & char_class::WHITE_SPACE == 0 {
+            return place;
+        }
+        place += len;
+    }
+}
+
+fn white_space_at_end(text: &[u8]) -> usize {
+    let mut end = text.len();
+    while last_flags(&text[..end]) & char_class::WHITE_SPACE != 0 {
+        end -= char_class::last_len(&text[..end]);
+    }
+    text.len() - end
 }

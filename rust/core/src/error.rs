@@ -56,6 +56,20 @@ pub enum Error {
         /// Where it starts in the text.
         byte_offset: usize,
     },
+    /// Text that the vocabulary has no token for.
+    #[error("the vocabulary has no token for the text at byte {byte_offset}")]
+    Unencodable {
+        /// Where in the text.
+        byte_offset: usize,
+    },
+    /// What went wrong in one text of a batch.
+    #[error("text {index}: {error}")]
+    InBatch {
+        /// Index of the text in the batch.
+        index: usize,
+        /// What went wrong there.
+        error: Box<Error>,
+    },
     /// Bytes that should be UTF-8 text are not.
     #[error("invalid UTF-8 at byte {byte_offset}")]
     InvalidText {
@@ -132,6 +146,34 @@ impl Error {
             format,
             place: place.into(),
             problem: problem.into(),
+        }
+    }
+}
+
+impl Error {
+    /// This error with offsets into a text moved by `n_bytes`: from a part of a text to the text.
+    #[must_use]
+    pub fn moved_by(mut self, n_bytes: usize) -> Self {
+        match &mut self {
+            Self::Unencodable { byte_offset }
+            | Self::PatternLimit { byte_offset, .. }
+            | Self::DisallowedSpecial { byte_offset, .. } => {
+                *byte_offset = byte_offset.saturating_add(n_bytes);
+            }
+            _ => {}
+        }
+        self
+    }
+
+    /// This error as one of text `index` of a batch.
+    #[must_use]
+    pub fn in_batch(self, index: usize) -> Self {
+        match self {
+            Self::Interrupted | Self::Internal(_) => self,
+            error => Self::InBatch {
+                index,
+                error: Box::new(error),
+            },
         }
     }
 }

@@ -5,13 +5,21 @@
 #![forbid(unsafe_code)]
 
 pub mod added_tokens;
+pub mod char_class;
+pub mod compiled;
 pub mod decoder;
 pub mod definition;
 pub mod documents;
 pub mod error;
+pub mod model;
 pub mod normalizer;
+pub mod parallel;
 pub mod post_processor;
 pub mod pre_tokenizer;
+pub mod progress;
+pub mod tokenizer;
+pub mod vocab;
 
 pub use definition::Definition;
 pub use error::{Error, Result};
+pub use tokenizer::Tokenizer;

@@ -4,6 +4,7 @@
 //! step limit. [`crate::compiled`] holds the fast splitters for the patterns it recognises, and tests hold the two equal.
 
 pub mod byte_level;
+pub mod known;
 pub mod pattern;
 pub mod split;
 
@@ -69,7 +70,11 @@ pub struct GenericPreTokenizer {
 #[derive(Debug)]
 enum Stage {
     PrefixSpace,
-    Split { matcher: Matcher, behavior: SplitBehavior, invert: bool },
+    Split {
+        matcher: Matcher,
+        behavior: SplitBehavior,
+        invert: bool,
+    },
 }
 
 /// The outcome of pre-tokenizing a part: the text, rewritten where a stage inserted spaces, and the pre-tokens in it.
@@ -100,14 +105,21 @@ impl GenericPreTokenizer {
     /// # Errors
     /// [`crate::Error::PatternLimit`] when a pattern needs too many steps.
     pub fn pre_tokenize<'a>(&self, text: &'a str) -> Result<PreTokens<'a>> {
-        let mut pre_tokens = PreTokens { text: Cow::Borrowed(text), ranges: Vec::new() };
+        let mut pre_tokens = PreTokens {
+            text: Cow::Borrowed(text),
+            ranges: Vec::new(),
+        };
         if !text.is_empty() {
             pre_tokens.ranges.push(0..text.len());
         }
         for stage in &self.stages {
             match stage {
                 Stage::PrefixSpace => byte_level::add_prefix_spaces(&mut pre_tokens),
-                Stage::Split { matcher, behavior, invert } => {
+                Stage::Split {
+                    matcher,
+                    behavior,
+                    invert,
+                } => {
                     let mut ranges = Vec::with_capacity(pre_tokens.ranges.len());
                     for range in pre_tokens.ranges {
                         let piece = pre_tokens.text.get(range.clone()).unwrap_or_default();
@@ -121,11 +133,7 @@ impl GenericPreTokenizer {
     }
 }
 
-fn push_stages(
-    pre_tokenizer: &PreTokenizer,
-    place: &str,
-    stages: &mut Vec<Stage>,
-) -> Result<()> {
+fn push_stages(pre_tokenizer: &PreTokenizer, place: &str, stages: &mut Vec<Stage>) -> Result<()> {
     match pre_tokenizer {
         PreTokenizer::ByteLevel(options) => {
             if options.add_prefix_space {
@@ -140,12 +148,20 @@ fn push_stages(
                 });
             }
         }
-        PreTokenizer::Split(Split { pattern, behavior, invert }) => {
+        PreTokenizer::Split(Split {
+            pattern,
+            behavior,
+            invert,
+        }) => {
             let matcher = match pattern {
                 Pattern::Literal(text) => Matcher::literal(text),
                 Pattern::Regex(text) => Matcher::regex(text, &format!("{place}.pattern.Regex"))?,
             };
-            stages.push(Stage::Split { matcher, behavior: *behavior, invert: *invert });
+            stages.push(Stage::Split {
+                matcher,
+                behavior: *behavior,
+                invert: *invert,
+            });
         }
         PreTokenizer::Sequence(pre_tokenizers) => {
             for (i, inner) in pre_tokenizers.iter().enumerate() {

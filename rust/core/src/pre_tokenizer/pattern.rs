@@ -110,7 +110,22 @@ fn refuse_ambiguous_syntax(pattern: &str, place: &str) -> Result<()> {
     while let Some(c) = chars.next() {
         match c {
             '\\' => match chars.next() {
-                Some(escaped @ ('A' | 'B' | 'G' | 'H' | 'K' | 'R' | 'X' | 'Z' | 'b' | 'g' | 'h' | 'k' | 'z' | '0'..='9')) => {
+                Some(
+                    escaped @ ('A'
+                    | 'B'
+                    | 'G'
+                    | 'H'
+                    | 'K'
+                    | 'R'
+                    | 'X'
+                    | 'Z'
+                    | 'b'
+                    | 'g'
+                    | 'h'
+                    | 'k'
+                    | 'z'
+                    | '0'..='9'),
+                ) => {
                     return refuse(&format!("\\{escaped}"));
                 }
                 _ => previous = '\0',

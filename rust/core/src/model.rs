@@ -1,0 +1,3 @@
+//! Models: turn a pre-token into ids.
+
+pub mod bpe;

@@ -1,0 +1,196 @@
+//! Byte-level byte-pair encoding (Sennrich, Haddow, Birch 2016, section 3.2; Radford et al. 2019, section 2.2).
+//!
+//! A pre-token starts as its bytes. The adjacent pair whose merge has the best (lowest) rank is replaced by its product, the
+//! leftmost first where ranks are equal, until no adjacent pair has a merge.
+//!
+//! Two ways to the same result: short pre-tokens rescan a few symbols for the best rank; long ones keep the candidate
+//! merges in a heap ordered by (rank, place), so that n bytes cost O(n log n) whatever the vocabulary.
+
+mod long;
+mod pairs;
+
+use rustc_hash::FxHashMap;
+
+use crate::definition::BpeDefinition;
+use crate::error::{Error, Result};
+use crate::pre_tokenizer::byte_level;
+use crate::vocab::{BytesIndex, Vocab};
+
+use pairs::PairTable;
+
+pub use long::LongScratch;
+
+/// Up to this many bytes a pre-token is merged by rescanning.
+const SHORT: usize = 48;
+/// No id.
+const NONE: u32 = u32::MAX;
+
+/// A BPE model ready to run.
+#[derive(Debug)]
+pub struct Bpe {
+    vocab: Vocab,
+    index: BytesIndex,
+    pairs: PairTable,
+    byte_ids: Box<[u32; 256]>,
+    ignore_merges: bool,
+}
+
+impl Bpe {
+    /// Builds the tables.
+    ///
+    /// # Errors
+    /// [`Error::Vocab`] when a merge names an id that is not in the vocabulary or makes a token that is not in it.
+    pub fn new(definition: &BpeDefinition) -> Result<Self> {
+        let mut vocab = Vocab::default();
+        let mut spelled = Vec::with_capacity(definition.vocab.len());
+        let mut byte_ids = Box::new([NONE; 256]);
+        for (text, id) in &definition.vocab {
+            // A token that is not spelled in the byte alphabet cannot come out of merging; it stands for its own text.
+            let Some(bytes) = byte_level::bytes_of(text) else {
+                vocab.insert(*id, text.as_bytes())?;
+                continue;
+            };
+            vocab.insert(*id, &bytes)?;
+            spelled.push(*id);
+            if let [byte] = bytes[..] {
+                byte_ids[usize::from(byte)] = *id;
+            }
+        }
+        let index = BytesIndex::new(&vocab, spelled.into_iter());
+        let pairs = PairTable::new(&products(definition)?, &byte_ids);
+        Ok(Self {
+            vocab,
+            index,
+            pairs,
+            byte_ids,
+            ignore_merges: definition.ignore_merges,
+        })
+    }
+
+    /// The bytes of the model's own tokens (added tokens are not among them).
+    pub fn vocab(&self) -> &Vocab {
+        &self.vocab
+    }
+
+    /// The token that `bytes` as a whole are, whether or not merging produces it.
+    pub fn token_id(&self, bytes: &[u8]) -> Option<u32> {
+        self.index.get(&self.vocab, bytes)
+    }
+
+    /// Appends the ids of a pre-token.
+    ///
+    /// # Errors
+    /// [`Error::Unencodable`] with the offset, in the pre-token, of the first byte that the vocabulary has no token
+    /// for; [`Error::Config`] for a pre-token of 4 GiB or more.
+    #[inline]
+    pub fn encode_pre_token(
+        &self,
+        pre_token: &[u8],
+        scratch: &mut LongScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        if self.ignore_merges
+            && let Some(id) = self.token_id(pre_token)
+        {
+            ids.push(id);
+            return Ok(());
+        }
+        self.merge(pre_token, scratch, ids)
+    }
+
+    fn merge(&self, pre_token: &[u8], scratch: &mut LongScratch, ids: &mut Vec<u32>) -> Result<()> {
+        let first = ids.len();
+        ids.extend(
+            pre_token
+                .iter()
+                .map(|&byte| self.byte_ids[usize::from(byte)]),
+        );
+        if let Some(byte_offset) = ids[first..].iter().position(|&id| id == NONE) {
+            ids.truncate(first);
+            return Err(Error::Unencodable { byte_offset });
+        }
+        if pre_token.len() <= SHORT {
+            let kept = self.merge_short(pre_token, &mut ids[first..]);
+            ids.truncate(first + kept);
+            return Ok(());
+        }
+        let n = u32::try_from(pre_token.len())
+            .map_err(|_| Error::Config("a pre-token must be shorter than 4 GiB".to_owned()))?;
+        self.merge_long(scratch, &mut ids[first..], n);
+        let mut kept = first;
+        for place in first..ids.len() {
+            if ids[place] != NONE {
+                ids[kept] = ids[place];
+                kept += 1;
+            }
+        }
+        ids.truncate(kept);
+        Ok(())
+    }
+
+    /// Merges `symbols`, the ids of the bytes of `pre_token`, in place; returns how many are left.
+    fn merge_short(&self, pre_token: &[u8], symbols: &mut [u32]) -> usize {
+        // ranks[i] is the rank of the pair at (i, i + 1), products[i] its product.
+        let mut ranks = [NONE; SHORT];
+        let mut products = [NONE; SHORT];
+        let mut n = symbols.len();
+        for (i, pair) in pre_token.windows(2).enumerate() {
+            (ranks[i], products[i]) = self.pairs.of_bytes(pair[0], pair[1]);
+        }
+        loop {
+            let Some((best, &rank)) = ranks[..n.saturating_sub(1)]
+                .iter()
+                .enumerate()
+                .min_by_key(|&(_, &rank)| rank)
+            else {
+                return n;
+            };
+            if rank == NONE {
+                return n;
+            }
+            symbols[best] = products[best];
+            symbols.copy_within(best + 2..n, best + 1);
+            ranks.copy_within(best + 1..n, best);
+            products.copy_within(best + 1..n, best);
+            n -= 1;
+            if best > 0 {
+                (ranks[best - 1], products[best - 1]) =
+                    self.pairs.get(symbols[best - 1], symbols[best]);
+            }
+            if best + 1 < n {
+                (ranks[best], products[best]) = self.pairs.get(symbols[best], symbols[best + 1]);
+            }
+        }
+    }
+}
+
+/// Rank and product of every pair that has a merge. A pair given twice keeps the later rank, as in `tokenizers`.
+fn products(definition: &BpeDefinition) -> Result<FxHashMap<(u32, u32), (u32, u32)>> {
+    let mut text_of: FxHashMap<u32, &str> = FxHashMap::default();
+    let mut id_of: FxHashMap<&str, u32> = FxHashMap::default();
+    for (text, id) in &definition.vocab {
+        text_of.insert(*id, text);
+        id_of.insert(text, *id);
+    }
+    let mut products = FxHashMap::default();
+    let mut product = String::new();
+    for (rank, &(left, right)) in (0_u32..).zip(&definition.merges) {
+        let text = |id: u32| {
+            text_of.get(&id).copied().ok_or_else(|| {
+                Error::Vocab(format!(
+                    "merge {rank} names id {id}, which is not in the vocabulary"
+                ))
+            })
+        };
+        product.clear();
+        product.push_str(text(left)?);
+        product.push_str(text(right)?);
+        let Some(&id) = id_of.get(product.as_str()) else {
+            return Err(Error::Vocab(format!(
+                "merge {rank} makes {product:?}, which is not in the vocabulary"
+            )));
+        };
+        products.insert((left, right), (rank, id));
+    }
+    Ok(products)
+}

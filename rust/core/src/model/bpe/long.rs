@@ -1,0 +1,91 @@
+//! Merging a long pre-token: candidate merges in a heap ordered by (rank, place).
+//!
+//! Symbols form a doubly linked list over their start places. A candidate whose symbols have changed since it was queued is
+//! recognised because its pair no longer has its rank (a rank belongs to one pair), and dropped.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::{Bpe, NONE};
+
+/// Memory that [`Bpe::encode_pre_token`] reuses between long pre-tokens.
+#[derive(Debug, Default)]
+pub struct LongScratch {
+    next: Vec<u32>,
+    previous: Vec<u32>,
+    heap: BinaryHeap<Reverse<u64>>,
+}
+
+/// Scratch beyond this many places is given back after use, so that one huge text does not hold memory for ever.
+const KEEP_PLACES: usize = 1 << 20;
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "takes the two halves apart"
+)]
+const fn unpack(candidate: u64) -> (u32, u32) {
+    ((candidate >> 32) as u32, candidate as u32)
+}
+
+const fn pack(rank: u32, place: u32) -> Reverse<u64> {
+    Reverse((rank as u64) << 32 | place as u64)
+}
+
+impl Bpe {
+    /// Merges `symbols`, the `n` ids of single bytes, in place: an id that was merged into its left neighbour becomes
+    /// [`NONE`].
+    pub(super) fn merge_long(&self, scratch: &mut LongScratch, symbols: &mut [u32], n: u32) {
+        let LongScratch {
+            next,
+            previous,
+            heap,
+        } = scratch;
+        next.clear();
+        next.extend(1..=n);
+        previous.clear();
+        previous.push(NONE);
+        previous.extend(0..n - 1);
+        let mut candidates = std::mem::take(heap).into_vec();
+        candidates.clear();
+        candidates.extend((0..n - 1).filter_map(|place| {
+            let (rank, _) = self
+                .pairs
+                .get(symbols[place as usize], symbols[place as usize + 1]);
+            (rank != NONE).then_some(pack(rank, place))
+        }));
+        *heap = BinaryHeap::from(candidates);
+        while let Some(Reverse(candidate)) = heap.pop() {
+            let (rank, place) = unpack(candidate);
+            let left = place as usize;
+            if symbols[left] == NONE || next[left] == n {
+                continue;
+            }
+            let right = next[left] as usize;
+            let (current, product) = self.pairs.get(symbols[left], symbols[right]);
+            if current != rank {
+                continue;
+            }
+            symbols[left] = product;
+            symbols[right] = NONE;
+            let after = next[right];
+            next[left] = after;
+            if after < n {
+                previous[after as usize] = place;
+                let (rank, _) = self.pairs.get(product, symbols[after as usize]);
+                if rank != NONE {
+                    heap.push(pack(rank, place));
+                }
+            }
+            let before = previous[left];
+            if before != NONE {
+                let (rank, _) = self.pairs.get(symbols[before as usize], product);
+                if rank != NONE {
+                    heap.push(pack(rank, before));
+                }
+            }
+        }
+        if next.capacity() > KEEP_PLACES {
+            *scratch = LongScratch::default();
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! [`Progress`]: how far a long call is, and whether it should stop.
+//!
+//! One thread works, another looks: the caller of a long call reads the counters and may ask it to stop; the call polls
+//! often enough to stop within a tenth of a second.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+
+use crate::error::{Error, Result};
+
+/// What a long call is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Turning text into ids; counts bytes.
+    Encode = 0,
+    /// Counting pre-tokens; counts bytes.
+    Count = 1,
+    /// Learning merges; counts merges.
+    Merge = 2,
+}
+
+/// Shared between the thread that works and the one that looks.
+#[derive(Debug, Default)]
+pub struct Progress {
+    is_stopped: AtomicBool,
+    phase: AtomicU8,
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Progress {
+    /// Asks the call to stop.
+    pub fn stop(&self) {
+        self.is_stopped.store(true, Relaxed);
+    }
+
+    /// Starts a phase of `total` steps.
+    pub fn begin(&self, phase: Phase, total: u64) {
+        self.phase.store(phase as u8, Relaxed);
+        self.total.store(total, Relaxed);
+        self.done.store(0, Relaxed);
+    }
+
+    /// Counts steps.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if the call was asked to stop.
+    pub fn advance(&self, steps: u64) -> Result<()> {
+        self.done.fetch_add(steps, Relaxed);
+        if self.is_stopped.load(Relaxed) {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Phase, steps done, and steps in all (0: unknown).
+    pub fn snapshot(&self) -> (Phase, u64, u64) {
+        let phase = match self.phase.load(Relaxed) {
+            1 => Phase::Count,
+            2 => Phase::Merge,
+            _ => Phase::Encode,
+        };
+        (phase, self.done.load(Relaxed), self.total.load(Relaxed))
+    }
+}
