@@ -36,8 +36,11 @@ fn document_format(path: PathBuf) -> &'static str {
 /// Reads the documents of one file, batch by batch; `None` as path reads standard input.
 #[pyclass(frozen, name = "DocumentReader", module = "merganser._core")]
 pub(crate) struct PyDocumentReader {
-    reader: Mutex<DocumentReader>,
+    /// Boxed: it holds vectors aligned to 32 bytes, and Python aligns its objects to 16.
+    reader: Mutex<Box<DocumentReader>>,
 }
+
+const _: () = assert!(align_of::<PyDocumentReader>() <= 16, "Python aligns objects to 16 bytes");
 
 #[pymethods]
 impl PyDocumentReader {
@@ -60,7 +63,7 @@ impl PyDocumentReader {
             .detach(|| open(path.as_deref(), &options))
             .map_err(|e| to_py_err(&e))?;
         Ok(Self {
-            reader: Mutex::new(reader),
+            reader: Mutex::new(Box::new(reader)),
         })
     }
 
@@ -122,7 +125,7 @@ impl PyDocumentReader {
     }
 
     /// Only without the GIL: who holds the lock takes the GIL to look for signals.
-    fn lock(&self) -> MutexGuard<'_, DocumentReader> {
+    fn lock(&self) -> MutexGuard<'_, Box<DocumentReader>> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

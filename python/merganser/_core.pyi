@@ -1,0 +1,19 @@
+import os
+from typing import final
+
+__all__ = ["DocumentReader", "document_format"]
+
+@final
+class DocumentReader:
+    def __new__(
+        cls, path: str | os.PathLike[str] | None, format: str, text_field: str, separator: str | None, errors: str
+    ) -> DocumentReader: ...
+    def next_batch(self, max_bytes: int) -> list[str] | None: ...
+    @property
+    def n_documents(self) -> int: ...
+    @property
+    def n_replaced(self) -> int: ...
+    @property
+    def n_bytes_read(self) -> int: ...
+
+def document_format(path: str | os.PathLike[str]) -> str: ...
