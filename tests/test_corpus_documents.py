@@ -16,9 +16,7 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-import merganser.corpus as corpus
-from merganser import _core
+from merganser import _core, corpus
 from merganser.errors import ConfigError, FormatError, MerganserError, MissingDependencyError, TextError
 
 
@@ -258,9 +256,7 @@ def run(code: str, stdin: bytes = b"") -> subprocess.CompletedProcess:
 
 def test_standard_input_is_read_once() -> None:
     done = run(
-        "d = corpus.read('-', separator='\\n')\n"
-        "print(list(d), d.total_bytes, d.n_bytes_read)\n"
-        "list(d)\n",
+        "d = corpus.read('-', separator='\\n')\nprint(list(d), d.total_bytes, d.n_bytes_read)\nlist(d)\n",
         stdin=b"one\ntwo",
     )
     assert done.stdout == b"['one', 'two'] None 7\n"

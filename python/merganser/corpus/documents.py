@@ -41,7 +41,7 @@ class Reader(Protocol):
 
 @dataclass
 class Batch:
-    """Some documents and where they are from: a path, the index in it of its first document here, and its place here."""
+    """Some documents and where they are from: a path, the index in it of the first document here, its place here."""
 
     texts: list[str | bytes] = field(default_factory=list)
     origins: list[tuple[str, int, int]] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Pass:
 
 
 class Documents:
-    """Documents of files, read anew each time it is iterated over; made by `read`.
+    r"""Documents of files, read anew each time it is iterated over; made by `read`.
 
     Attributes
     ----------

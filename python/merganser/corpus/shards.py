@@ -20,7 +20,7 @@ from merganser.corpus.documents import Batch, Documents
 from merganser.corpus.manifest import Manifest, ShardFile, ShardRecord
 from merganser.corpus.staging import Staging
 from merganser.errors import ConfigError, MerganserError, ShardError
-from merganser.progress import reporting
+from merganser.progress import reporter
 
 if TYPE_CHECKING:
     import os
@@ -136,7 +136,7 @@ def encode(
         raise ConfigError(msg)
     source = documents if isinstance(documents, Documents) else None
     batches = source.located_batches(BATCH_BYTES) if source is not None else _collect(documents)
-    with reporting(progress) as report, Staging(out, overwrite=overwrite) as staging:
+    with reporter(progress) as report, Staging(out, overwrite=overwrite) as staging:
         writer = ShardWriter(
             staging.folder, staging.name_prefix, dtype=dtype, shard_tokens=shard_tokens, append_id=append_id
         )
@@ -156,7 +156,8 @@ def encode(
                 writer.add(ragged.ids, ragged.offsets)
                 n_bytes += sum(map(_n_bytes, batch.texts))
                 n_read = source.n_bytes_read if source is not None else n_bytes
-                report(n_read, source.total_bytes if source is not None else None, "encode")
+                if report is not None:
+                    report(n_read, source.total_bytes if source is not None else None, "encode")
             writer.finish_shard()
         if writer.max_id is not None and writer.max_id >= tokenizer.vocab_size:
             msg = f"the tokenizer gave id {writer.max_id}, but its vocab_size is {tokenizer.vocab_size}"
@@ -350,7 +351,7 @@ def _collect(documents: Iterable[str | bytes]) -> Iterator[Batch]:
 
 
 def _with_origin(error: MerganserError, batch: Batch) -> MerganserError:
-    """The same error, naming the document's file instead of its place in the batch."""
+    """Name the document's file in the error, instead of its place in the batch."""
     message = str(error)
     place = _IN_BATCH.match(message)
     if place is None:

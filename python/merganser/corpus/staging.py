@@ -86,6 +86,8 @@ class Staging:
             # Nobody else is at work here: what lies around was left by a run that died.
             for folder in self.out.glob(f"{_PREFIX}*"):
                 shutil.rmtree(folder, ignore_errors=True)
+            for path in self.out.glob(f"{MANIFEST_NAME}.*.tmp"):
+                path.unlink(missing_ok=True)
         text = _read_manifest(self.out)
         if text is None:
             strays = sorted(name for name in os.listdir(self.out) if _SHARD_NAME.match(name))

@@ -1,5 +1,6 @@
 //! `_core.DocumentReader`: documents of one file as Python strings; other bindings take its batches without them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,20 +13,10 @@ use pyo3::types::{PyList, PyString};
 
 use crate::errors::to_py_err;
 
-/// Registers this file's class and function.
-///
-/// # Errors
-///
-/// Whatever Python raises.
-pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<PyDocumentReader>()?;
-    module.add_function(wrap_pyfunction!(document_format, module)?)
-}
-
 /// The format that a path's name tells: "text", "jsonl" or "parquet".
 #[pyfunction]
 #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts owned paths")]
-fn document_format(path: PathBuf) -> &'static str {
+pub(crate) fn document_format(path: PathBuf) -> &'static str {
     match DocumentFormat::of_path(&path) {
         DocumentFormat::Text => "text",
         DocumentFormat::JsonLines => "jsonl",
@@ -45,6 +36,7 @@ const _: () = assert!(align_of::<PyDocumentReader>() <= 16, "Python aligns objec
 #[pymethods]
 impl PyDocumentReader {
     #[new]
+    #[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts owned paths")]
     fn new(
         py: Python<'_>,
         path: Option<PathBuf>,
@@ -59,12 +51,8 @@ impl PyDocumentReader {
             text_field,
             invalid_bytes: parse_errors(errors)?,
         };
-        let reader = py
-            .detach(|| open(path.as_deref(), &options))
-            .map_err(|e| to_py_err(&e))?;
-        Ok(Self {
-            reader: Mutex::new(Box::new(reader)),
-        })
+        let reader = py.detach(|| open(path.as_deref(), &options)).map_err(|e| to_py_err(&e))?;
+        Ok(Self { reader: Mutex::new(Box::new(reader)) })
     }
 
     /// The next documents, `None` at the end; stops for Ctrl-C.
@@ -112,11 +100,12 @@ impl PyDocumentReader {
         let mut raised = None;
         let outcome = py.detach(|| {
             let mut should_stop = || {
-                raised = Python::attach(|py| py.check_signals()).err();
+                raised = Python::attach(Python::check_signals).err();
                 raised.is_some()
             };
-            self.lock()
-                .next_batch_or_stop(max_bytes, batch, &mut should_stop)
+            let read = || self.lock().next_batch_or_stop(max_bytes, batch, &mut should_stop);
+            catch_unwind(AssertUnwindSafe(read))
+                .unwrap_or_else(|_| Err(Error::Internal("reading documents panicked".to_owned())))
         });
         match (outcome, raised) {
             (Err(Error::Interrupted), Some(raised)) => Err(raised),

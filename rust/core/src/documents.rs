@@ -7,7 +7,9 @@
 //!
 //! Invariant: where chunks of the stream begin and end never shows in the documents.
 
+mod batch;
 mod jsonl;
+mod options;
 mod source;
 mod text;
 
@@ -22,165 +24,13 @@ use memchr::memmem::Finder;
 use crate::error::{Error, Result};
 use source::Source;
 
+pub use batch::DocumentBatch;
+pub use options::{DocumentFormat, InvalidBytes, ReadOptions};
+
 /// Bytes asked of the source at first; doubled up to [`MAX_CHUNK_BYTES`], so that a million small files stay cheap.
 const MIN_CHUNK_BYTES: usize = 64 << 10;
 /// Bytes asked of the source at a time once a file proves long; also how often a caller is asked whether to stop.
 const MAX_CHUNK_BYTES: usize = 1 << 20;
-/// What a document weighs in a batch beyond its text, so that empty documents cannot make a batch of unbounded length.
-const DOCUMENT_OVERHEAD_BYTES: usize = 64;
-
-/// What the bytes of a file mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DocumentFormat {
-    /// Plain text: one document, or several with a separator between them.
-    Text,
-    /// A JSON object a line, one of its fields being the text.
-    JsonLines,
-    /// A Parquet table; recognised here, read by `pyarrow`.
-    Parquet,
-}
-
-impl DocumentFormat {
-    /// The format that a file's name tells, a `.gz` or `.zst` at its end set aside; plain text when it tells none.
-    pub fn of_path(path: &Path) -> Self {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().to_lowercase());
-        let name = name.unwrap_or_default();
-        let name = name
-            .strip_suffix(".gz")
-            .or_else(|| name.strip_suffix(".zst"))
-            .unwrap_or(&name);
-        let ends_with = |suffixes: &[&str]| suffixes.iter().any(|suffix| name.ends_with(suffix));
-        if ends_with(&[".jsonl", ".ndjson", ".json-lines"]) {
-            Self::JsonLines
-        } else if ends_with(&[".parquet"]) {
-            Self::Parquet
-        } else {
-            Self::Text
-        }
-    }
-}
-
-/// What to do with bytes that are not UTF-8, and with lone surrogates escaped in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum InvalidBytes {
-    /// Fail and say where.
-    #[default]
-    Refuse,
-    /// Read U+FFFD in their place, one for each maximal invalid sequence (as Python's `errors="replace"`), and count.
-    Replace,
-}
-
-/// How to read documents from a file.
-#[derive(Debug, Clone)]
-pub struct ReadOptions {
-    /// What the bytes mean; `None`: what the file's name tells.
-    pub format: Option<DocumentFormat>,
-    /// What stands between two documents of a text file and belongs to neither; `None`: the file is one document.
-    pub separator: Option<String>,
-    /// The field of a JSON object that holds the text.
-    pub text_field: String,
-    /// What to do with invalid bytes.
-    pub invalid_bytes: InvalidBytes,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self {
-            format: None,
-            separator: None,
-            text_field: "text".to_owned(),
-            invalid_bytes: InvalidBytes::Refuse,
-        }
-    }
-}
-
-/// Some documents: one string and where each document ends in it.
-///
-/// ```
-/// use merganser_core::documents::DocumentBatch;
-/// let mut batch = DocumentBatch::default();
-/// batch.push("one");
-/// batch.push("");
-/// assert_eq!(batch.iter().collect::<Vec<_>>(), ["one", ""]);
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DocumentBatch {
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl DocumentBatch {
-    /// Adds one document.
-    pub fn push(&mut self, document: &str) {
-        self.text.push_str(document);
-        self.ends.push(self.text.len());
-    }
-
-    /// Adds one document without copying it when the batch is empty.
-    fn push_owned(&mut self, document: String) {
-        if self.text.is_empty() {
-            self.text = document;
-            self.ends.push(self.text.len());
-        } else {
-            self.push(&document);
-        }
-    }
-
-    /// Empties the batch and keeps its memory.
-    pub fn clear(&mut self) {
-        self.text.clear();
-        self.ends.clear();
-    }
-
-    /// How many documents there are.
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there are no documents.
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// Bytes of all documents together.
-    pub fn n_bytes(&self) -> usize {
-        self.text.len()
-    }
-
-    /// All documents, one after the other.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Where each document ends in [`Self::text`].
-    pub fn ends(&self) -> &[usize] {
-        &self.ends
-    }
-
-    /// One document.
-    pub fn get(&self, index: usize) -> Option<&str> {
-        let end = *self.ends.get(index)?;
-        let start = if index == 0 {
-            0
-        } else {
-            *self.ends.get(index - 1)?
-        };
-        self.text.get(start..end)
-    }
-
-    /// The documents in order.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).filter_map(|index| self.get(index))
-    }
-
-    fn weight(&self) -> usize {
-        self.text
-            .len()
-            .saturating_add(self.ends.len().saturating_mul(DOCUMENT_OVERHEAD_BYTES))
-    }
-}
 
 /// Reads the documents of one file, or of standard input, batch by batch.
 ///
@@ -235,9 +85,7 @@ impl DocumentReader {
     /// compressed; [`Error::Config`] for an empty separator, or a separator given for JSON lines;
     /// [`Error::Unsupported`] for Parquet, which this crate does not read.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self> {
-        let format = options
-            .format
-            .unwrap_or_else(|| DocumentFormat::of_path(path));
+        let format = options.format.unwrap_or_else(|| DocumentFormat::of_path(path));
         Self::with_source(format, options, || Source::open(path))
     }
 
@@ -325,11 +173,7 @@ impl DocumentReader {
                 Err(Error::Interrupted) => return Err(Error::Interrupted),
                 Err(failure) => {
                     self.failure = Some(failure.clone());
-                    return if batch.is_empty() {
-                        Err(failure)
-                    } else {
-                        Ok(true)
-                    };
+                    return if batch.is_empty() { Err(failure) } else { Ok(true) };
                 }
             }
         }
@@ -411,19 +255,11 @@ impl DocumentReader {
         self.pending.resize(n_before + self.chunk_bytes, 0);
         let space = self.pending.get_mut(n_before..).unwrap_or_default();
         let outcome = self.source.read(space);
-        let n_read = if let Ok(Some(n_read)) = outcome {
-            n_read
-        } else {
-            0
-        };
+        let n_read = if let Ok(Some(n_read)) = outcome { n_read } else { 0 };
         self.pending.truncate(n_before + n_read);
         self.is_at_end = outcome? == Some(0);
         self.chunk_bytes = (self.chunk_bytes * 2).min(MAX_CHUNK_BYTES);
-        if should_stop() {
-            Err(Error::Interrupted)
-        } else {
-            Ok(())
-        }
+        if should_stop() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// The whole file as one document, moved rather than copied: it may be most of the memory there is.
@@ -444,10 +280,7 @@ impl DocumentReader {
     /// One record as a document; a blank line of JSON lines is none.
     fn push_record(&mut self, record: &Range<usize>, batch: &mut DocumentBatch) -> Result<()> {
         let byte_offset = self.byte_offset;
-        let n_delimiter = self
-            .delimiter
-            .as_ref()
-            .map_or(0, |delimiter| delimiter.needle().len());
+        let n_delimiter = self.delimiter.as_ref().map_or(0, |delimiter| delimiter.needle().len());
         self.start = (record.end + n_delimiter).min(self.pending.len());
         self.scanned = self.start;
         self.byte_offset += (self.start - record.start) as u64;
@@ -456,11 +289,9 @@ impl DocumentReader {
             Content::Text => self.source.name().to_owned(),
             Content::JsonField(_) => format!("{}, line {}", self.source.name(), self.n_records),
         };
-        let (record, n_replaced) =
-            text::to_str(bytes, self.invalid_bytes).map_err(|position| Error::InvalidFileText {
-                place: place(),
-                byte_offset: byte_offset + position as u64,
-            })?;
+        let (record, n_replaced) = text::to_str(bytes, self.invalid_bytes).map_err(|position| {
+            Error::InvalidFileText { place: place(), byte_offset: byte_offset + position as u64 }
+        })?;
         self.n_replaced += n_replaced;
         let Content::JsonField(field) = &self.content else {
             batch.push(&record);
@@ -468,11 +299,7 @@ impl DocumentReader {
         };
         // A byte order mark may open the file; it is no part of JSON.
         let is_first = self.n_records == 1;
-        let line = if is_first {
-            record.strip_prefix('\u{feff}')
-        } else {
-            None
-        };
+        let line = if is_first { record.strip_prefix('\u{feff}') } else { None };
         let line = line.unwrap_or(&record);
         if jsonl::is_blank(line) {
             return Ok(());
@@ -486,11 +313,7 @@ impl DocumentReader {
             }
             Err(problem) => Err(Error::format(
                 "JSON lines file",
-                format!(
-                    "{}, byte {}",
-                    place(),
-                    byte_offset + n_skipped + problem.position
-                ),
+                format!("{}, byte {}", place(), byte_offset + n_skipped + problem.position),
                 problem.message,
             )),
         }

@@ -19,8 +19,7 @@ pub(super) struct Problem {
 
 /// Whether a line holds nothing but white space.
 pub(super) fn is_blank(line: &str) -> bool {
-    line.bytes()
-        .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+    line.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// The text in `field`, and how many lone surrogates in it became U+FFFD.
@@ -29,19 +28,10 @@ pub(super) fn text_of<'a>(
     field: &str,
     invalid: InvalidBytes,
 ) -> Result<(Cow<'a, str>, u64), Problem> {
-    let error = match parse(
-        line,
-        LineSeed {
-            field,
-            surrogates: Surrogates::Refuse,
-        },
-    ) {
+    let error = match parse(line, LineSeed { field, surrogates: Surrogates::Refuse }) {
         Ok(Some(Value::Text(text))) => return Ok((text, 0)),
         Ok(Some(Value::Other(kind))) => {
-            return Err(problem(
-                0,
-                format!("field {field:?} must be a string, got {kind}"),
-            ));
+            return Err(problem(0, format!("field {field:?} must be a string, got {kind}")));
         }
         Ok(Some(Value::Bytes(_)) | None) => {
             return Err(problem(0, format!("field {field:?} is missing")));
@@ -49,13 +39,9 @@ pub(super) fn text_of<'a>(
         Err(error) => error,
     };
     // Lone surrogates are the one fault that can be replaced: a second, permissive reading tells whether it is theirs.
-    if let Ok(Some(Value::Bytes(bytes))) = parse(
-        line,
-        LineSeed {
-            field,
-            surrogates: Surrogates::Keep,
-        },
-    ) {
+    if let Ok(Some(Value::Bytes(bytes))) =
+        parse(line, LineSeed { field, surrogates: Surrogates::Keep })
+    {
         let (text, n_replaced) = replace_surrogates(&bytes);
         match invalid {
             InvalidBytes::Replace if n_replaced > 0 => return Ok((Cow::Owned(text), n_replaced)),

@@ -29,9 +29,7 @@ pub(super) struct Source {
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Source")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -41,29 +39,18 @@ impl Source {
         let name = path.display().to_string();
         let file = File::open(path).map_err(|error| io_error(&name, &error))?;
         let n_bytes_read = Arc::new(AtomicU64::new(0));
-        let file = Counted {
-            reader: file,
-            n_bytes_read: Arc::clone(&n_bytes_read),
+        let file = Counted { reader: file, n_bytes_read: Arc::clone(&n_bytes_read) };
+        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        let compression = match extension.as_deref() {
+            Some("gz") => "gzip file",
+            Some("zst") => "zstd file",
+            _ => "",
         };
-        let lower = name.to_lowercase();
-        let compression = if lower.ends_with(".gz") {
-            "gzip file"
-        } else if lower.ends_with(".zst") {
-            "zstd file"
-        } else {
-            return Ok(Self {
-                reader: Box::new(file),
-                name,
-                compression: "",
-                n_bytes_read,
-            });
-        };
+        if compression.is_empty() {
+            return Ok(Self { reader: Box::new(file), name, compression: "", n_bytes_read });
+        }
         let mut file = BufReader::with_capacity(BUFFER_BYTES, file);
-        if file
-            .fill_buf()
-            .map_err(|error| io_error(&name, &error))?
-            .is_empty()
-        {
+        if file.fill_buf().map_err(|error| io_error(&name, &error))?.is_empty() {
             return Err(Error::format(compression, name, "is empty"));
         }
         let reader: Box<dyn Read + Send> = if compression == "gzip file" {
@@ -75,27 +62,14 @@ impl Source {
             });
             Box::new(decoder.map_err(|error| io_error(&name, &error))?)
         };
-        Ok(Self {
-            reader,
-            name,
-            compression,
-            n_bytes_read,
-        })
+        Ok(Self { reader, name, compression, n_bytes_read })
     }
 
     /// A stream that is not a file.
     pub(super) fn new(reader: Box<dyn Read + Send>, name: &str) -> Self {
         let n_bytes_read = Arc::new(AtomicU64::new(0));
-        let reader = Box::new(Counted {
-            reader,
-            n_bytes_read: Arc::clone(&n_bytes_read),
-        });
-        Self {
-            reader,
-            name: name.to_owned(),
-            compression: "",
-            n_bytes_read,
-        }
+        let reader = Box::new(Counted { reader, n_bytes_read: Arc::clone(&n_bytes_read) });
+        Self { reader, name: name.to_owned(), compression: "", n_bytes_read }
     }
 
     /// The path, as errors show it.
@@ -129,16 +103,8 @@ impl Source {
 fn io_error(name: &str, error: &io::Error) -> Error {
     // The system's words without the "(os error 2)" that Rust adds and Python repeats in its own way.
     let words = error.to_string();
-    let problem = words
-        .split(" (os error")
-        .next()
-        .unwrap_or(&words)
-        .to_owned();
-    Error::Io(IoError {
-        code: error.raw_os_error(),
-        path: name.to_owned(),
-        problem,
-    })
+    let problem = words.split(" (os error").next().unwrap_or(&words).to_owned();
+    Error::Io(IoError { code: error.raw_os_error(), path: name.to_owned(), problem })
 }
 
 struct Counted<R> {
@@ -149,8 +115,7 @@ struct Counted<R> {
 impl<R: Read> Read for Counted<R> {
     fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
         let n_read = self.reader.read(space)?;
-        self.n_bytes_read
-            .fetch_add(n_read as u64, Ordering::Relaxed);
+        self.n_bytes_read.fetch_add(n_read as u64, Ordering::Relaxed);
         Ok(n_read)
     }
 }

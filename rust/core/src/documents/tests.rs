@@ -29,24 +29,15 @@ impl Read for Stuttering {
 }
 
 fn text(separator: Option<&str>) -> ReadOptions {
-    ReadOptions {
-        separator: separator.map(str::to_owned),
-        ..ReadOptions::default()
-    }
+    ReadOptions { separator: separator.map(str::to_owned), ..ReadOptions::default() }
 }
 
 fn json_lines() -> ReadOptions {
-    ReadOptions {
-        format: Some(DocumentFormat::JsonLines),
-        ..ReadOptions::default()
-    }
+    ReadOptions { format: Some(DocumentFormat::JsonLines), ..ReadOptions::default() }
 }
 
 fn replacing(options: ReadOptions) -> ReadOptions {
-    ReadOptions {
-        invalid_bytes: InvalidBytes::Replace,
-        ..options
-    }
+    ReadOptions { invalid_bytes: InvalidBytes::Replace, ..options }
 }
 
 fn read_all(reader: &mut DocumentReader, max_bytes: usize) -> Result<Vec<String>> {
@@ -60,10 +51,7 @@ fn read_all(reader: &mut DocumentReader, max_bytes: usize) -> Result<Vec<String>
 
 fn read(bytes: &[u8], options: &ReadOptions) -> Result<Vec<String>> {
     let reader = Box::new(io::Cursor::new(bytes.to_vec()));
-    read_all(
-        &mut DocumentReader::from_read(reader, "a.txt", options)?,
-        1 << 20,
-    )
+    read_all(&mut DocumentReader::from_read(reader, "a.txt", options)?, 1 << 20)
 }
 
 fn message(bytes: &[u8], options: &ReadOptions) -> String {
@@ -185,10 +173,7 @@ fn an_empty_file_is_an_empty_document_unless_it_is_split() {
 
 #[test]
 fn a_byte_order_mark_is_text_in_text_and_skipped_in_json_lines() {
-    assert_eq!(
-        read("\u{feff}a".as_bytes(), &text(None)).unwrap(),
-        ["\u{feff}a"]
-    );
+    assert_eq!(read("\u{feff}a".as_bytes(), &text(None)).unwrap(), ["\u{feff}a"]);
     let line = "\u{feff}{\"text\": \"a\"}\n";
     assert_eq!(read(line.as_bytes(), &json_lines()).unwrap(), ["a"]);
 }
@@ -237,26 +222,15 @@ fn invalid_bytes_are_replaced_and_counted_when_asked() {
         let documents = read_all(&mut reader, 1).unwrap();
         (documents.join("|"), reader.n_replaced())
     };
-    assert_eq!(
-        count(b"a\xe2\x82b\xff", text(None)),
-        ("a\u{fffd}b\u{fffd}".to_owned(), 2)
-    );
-    assert_eq!(
-        count(b"a\xff-b", text(Some("-"))),
-        ("a\u{fffd}|b".to_owned(), 1)
-    );
+    assert_eq!(count(b"a\xe2\x82b\xff", text(None)), ("a\u{fffd}b\u{fffd}".to_owned(), 2));
+    assert_eq!(count(b"a\xff-b", text(Some("-"))), ("a\u{fffd}|b".to_owned(), 1));
     let lines = b"{\"text\": \"\\ud800x\\udc00\", \"\\udc00\": 1}\n{\"text\": \"\xff\"}";
-    assert_eq!(
-        count(lines, json_lines()),
-        ("\u{fffd}x\u{fffd}|\u{fffd}".to_owned(), 3)
-    );
+    assert_eq!(count(lines, json_lines()), ("\u{fffd}x\u{fffd}|\u{fffd}".to_owned(), 3));
 }
 
 #[test]
 fn documents_before_a_bad_one_are_given_out_and_the_error_repeats() {
-    let source = Box::new(io::Cursor::new(
-        b"{\"text\": \"a\"}\nx\n{\"text\": \"b\"}".to_vec(),
-    ));
+    let source = Box::new(io::Cursor::new(b"{\"text\": \"a\"}\nx\n{\"text\": \"b\"}".to_vec()));
     let mut reader = DocumentReader::from_read(source, "a", &json_lines()).unwrap();
     let mut batch = DocumentBatch::default();
     assert!(reader.next_batch(1 << 20, &mut batch).unwrap());
@@ -268,10 +242,7 @@ fn documents_before_a_bad_one_are_given_out_and_the_error_repeats() {
 
 #[test]
 fn compressed_files_of_several_members_are_read_to_the_end() {
-    for (name, compress) in [
-        ("a.txt.gz", gzip as fn(&[u8]) -> Vec<u8>),
-        ("a.txt.zst", zstd),
-    ] {
+    for (name, compress) in [("a.txt.gz", gzip as fn(&[u8]) -> Vec<u8>), ("a.txt.zst", zstd)] {
         let bytes = [compress(b"one\n"), compress(b""), compress(b"two")].concat();
         let file = TemporaryFile::new(&format!("members-{name}"), &bytes);
         assert_eq!(file.read(&text(None)).unwrap(), ["one\ntwo"]);
@@ -283,36 +254,18 @@ fn compressed_files_of_several_members_are_read_to_the_end() {
 
 #[test]
 fn a_compressed_file_cut_anywhere_is_an_error() {
-    let content: Vec<u8> = (0..400_u32)
-        .flat_map(|n| (n * n).to_string().into_bytes())
-        .collect();
-    for (name, compress) in [
-        ("cut.txt.gz", gzip as fn(&[u8]) -> Vec<u8>),
-        ("cut.txt.zst", zstd),
-    ] {
+    let content: Vec<u8> = (0..400_u32).flat_map(|n| (n * n).to_string().into_bytes()).collect();
+    for (name, compress) in [("cut.txt.gz", gzip as fn(&[u8]) -> Vec<u8>), ("cut.txt.zst", zstd)] {
         let bytes = compress(&content);
         for n_kept in 0..bytes.len() {
-            let error = TemporaryFile::new(name, &bytes[..n_kept])
-                .read(&text(None))
-                .unwrap_err();
-            assert!(
-                matches!(error, Error::Format { .. }),
-                "{name} {n_kept}: {error}"
-            );
+            let error = TemporaryFile::new(name, &bytes[..n_kept]).read(&text(None)).unwrap_err();
+            assert!(matches!(error, Error::Format { .. }), "{name} {n_kept}: {error}");
         }
         let mut damaged = bytes.clone();
         damaged[bytes.len() / 2] ^= 0x55;
-        assert!(
-            TemporaryFile::new(name, &damaged)
-                .read(&text(None))
-                .is_err()
-        );
+        assert!(TemporaryFile::new(name, &damaged).read(&text(None)).is_err());
         let trailing = [bytes, b"garbage".to_vec()].concat();
-        assert!(
-            TemporaryFile::new(name, &trailing)
-                .read(&text(None))
-                .is_err()
-        );
+        assert!(TemporaryFile::new(name, &trailing).read(&text(None)).is_err());
     }
 }
 
@@ -348,12 +301,6 @@ fn batches_are_bounded_in_empty_documents_too() {
 #[test]
 fn senseless_options_are_refused() {
     assert!(matches!(read(b"", &text(Some(""))), Err(Error::Config(_))));
-    let parquet = ReadOptions {
-        format: Some(DocumentFormat::Parquet),
-        ..ReadOptions::default()
-    };
-    assert!(matches!(
-        read(b"", &parquet),
-        Err(Error::Unsupported { .. })
-    ));
+    let parquet = ReadOptions { format: Some(DocumentFormat::Parquet), ..ReadOptions::default() };
+    assert!(matches!(read(b"", &parquet), Err(Error::Unsupported { .. })));
 }
