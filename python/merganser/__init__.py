@@ -1,0 +1,1 @@
+"""merganser: train, encode and compare tokenizers."""

@@ -1,0 +1,63 @@
+"""What a ``progress=`` argument may be, and the bar that ``progress=True`` draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+__all__ = ["Progress", "ProgressCallback", "reporter"]
+
+ProgressCallback: TypeAlias = Callable[[int, "int | None", str], object]
+"""Called as ``callback(done, total, phase)``; ``total`` is ``None`` while it is not known."""
+
+Progress: TypeAlias = "ProgressCallback | bool | None"
+"""``True`` draws a bar on standard error, a callable is called, ``None`` and ``False`` stay silent."""
+
+_PHASES = {"encode": "Encoding", "count": "Counting words", "merge": "Learning merges"}
+_BYTE_PHASES = {"encode", "count"}
+
+
+@contextmanager
+def reporter(progress: Progress) -> Iterator[ProgressCallback | None]:
+    """Turn a ``progress=`` argument into a callback, and take the bar down afterwards.
+
+    Parameters
+    ----------
+    progress : bool, callable or None
+        The argument.
+
+    Yields
+    ------
+    callable or None
+        ``callback(done, total, phase)``.
+    """
+    if progress is None or progress is False:
+        yield None
+        return
+    if progress is not True:
+        yield progress
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress as Bar, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def report(done: int, total: int | None, phase: str) -> None:
+            for other, task in tasks.items():
+                if other != phase and not bar.tasks[task].finished:
+                    bar.update(task, completed=bar.tasks[task].total or bar.tasks[task].completed)
+            if phase not in tasks:
+                tasks[phase] = bar.add_task(_PHASES.get(phase, phase), total=total, amount="")
+            amount = f"{done / 1e6:,.1f} MB" if phase in _BYTE_PHASES else f"{done:,}"
+            bar.update(tasks[phase], completed=done, total=total, amount=amount)
+
+        yield report
