@@ -4,6 +4,7 @@
 //! step limit. [`crate::compiled`] holds the fast splitters for the patterns it recognises, and tests hold the two equal.
 
 pub mod byte_level;
+pub mod known;
 pub mod pattern;
 pub mod split;
 

@@ -1,0 +1,55 @@
+//! The published pre-tokenizers that have a name: GPT-2's, and those of OpenAI's cl100k_base and o200k_base.
+//!
+//! The patterns are in the form that `tokenizer.json` files carry (Llama 3 has cl100k's, gpt-oss has o200k's), so a
+//! definition that uses one can be written as such a file.
+
+use crate::post_processor::ByteLevelOptions;
+use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};
+
+/// cl100k_base's pattern.
+pub const CL100K_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// o200k_base's pattern.
+pub const O200K_PATTERN: &str = concat!(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+
+/// The names that [`by_name`] knows.
+pub const NAMES: [&str; 3] = ["gpt2", "cl100k", "o200k"];
+
+/// The pre-tokenizer of that name.
+pub fn by_name(name: &str) -> Option<PreTokenizer> {
+    match name {
+        "gpt2" => Some(gpt2()),
+        "cl100k" => Some(split_then_bytes(CL100K_PATTERN)),
+        "o200k" => Some(split_then_bytes(O200K_PATTERN)),
+        _ => None,
+    }
+}
+
+/// GPT-2's: the byte-level pre-tokenizer itself.
+pub fn gpt2() -> PreTokenizer {
+    PreTokenizer::ByteLevel(ByteLevelOptions {
+        add_prefix_space: false,
+        trim_offsets: true,
+        use_regex: true,
+    })
+}
+
+/// Isolates the matches of `pattern`, then turns to bytes.
+pub fn split_then_bytes(pattern: &str) -> PreTokenizer {
+    PreTokenizer::Sequence(vec![
+        PreTokenizer::Split(Split {
+            pattern: Pattern::Regex(pattern.to_owned()),
+            behavior: SplitBehavior::Isolated,
+            invert: false,
+        }),
+        PreTokenizer::ByteLevel(ByteLevelOptions {
+            add_prefix_space: false,
+            trim_offsets: true,
+            use_regex: false,
+        }),
+    ])
+}
