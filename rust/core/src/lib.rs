@@ -8,6 +8,7 @@ pub mod added_tokens;
 pub mod decoder;
 pub mod definition;
 pub mod error;
+pub mod format;
 pub mod normalizer;
 pub mod post_processor;
 pub mod pre_tokenizer;
