@@ -1,11 +1,13 @@
 //! File formats: bytes in memory to and from a [`crate::Definition`]. Nothing here opens a file.
 //!
-//! Vocabulary files are data from strangers. Every reader is strict (a duplicate, a dangling merge, an unknown key is an
-//! error that names its place), guesses nothing, runs in time and memory linear in the file, and never panics. What a
-//! definition cannot express is refused by name; what a format cannot express is refused when writing.
+//! Vocabulary files are data from strangers. Every reader is strict (a duplicate, a dangling merge,
+//! an unknown key is an error that names its place), guesses nothing, runs in time and memory
+//! linear in the file, and never panics. What a definition cannot express is refused by name; what
+//! a format cannot express is refused when writing.
 //!
-//! Tables keyed by what a file holds use the standard library's seeded hash: with a fixed one, a file could be made
-//! whose keys all collide, and reading it would take quadratic time. They are never iterated.
+//! Tables keyed by what a file holds use the standard library's seeded hash: with a fixed one, a
+//! file could be made whose keys all collide, and reading it would take quadratic time. They are
+//! never iterated.
 
 pub mod hf_json;
 pub mod tiktoken;

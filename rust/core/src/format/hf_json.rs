@@ -1,14 +1,16 @@
 //! Hugging Face's `tokenizer.json`, for byte-level BPE.
 //!
-//! Everything that can change an id is either reproduced or refused with its path in the file; that includes keys this
-//! version does not know. `truncation` and `padding` are refused as well: they are settings of a call, not of a tokenizer.
+//! Everything that can change an id is either reproduced or refused with its path in the file; that
+//! includes keys this version does not know. `truncation` and `padding` are refused as well: they
+//! are settings of a call, not of a tokenizer.
 //!
-//! Where the reference library reads leniently, a file is refused whenever the lenient reading could surprise. One case
-//! is not obvious: the library ignores the ids of added tokens and numbers them anew in file order (the id of the same
-//! text in `model.vocab`, else the next one after all others). A file whose ids differ from that numbering would mean
-//! two things, and is refused.
+//! Where the reference library reads leniently, a file is refused whenever the lenient reading
+//! could surprise. One case is not obvious: the library ignores the ids of added tokens and numbers
+//! them anew in file order (the id of the same text in `model.vocab`, else the next one after all
+//! others). A file whose ids differ from that numbering would mean two things, and is refused.
 //!
-//! [`write`] gives the canonical form: equal definitions give equal bytes, and [`fingerprint`] is their SHA-256.
+//! [`write`] gives the canonical form: equal definitions give equal bytes, and [`fingerprint`] is
+//! their SHA-256.
 
 mod assemble;
 mod components;
@@ -34,8 +36,9 @@ pub(crate) const FORMAT: &str = "tokenizer.json";
 /// Reads a `tokenizer.json`.
 ///
 /// # Errors
-/// [`Error::Format`] for a malformed or contradictory file, [`Error::Unsupported`] for a component or option that is
-/// not reproduced, [`Error::Vocab`] for a merge of or into a token that does not exist. Each names the place.
+/// [`Error::Format`] for a malformed or contradictory file, [`Error::Unsupported`] for a component
+/// or option that is not reproduced, [`Error::Vocab`] for a merge of or into a token that does not
+/// exist. Each names the place.
 pub fn read(data: &[u8]) -> Result<Definition> {
     assemble::assemble(document::parse(decode_utf8(data, FORMAT)?)?)
 }

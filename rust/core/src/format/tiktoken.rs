@@ -1,24 +1,28 @@
 //! tiktoken's rank files: a token in base64 and its rank on each line, the rank being the id.
 //!
-//! **What is not in the file** is the pattern and the special tokens. The files that OpenAI publishes are recognised by
-//! their SHA-256; for any other the caller names them. Nothing is guessed.
+//! **What is not in the file** is the pattern and the special tokens. The files that OpenAI
+//! publishes are recognised by their SHA-256; for any other the caller names them. Nothing is
+//! guessed.
 //!
-//! **From ranks to merges.** tiktoken has no list of merges: within a pre-token it joins, again and again, the two
-//! neighbours whose concatenation has the lowest rank (the leftmost of equals), after looking the whole pre-token up.
-//! The same ids come from a list of merges, ordered by the rank of what they make, in which each token has at most one
-//! merge, with `ignore_merges` set for the look-up. Proof: let a token `T` be made somewhere in a pre-token. No join
-//! crossed an end of `T` before, since parts never come apart; and the choice among the joins inside `T` depended on what
-//! is inside alone. So they were the joins, in the same order, that tiktoken makes on the bytes of `T` by themselves, and
-//! the last of them joined the same pair wherever `T` is made. That pair is the merge of `T`; see [`derive`]. A token that
-//! its own bytes do not lead to is never made by joins; only the look-up finds it, and it has no merge.
+//! **From ranks to merges.** tiktoken has no list of merges: within a pre-token it joins, again and
+//! again, the two neighbours whose concatenation has the lowest rank (the leftmost of equals),
+//! after looking the whole pre-token up. The same ids come from a list of merges, ordered by the
+//! rank of what they make, in which each token has at most one merge, with `ignore_merges` set for
+//! the look-up. Proof: let a token `T` be made somewhere in a pre-token. No join crossed an end of
+//! `T` before, since parts never come apart; and the choice among the joins inside `T` depended on
+//! what is inside alone. So they were the joins, in the same order, that tiktoken makes on the
+//! bytes of `T` by themselves, and the last of them joined the same pair wherever `T` is made. That
+//! pair is the merge of `T`; see `tiktoken/derive.rs`. A token that its own bytes do not lead to is
+//! never made by joins; only the look-up finds it, and it has no merge.
 //!
-//! **The white space that ends a text.** tiktoken 0.14 splits cl100k by a pattern with a branch `\s++$`: white space at
-//! the very end of a text is one pre-token, where [`known::CL100K_PATTERN`] cuts it after its last newline. The ids are
-//! the same unless a token reaches across that cut or is found by the look-up only on one side, which [`check_ends`]
-//! refuses; no token of cl100k_base does.
+//! **The white space that ends a text.** tiktoken 0.14 splits cl100k by a pattern with a branch
+//! `\s++$`: white space at the very end of a text is one pre-token, where [`known::CL100K_PATTERN`]
+//! cuts it after its last newline. The ids are the same unless a token reaches across that cut or
+//! is found by the look-up only on one side, which is refused; cl100k_base itself has no such
+//! token.
 //!
-//! **Special tokens** stand in the vocabulary as well, as in GPT-2's own `tokenizer.json`: Hugging Face's library numbers
-//! added tokens by itself otherwise, and OpenAI leaves gaps between the ids.
+//! **Special tokens** stand in the vocabulary as well, as in GPT-2's own `tokenizer.json`: Hugging
+//! Face's library numbers added tokens by itself otherwise, and OpenAI leaves gaps between the ids.
 
 mod check_ends;
 mod derive;
@@ -49,12 +53,14 @@ const FORMAT: &str = "tiktoken";
 
 /// Reads a rank file.
 ///
-/// `pattern` is a name ([`known::NAMES`]) or a regular expression; `special_tokens` are texts and ids. Both may be `None`
-/// for a file that OpenAI publishes, and `special_tokens` for any file: then it has none.
+/// `pattern` is a name ([`known::NAMES`]) or a regular expression; a plain word that is no such
+/// name is refused. `special_tokens` are texts and ids. For a file that OpenAI publishes, both may
+/// be `None`; for any other, `special_tokens` of `None` means that there are none.
 ///
 /// # Errors
-/// [`Error::Config`] when the pattern is missing, [`Error::Format`] with the line for a malformed file, [`Error::Vocab`]
-/// for special tokens that contradict the file, [`Error::Unsupported`] when ids could differ from tiktoken's.
+/// [`Error::Config`] when the pattern is missing or an unknown name, [`Error::Format`] with the
+/// line for a malformed file, [`Error::Vocab`] for special tokens that contradict the file,
+/// [`Error::Unsupported`] when ids could differ from tiktoken's.
 pub fn read(
     data: &[u8],
     pattern: Option<&str>,
@@ -63,6 +69,13 @@ pub fn read(
     let tokens = parse_ranks(data)?;
     let published = published::find(&hex_sha256(data));
     let pattern = match (pattern, &published) {
+        (Some(pattern), _) if is_unknown_name(pattern) => {
+            return Err(Error::Config(format!(
+                "pattern {} is neither one of {:?} nor a regular expression",
+                quote(pattern),
+                known::NAMES
+            )));
+        }
         (Some(pattern), _) => pattern,
         (None, Some(published)) => published.pattern,
         (None, None) => return Err(pattern_is_required()),
@@ -96,10 +109,17 @@ pub fn read(
     ))
 }
 
+/// Whether a pattern is a plain word that names nothing: as a regular expression it would match
+/// only itself.
+fn is_unknown_name(pattern: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    pattern.chars().all(is_word) && !known::NAMES.contains(&pattern)
+}
+
 fn pattern_is_required() -> Error {
     Error::Config(format!(
-        "pattern is required: a rank file holds none, and this is not one that OpenAI publishes; pass one of {:?} or a \
-         regular expression",
+        "pattern is required: a rank file holds none, and this is not one that OpenAI \
+         publishes; pass one of {:?} or a regular expression",
         known::NAMES
     ))
 }

@@ -1,11 +1,14 @@
-//! GPT-2's pair of files: `vocab.json`, an object of token texts and ids, and `merges.txt`, a merge a line, best first.
+//! GPT-2's pair of files: `vocab.json`, an object of token texts and ids, and `merges.txt`, a merge
+//! a line, best first.
 //!
-//! The pair says nothing of the other stages; they are GPT-2's, which is what such files mean: byte-level pre-tokenizer,
-//! post-processor and decoder, no normalizer. Of special tokens it says nothing either: `<|endoftext|>` is one when it is
-//! in the vocabulary, others are named by the caller.
+//! The pair says nothing of the other stages; they are GPT-2's, which is what such files mean:
+//! byte-level pre-tokenizer, post-processor and decoder, no normalizer. Of special tokens it says
+//! nothing either: `<|endoftext|>` is one when it is in the vocabulary, others are named by the
+//! caller.
 //!
-//! A line `#version: ...` is a header in line 1 of `merges.txt` and a merge anywhere else. Lines end in `\n` or `\r\n`
-//! and in nothing else, since token texts may hold other characters that count as line ends elsewhere.
+//! A line `#version: ...` is a header in line 1 of `merges.txt` and a merge anywhere else. Lines
+//! end in `\n` or `\r\n` and in nothing else, since token texts may hold other characters that
+//! count as line ends elsewhere.
 
 #[cfg(test)]
 mod tests;
@@ -29,8 +32,8 @@ const END_OF_TEXT: &str = "<|endoftext|>";
 /// Reads the two files; `special_tokens` are texts in the vocabulary, besides `<|endoftext|>`.
 ///
 /// # Errors
-/// [`Error::Format`] with the place for a malformed file, [`Error::Vocab`] for a merge of or into a token that does not
-/// exist, or a special token that is not in the vocabulary.
+/// [`Error::Format`] with the place for a malformed file, [`Error::Vocab`] for a merge of or into a
+/// token that does not exist, or a special token that is not in the vocabulary.
 pub fn read(vocab: &[u8], merges: &[u8], special_tokens: &[String]) -> Result<Definition> {
     let reader = Reader::new(VOCAB_FORMAT);
     let seed = VocabSeed {
@@ -151,7 +154,8 @@ fn special_token(content: &str, id: u32) -> AddedToken {
 
 /// Writes `vocab.json` and `merges.txt`.
 ///
-/// Which tokens are special is not in the files: hand them to [`read`] again. Nor are options that change offsets only.
+/// Which tokens are special is not in the files: hand them to [`read`] again. Nor are options that
+/// change offsets only.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for whatever the two files cannot express.

@@ -1,7 +1,8 @@
-//! The published pre-tokenizers that have a name: GPT-2's, and those of OpenAI's cl100k_base and o200k_base.
+//! The published pre-tokenizers that have a name: GPT-2's, and those of OpenAI's cl100k_base and
+//! o200k_base.
 //!
-//! The patterns are in the form that `tokenizer.json` files carry (Llama 3 has cl100k's, gpt-oss has o200k's), so a
-//! definition that uses one can be written as such a file.
+//! The patterns are in the form that `tokenizer.json` files carry (Llama 3 has cl100k's, gpt-oss
+//! has o200k's), so a definition that uses one can be written as such a file.
 
 use crate::post_processor::ByteLevelOptions;
 use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};

@@ -74,8 +74,8 @@ fn find_duplicate_text(vocab: &[(String, u32)]) -> Error {
     )
 }
 
-/// Requires every added token to have the id that the reference library would give it, and to be the only one with that
-/// id or text.
+/// Requires every added token to have the id that the reference library would give it, and to be
+/// the only one with that id or text.
 fn check_added_tokens(
     tokens: &[AddedToken],
     vocab: &[(String, u32)],
@@ -105,8 +105,8 @@ fn check_added_tokens(
             Some(_) => {}
             None if next != u64::from(token.id) => {
                 return refuse(format!(
-                    "{content} has id {}, but tokenizers numbers it {next}: add it to model.vocab, or order and \
-                     number added tokens from {next} on",
+                    "{content} has id {}, but tokenizers numbers it {next}: add it \
+                     to model.vocab, or order and number added tokens from {next} on",
                     token.id
                 ));
             }

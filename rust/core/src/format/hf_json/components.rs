@@ -1,4 +1,5 @@
-//! The small parts of a `tokenizer.json`: from a JSON tree to the component it describes, or a refusal with its path.
+//! The small parts of a `tokenizer.json`: from a JSON tree to the component it describes, or a
+//! refusal with its path.
 
 use std::collections::BTreeMap;
 
@@ -222,7 +223,8 @@ pub(super) fn not_byte_level() -> Error {
     Error::unsupported(FORMAT, "pre_tokenizer", problem)
 }
 
-/// `is_byte_level`: whether a `ByteLevel` stage came before; later stages would see its spelling instead of the text.
+/// `is_byte_level`: whether a `ByteLevel` stage came before; later stages would see its spelling
+/// instead of the text.
 fn pre_tokenizer_stage(json: Json, place: &str, is_byte_level: &mut bool) -> Result<PreTokenizer> {
     let mut fields = Fields::new(json, place)?;
     let name = fields.take_string("type")?;

@@ -1,6 +1,8 @@
-//! The layout of a `tokenizer.json`: the top-level object and the model in it, streamed into a [`Document`].
+//! The layout of a `tokenizer.json`: the top-level object and the model in it, streamed into a
+//! [`Document`].
 //!
-//! A document is well formed piece by piece; that the pieces agree is for [`super::assemble`] to check.
+//! A document is well formed piece by piece; that the pieces agree is for [`super::assemble`] to
+//! check.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -255,7 +257,8 @@ impl<'de> Visitor<'de> for MergesSeed<'_> {
     }
 }
 
-/// Reads one merge; `None` for a `#version` line kept from `merges.txt`, which the reference library skips.
+/// Reads one merge; `None` for a `#version` line kept from `merges.txt`, which the reference
+/// library skips.
 struct MergeSeed<'c> {
     reader: &'c Reader,
     path: Path<'c>,

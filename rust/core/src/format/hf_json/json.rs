@@ -1,7 +1,9 @@
-//! Reading JSON strictly: duplicate keys are errors, memory is bounded, and an error knows its path in the file.
+//! Reading JSON strictly: duplicate keys are errors, memory is bounded, and an error knows its path
+//! in the file.
 //!
-//! [`Reader`] carries an error of ours through serde, whose errors are only text. [`Json`] is a tree for the small parts
-//! of a file; the large parts (vocabulary, merges) are streamed by their own visitors.
+//! [`Reader`] carries an error of ours through serde, whose errors are only text. [`Json`] is a
+//! tree for the small parts of a file; the large parts (vocabulary, merges) are streamed by their
+//! own visitors.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

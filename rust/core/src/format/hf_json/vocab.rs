@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::format::hf_json::json::{Path, Reader};
 use crate::format::{MAX_TOKEN_BYTES, quote};
 
-/// Reads a vocabulary object in file order; that texts and ids are unique is for the caller to check.
+/// Reads a vocabulary object in file order; that texts and ids are unique is for the caller to
+/// check.
 pub(crate) struct VocabSeed<'c> {
     pub(crate) reader: &'c Reader,
     pub(crate) path: Path<'c>,

@@ -1,4 +1,5 @@
-//! Writing a definition as `tokenizer.json`: keys in the order in which Hugging Face's library writes them.
+//! Writing a definition as `tokenizer.json`: keys in the order in which Hugging Face's library
+//! writes them.
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
@@ -13,13 +14,15 @@ use crate::pre_tokenizer::{Pattern, PreTokenizer, SplitBehavior};
 
 /// The canonical form: one line, equal for equal definitions.
 ///
-/// Reading it back gives an equal definition, as long as `definition` is one that a format could have given: its merges
-/// name tokens of its vocabulary, and its added tokens stand in the vocabulary or are numbered after it.
+/// Reading it back gives an equal definition, as long as `definition` is one that a format could
+/// have given: its merges name tokens of its vocabulary, and its added tokens stand in the
+/// vocabulary or are numbered after it.
 pub fn write(definition: &Definition) -> String {
     serde_json::to_string(&File(definition)).unwrap_or_default()
 }
 
-/// The same over many lines, as `Tokenizer.save(pretty=True)` of Hugging Face's library lays it out.
+/// The same over many lines, as `Tokenizer.save(pretty=True)` of Hugging Face's library lays it
+/// out.
 pub fn write_pretty(definition: &Definition) -> String {
     serde_json::to_string_pretty(&File(definition)).unwrap_or_default()
 }

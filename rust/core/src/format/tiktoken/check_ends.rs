@@ -1,14 +1,17 @@
-//! Whether white space at the end of a text gets the same ids, be it one pre-token or cut after its last newline.
+//! Whether white space at the end of a text gets the same ids, be it one pre-token or cut after its
+//! last newline.
 //!
-//! Let the white space be `A B`, `A` ending in its last newline and `B` holding none. Joined as one pre-token, it gives
-//! the ids of `A` and `B` unless (1) in some token the last newline is followed by the start of other white space, so that
-//! it could reach across, or (2) `A` or `B` as a whole is a token without a merge, which the look-up finds only when it is a
-//! pre-token. Both are refused, for any `A` and `B`.
+//! Let the white space be `A B`, `A` ending in its last newline and `B` holding none. Joined as one
+//! pre-token, it gives the ids of `A` and `B` unless (1) in some token the last newline is followed
+//! by the start of other white space, so that it could reach across, or (2) `A` or `B` as a whole
+//! is a token without a merge, which the look-up finds only when it is a pre-token. Both are
+//! refused, for any `A` and `B`.
 
 use crate::error::{Error, Result};
 use crate::format::quote;
 
-/// Refuses a vocabulary for which tiktoken's cl100k pattern and the published one could give other ids.
+/// Refuses a vocabulary for which tiktoken's cl100k pattern and the published one could give other
+/// ids.
 pub(super) fn check_ends(tokens: &[(Vec<u8>, u32)], merges: &[Option<(u32, u32)>]) -> Result<()> {
     let spaces = other_white_space();
     for ((bytes, id), merge) in tokens.iter().zip(merges) {
@@ -24,8 +27,9 @@ pub(super) fn check_ends(tokens: &[(Vec<u8>, u32)], merges: &[Option<(u32, u32)>
                 super::FORMAT,
                 format!("token {id}"),
                 format!(
-                    "{token} could get other ids at the end of a text than in tiktoken, whose own cl100k pattern treats \
-                     white space there in its own way; pass the regular expression itself to have it meant literally"
+                    "{token} could get other ids at the end of a text than in tiktoken, \
+                     whose own cl100k pattern treats white space there in its own way; pass the \
+                     regular expression itself to have it meant literally"
                 ),
             ));
         }

@@ -1,9 +1,10 @@
-//! The one merge that makes each token under tiktoken's rule (the head of [`super`] proves that it is one).
+//! The one merge that makes each token under tiktoken's rule (the head of [`super`] proves that it
+//! is one).
 //!
-//! Tokens are taken from the shortest to the longest. A token's bytes are joined by the merges of the tokens before it,
-//! lowest rank first and leftmost of equals; those are all that can apply inside it. If two parts remain, they are its
-//! merge; if more, it has none. Looking pairs of ids up instead of concatenations makes a token of `n` bytes cost
-//! `n log n`, whatever the vocabulary.
+//! Tokens are taken from the shortest to the longest. A token's bytes are joined by the merges of
+//! the tokens before it, lowest rank first and leftmost of equals; those are all that can apply
+//! inside it. If two parts remain, they are its merge; if more, it has none. Looking pairs of ids
+//! up instead of concatenations makes a token of `n` bytes cost `n log n`, whatever the vocabulary.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -52,7 +53,8 @@ struct Candidate {
     pair: (u32, u32),
 }
 
-/// The parts of a token as a linked list over byte positions, kept between tokens to save allocations.
+/// The parts of a token as a linked list over byte positions, kept between tokens to save
+/// allocations.
 #[derive(Default)]
 struct Joiner {
     ids: Vec<u32>,
@@ -93,7 +95,8 @@ impl Joiner {
             let absorbed = self.next[position];
             self.ids[position] = candidate.product;
             self.next[position] = self.next[absorbed];
-            // A part that is gone has no part after it, so that its old candidates fail the check above.
+            // A part that is gone has no part after it, so that its old candidates fail the check
+            // above.
             self.next[absorbed] = bytes.len();
             if let Some(previous) = self.previous.get_mut(self.next[position]) {
                 *previous = position;

@@ -1,4 +1,5 @@
-//! The rank files that OpenAI publishes, by their SHA-256 (the facts are those of `tiktoken_ext.openai_public`).
+//! The rank files that OpenAI publishes, by their SHA-256 (the facts are those of
+//! `tiktoken_ext.openai_public`).
 
 /// What a published rank file leaves unsaid.
 pub(super) struct Published {
@@ -59,8 +60,8 @@ pub(super) fn find(sha256: &str) -> Option<&'static Published> {
 
 /// The name of a pattern that tiktoken spells in its own way; any other pattern as it is.
 ///
-/// tiktoken 0.14 writes GPT-2's and cl100k's patterns with possessive repeats, for speed. GPT-2's splits as the original
-/// does; how cl100k's differs is told in the head of [`super`].
+/// tiktoken 0.14 writes GPT-2's and cl100k's patterns with possessive repeats, for speed. GPT-2's
+/// splits as the original does; how cl100k's differs is told in the head of [`super`].
 pub(super) fn canonical_pattern(pattern: &str) -> &str {
     match pattern {
         r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s" => {

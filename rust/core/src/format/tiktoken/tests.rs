@@ -37,7 +37,8 @@ fn bpe_of(definition: &crate::Definition) -> &BpeDefinition {
 
 #[test]
 fn derives_the_one_merge_of_each_token() {
-    // "abc" is a + bc, since bc has the lower rank; "xyz" cannot be made, since neither xy nor yz is a token.
+    // "abc" is a + bc, since bc has the lower rank; "xyz" cannot be made, since neither xy nor yz
+    // is a token.
     let definition = read_gpt2(&rank_file(&[b"bc", b"ab", b"abc", b"xyz"])).unwrap();
     let (a, b, c) = (97, 98, 99);
     assert_eq!(bpe_of(&definition).merges, [(b, c), (a, b), (a, 256)]);
@@ -48,6 +49,20 @@ fn derives_the_one_merge_of_each_token() {
 fn pattern_is_required_and_the_error_lists_the_names() {
     let error = read(rank_file(&[]).as_bytes(), None, None).unwrap_err();
     assert!(matches!(&error, Error::Config(text) if text.contains("\"cl100k\", \"o200k\"")));
+}
+
+#[test]
+fn pattern_may_be_a_name_or_as_tiktoken_spells_it() {
+    let file = rank_file(&[b"ab"]);
+    let read = |pattern| super::read(file.as_bytes(), Some(pattern), None);
+    let spelled =
+        r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s";
+    assert_eq!(read(spelled).unwrap(), read("gpt2").unwrap());
+    let spelled = r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s";
+    assert_eq!(read(spelled).unwrap(), read("cl100k").unwrap());
+    for name in ["cl100k_base", "gpt4", ""] {
+        assert!(matches!(read(name), Err(Error::Config(_))), "{name}");
+    }
 }
 
 #[test]
@@ -156,7 +171,8 @@ fn write_refuses_what_tiktoken_would_encode_otherwise() {
     refuse(&|_, bpe| bpe.vocab[257].0 = "☃".to_owned());
 }
 
-/// tiktoken's rule as it is told: look the piece up, else join the neighbours of lowest rank until none is a token.
+/// tiktoken's rule as it is told: look the piece up, else join the neighbours of lowest rank until
+/// none is a token.
 fn encode_naive(ranks: &BTreeMap<Vec<u8>, u32>, piece: &[u8]) -> Vec<u32> {
     if let Some(&id) = ranks.get(piece) {
         return vec![id];

@@ -1,4 +1,5 @@
-//! Writing a definition as a rank file: only when tiktoken, with the same pattern, gives the same ids.
+//! Writing a definition as a rank file: only when tiktoken, with the same pattern, gives the same
+//! ids.
 
 use std::io::Write;
 
@@ -16,8 +17,8 @@ use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior, byte_lev
 
 /// Writes the ranks, in order, one a line.
 ///
-/// The pattern and the special tokens are not in such a file (nor does tiktoken add special tokens around a text): keep
-/// them beside it, and hand them to whatever reads it.
+/// The pattern and the special tokens are not in such a file (nor does tiktoken add special tokens
+/// around a text): keep them beside it, and hand them to whatever reads it.
 ///
 /// # Errors
 /// [`Error::Unsupported`], with the reason, when tiktoken's rule would give other ids.
@@ -69,7 +70,8 @@ fn is_one_pattern(pre_tokenizer: Option<&PreTokenizer>) -> bool {
     }
 }
 
-/// The tokens that the file holds, ordered by id: all but special and added tokens that only their own text gives.
+/// The tokens that the file holds, ordered by id: all but special and added tokens that only their
+/// own text gives.
 fn ranked_tokens(definition: &Definition, bpe: &BpeDefinition) -> Result<Vec<(Vec<u8>, u32)>> {
     let added: FxHashSet<u32> = definition
         .added_tokens
@@ -126,8 +128,8 @@ fn check_merges(bpe: &BpeDefinition, tokens: &[(Vec<u8>, u32)]) -> Result<()> {
                 return Err(refuse(
                     &format!("merge {rank}"),
                     format!(
-                        "is of {} and {}, where tiktoken would join {} and {}, to {} of id {id}: merges must follow \
-                         the order of ids, one for each token",
+                        "is of {} and {}, where tiktoken would join {} and {}, to {} of id \
+                         {id}: merges must follow the order of ids, one for each token",
                         quote(text_of(bpe, left)),
                         quote(text_of(bpe, right)),
                         quote(text_of(bpe, pair.0)),
