@@ -9,7 +9,7 @@
 //! them anew in file order (the id of the same text in `model.vocab`, else the next one after all
 //! others). A file whose ids differ from that numbering would mean two things, and is refused.
 //!
-//! [`write`] gives the canonical form: equal definitions give equal bytes, and [`fingerprint`] is
+//! [`write()`] gives the canonical form: equal definitions give equal bytes, and [`fingerprint`] is
 //! their SHA-256.
 
 mod assemble;
