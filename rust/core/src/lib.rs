@@ -11,7 +11,10 @@ pub mod decoder;
 pub mod definition;
 pub mod error;
 pub mod format;
+<<<<<<< HEAD
 pub mod model;
+=======
+>>>>>>> w-formats
 pub mod normalizer;
 pub mod parallel;
 pub mod pipeline;
