@@ -1,13 +1,37 @@
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from numpy.typing import NDArray
 import numpy as np
 
-__all__ = ["UNICODE_VERSION", "VERSION", "Tokenizer", "WordCounter", "WordCounts", "train_bpe"]
+__all__ = [
+    "UNICODE_VERSION",
+    "VERSION",
+    "DocumentReader",
+    "Tokenizer",
+    "WordCounter",
+    "WordCounts",
+    "document_format",
+    "train_bpe",
+]
 
 UNICODE_VERSION: str
 VERSION: str
+
+def document_format(path: str | os.PathLike[str]) -> str: ...
+@final
+class DocumentReader:
+    def __new__(
+        cls, path: str | os.PathLike[str] | None, format: str, text_field: str, separator: str | None, errors: str
+    ) -> DocumentReader: ...
+    def next_batch(self, max_bytes: int) -> list[str] | None: ...
+    @property
+    def n_documents(self) -> int: ...
+    @property
+    def n_replaced(self) -> int: ...
+    @property
+    def n_bytes_read(self) -> int: ...
 
 @final
 class Tokenizer:

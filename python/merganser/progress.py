@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
-__all__ = ["Progress", "ProgressCallback", "reporter"]
+__all__ = ["Progress", "Report", "reporting"]
 
-ProgressCallback: TypeAlias = Callable[[int, "int | None", str], object]
-"""Called as ``callback(done, total, phase)``; ``total`` is ``None`` while it is not known."""
+Report: TypeAlias = Callable[[int, "int | None", str], object]
+"""Called as ``report(done, total, phase)``; ``total`` is ``None`` while it is not known."""
 
-Progress: TypeAlias = "ProgressCallback | bool | None"
+Progress: TypeAlias = "Report | bool | None"
 """``True`` draws a bar on standard error, a callable is called, ``None`` and ``False`` stay silent."""
 
 _PHASES = {"encode": "Encoding", "count": "Counting words", "merge": "Learning merges"}
@@ -19,8 +19,8 @@ _BYTE_PHASES = {"encode", "count"}
 
 
 @contextmanager
-def reporter(progress: Progress) -> Iterator[ProgressCallback | None]:
-    """Turn a ``progress=`` argument into a callback, and take the bar down afterwards.
+def reporting(progress: Progress) -> Iterator[Report]:
+    """Turn a ``progress=`` argument into a function to report to, and take the bar down afterwards.
 
     Parameters
     ----------
@@ -29,15 +29,20 @@ def reporter(progress: Progress) -> Iterator[ProgressCallback | None]:
 
     Yields
     ------
-    callable or None
-        ``callback(done, total, phase)``.
+    callable
+        ``report(done, total, phase)``.
     """
-    if progress is None or progress is False:
-        yield None
-        return
-    if progress is not True:
+    if callable(progress):
         yield progress
-        return
+    elif progress:
+        with _bar() as report:
+            yield report
+    else:
+        yield lambda _done, _total, _phase: None
+
+
+@contextmanager
+def _bar() -> Iterator[Report]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress as Bar, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 

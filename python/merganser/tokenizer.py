@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from merganser import _core
-from merganser.corpus.atomic import atomic_write
+from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError, TextError, UnknownTokenError
 from merganser.ragged import Ragged
 

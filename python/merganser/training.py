@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from merganser import _core
-from merganser.corpus.documents import Documents
 from merganser.errors import ConfigError
-from merganser.progress import Progress, ProgressCallback, reporter
+from merganser.progress import Progress, reporting
 from merganser.tokenizer import Tokenizer
 
 __all__ = ["PreTokenizer", "WordCounts", "train_bpe"]
@@ -19,6 +18,17 @@ PreTokenizer: TypeAlias = Literal["gpt2", "cl100k", "o200k"]
 
 _BATCH_BYTES = 8 << 20
 _ALL_BYTES = bytes(range(256))
+
+
+@runtime_checkable
+class DocumentSource(Protocol):
+    """What `merganser.read` gives: documents by the list, and how far in the files they are."""
+
+    @property
+    def total_bytes(self) -> int | None: ...
+    @property
+    def n_bytes_read(self) -> int: ...
+    def batches(self, max_bytes: int) -> Iterator[list[str]]: ...
 
 
 class WordCounts:
@@ -95,12 +105,10 @@ class WordCounts:
         Memory: the different pre-tokens, once a thread, and a few megabytes of text at a time.
         """
         counter = _core.WordCounter(pre_tokenizer, normalizer, list(special_tokens), n_threads)
-        with reporter(progress) as report:
-            total = documents.total_bytes if isinstance(documents, Documents) else None
-            for batch, n_bytes in _batches(documents):
+        with reporting(progress) as report:
+            for batch, done, total in _batches(documents):
                 counter.count(batch)
-                if report is not None:
-                    report(documents.n_bytes_read if isinstance(documents, Documents) else n_bytes, total, "count")
+                report(done, total, "count")
         return cls._wrap(counter.finish(), pre_tokenizer, normalizer)
 
     @classmethod
@@ -263,7 +271,7 @@ def train_bpe(
     if max_token_length is not None and max_token_length < 1:
         msg = f"max_token_length must be at least 1, got {max_token_length}"
         raise ConfigError(msg)
-    with reporter(progress) as report:
+    with reporting(progress) as report:
         counts = documents
         if not isinstance(counts, WordCounts):
             counts = WordCounts.count(
@@ -289,14 +297,18 @@ def train_bpe(
     return Tokenizer._wrap(core)
 
 
-def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | bytes], int]]:
-    """Documents in batches of some megabytes, with the bytes handed out so far."""
+def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | bytes], int, int | None]]:
+    """Documents in batches of some megabytes, with the bytes handed out so far and in all."""
     if isinstance(documents, (str, bytes, os.PathLike)):
         msg = (
             f"documents must be many texts, got one {type(documents).__name__}; "
             "wrap a text in a list, and read a path with merganser.read(path)"
         )
         raise TypeError(msg)
+    if isinstance(documents, DocumentSource):
+        for texts in documents.batches(_BATCH_BYTES):
+            yield list(texts), documents.n_bytes_read, documents.total_bytes
+        return
     batch: list[str | bytes] = []
     in_batch = done = 0
     for document in documents:
@@ -304,6 +316,6 @@ def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | byte
         in_batch += len(document)
         if in_batch >= _BATCH_BYTES:
             done += in_batch
-            yield batch, done
+            yield batch, done, None
             batch, in_batch = [], 0
-    yield batch, done + in_batch
+    yield batch, done + in_batch, None

@@ -9,7 +9,7 @@ use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::errors::{ConfigError, TextError, UnknownTokenError};
+use crate::errors::python::{ConfigError, TextError, UnknownTokenError};
 
 /// The text of a `str`, or of `bytes` that are UTF-8; borrowed from the object.
 pub(crate) fn text<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {

@@ -5,6 +5,7 @@
 
 mod call;
 mod convert;
+mod documents;
 mod errors;
 mod tokenizer;
 mod training;
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 /// The extension module.
 #[pymodule]
 mod _core {
+    #[pymodule_export]
+    use crate::documents::{PyDocumentReader, document_format};
     #[pymodule_export]
     use crate::tokenizer::Tokenizer;
     #[pymodule_export]

@@ -8,7 +8,8 @@ use pyo3::types::{PyBytes, PyDict, PyList};
 
 use crate::call::{long, short};
 use crate::convert;
-use crate::errors::{ConfigError, to_py_err};
+use crate::errors::python::ConfigError;
+use crate::errors::to_py_err;
 
 /// Text from this size on is encoded with the GIL released.
 const DETACH_BYTES: usize = 1 << 12;
@@ -17,12 +18,13 @@ const LONG_BYTES: usize = 1 << 18;
 /// The largest vocabulary whose ids fit 16 bits.
 const MAX_NARROW: usize = 1 << 16;
 
+/// Boxed: the core aligns some tables to more than Python aligns its objects to.
 #[pyclass(frozen, module = "merganser._core")]
-pub(crate) struct Tokenizer(CoreTokenizer);
+pub(crate) struct Tokenizer(Box<CoreTokenizer>);
 
 impl Tokenizer {
     pub(crate) fn new(definition: Definition) -> Result<Self> {
-        Ok(Self(CoreTokenizer::new(definition)?))
+        Ok(Self(Box::new(CoreTokenizer::new(definition)?)))
     }
 
     fn run<T: Send>(

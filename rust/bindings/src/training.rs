@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use crate::call::{long, short};
 use crate::convert;
-use crate::errors::{ConfigError, InternalError};
+use crate::errors::python::{ConfigError, InternalError};
 use crate::tokenizer::Tokenizer;
 
 #[pyclass(frozen, module = "merganser._core")]
@@ -55,10 +55,13 @@ impl WordCounts {
 }
 
 #[pyclass(frozen, module = "merganser._core")]
-pub(crate) struct WordCounter(Mutex<Option<CoreCounter>>);
+pub(crate) struct WordCounter(Mutex<Option<Box<CoreCounter>>>);
 
 impl WordCounter {
-    fn with<T>(&self, work: impl FnOnce(&mut Option<CoreCounter>) -> PyResult<T>) -> PyResult<T> {
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Option<Box<CoreCounter>>) -> PyResult<T>,
+    ) -> PyResult<T> {
         let mut counter = self
             .0
             .try_lock()
@@ -90,7 +93,7 @@ impl WordCounter {
             added_tokens: bpe::special_tokens(&special_tokens),
         };
         let pipeline = short(|| Pipeline::new(&definition, true))?;
-        Ok(Self(Mutex::new(Some(CoreCounter::new(pipeline, n_threads)))))
+        Ok(Self(Mutex::new(Some(Box::new(CoreCounter::new(pipeline, n_threads))))))
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]

@@ -76,6 +76,16 @@ pub enum Error {
         /// Offset of the first invalid byte.
         byte_offset: u64,
     },
+    /// A file of documents holds bytes that are not UTF-8 text.
+    #[error(
+        "{place}: invalid UTF-8 at byte {byte_offset}; pass errors=\"replace\" to read U+FFFD instead"
+    )]
+    InvalidFileText {
+        /// The file, and the line when it has lines: `a.jsonl, line 3`.
+        place: String,
+        /// Offset of the first invalid byte in the decompressed file.
+        byte_offset: u64,
+    },
     /// A regular expression needed more steps than allowed on this text.
     #[error("the pattern {pattern:?} exceeded its step limit near byte {byte_offset} of the text")]
     PatternLimit {

@@ -13,10 +13,7 @@ pub mod hf_json;
 pub mod tiktoken;
 pub mod vocab_merges;
 
-#[expect(
-    clippy::disallowed_types,
-    reason = "seeded against hostile keys and never iterated"
-)]
+#[expect(clippy::disallowed_types, reason = "seeded against hostile keys and never iterated")]
 pub(crate) type SeededMap<K, V> = std::collections::HashMap<K, V>;
 
 use crate::error::{Error, Result};
@@ -69,11 +66,7 @@ pub(crate) fn order_vocab(
         if let [(first, a), (second, b)] = pair
             && a == b
         {
-            let (first, second) = if first < second {
-                (first, second)
-            } else {
-                (second, first)
-            };
+            let (first, second) = if first < second { (first, second) } else { (second, first) };
             return Err(Error::format(
                 format,
                 place,
@@ -86,10 +79,7 @@ pub(crate) fn order_vocab(
 
 /// Finds ids by token text.
 pub(crate) fn index_vocab(vocab: &[(String, u32)]) -> SeededMap<&str, u32> {
-    vocab
-        .iter()
-        .map(|(text, id)| (text.as_str(), *id))
-        .collect()
+    vocab.iter().map(|(text, id)| (text.as_str(), *id)).collect()
 }
 
 /// The ids of merge number `rank` of `left` and `right`.

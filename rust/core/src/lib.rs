@@ -9,12 +9,10 @@ pub mod char_class;
 pub mod compiled;
 pub mod decoder;
 pub mod definition;
+pub mod documents;
 pub mod error;
 pub mod format;
-<<<<<<< HEAD
 pub mod model;
-=======
->>>>>>> w-formats
 pub mod normalizer;
 pub mod parallel;
 pub mod pipeline;

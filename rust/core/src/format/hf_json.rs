@@ -50,34 +50,20 @@ pub fn fingerprint(definition: &Definition) -> String {
 
 /// The SHA-256 of `data` in lower-case hexadecimal digits.
 pub(crate) fn hex_sha256(data: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     Sha256::digest(data)
         .iter()
-        .flat_map(|byte| {
-            [
-                DIGITS[usize::from(byte >> 4)],
-                DIGITS[usize::from(byte & 15)],
-            ]
-        })
+        .flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]])
         .collect()
 }
 
 /// `data` as text; a byte order mark is refused, as by the reference library.
 pub(crate) fn decode_utf8<'a>(data: &'a [u8], format: &'static str) -> Result<&'a str> {
     if data.starts_with("\u{feff}".as_bytes()) {
-        return Err(Error::format(
-            format,
-            "",
-            "starts with a byte order mark (U+FEFF); remove it",
-        ));
+        return Err(Error::format(format, "", "starts with a byte order mark (U+FEFF); remove it"));
     }
     std::str::from_utf8(data).map_err(|problem| {
-        Error::format(
-            format,
-            format!("byte {}", problem.valid_up_to()),
-            "invalid UTF-8",
-        )
+        Error::format(format, format!("byte {}", problem.valid_up_to()), "invalid UTF-8")
     })
 }

@@ -93,10 +93,8 @@ pub fn read(
         (None, Some(published)) => published.special_tokens(),
         (None, None) => Vec::new(),
     };
-    let mut vocab: Vec<_> = tokens
-        .iter()
-        .map(|(bytes, id)| (byte_level::spell(bytes), *id))
-        .collect();
+    let mut vocab: Vec<_> =
+        tokens.iter().map(|(bytes, id)| (byte_level::spell(bytes), *id)).collect();
     add_special_tokens(&mut vocab, &special_tokens)?;
     Ok(definition(
         pre_tokenizer.unwrap_or_else(|| known::split_then_bytes(pattern)),
@@ -130,11 +128,7 @@ fn definition(
     model: BpeDefinition,
     special_tokens: &[(String, u32)],
 ) -> Definition {
-    let options = ByteLevelOptions {
-        add_prefix_space: true,
-        trim_offsets: true,
-        use_regex: true,
-    };
+    let options = ByteLevelOptions { add_prefix_space: true, trim_offsets: true, use_regex: true };
     let mut added_tokens: Vec<_> = special_tokens
         .iter()
         .map(|(content, id)| AddedToken {
@@ -194,17 +188,11 @@ fn at_line(i: usize, problem: String) -> Error {
 fn parse_line(line: &[u8]) -> Result<(Vec<u8>, u32), String> {
     let shown = || quote(&String::from_utf8_lossy(line));
     if !line.is_ascii() {
-        return Err(format!(
-            "{} is not base64 and a rank: it is not ASCII",
-            shown()
-        ));
+        return Err(format!("{} is not base64 and a rank: it is not ASCII", shown()));
     }
     let mut fields = line.split(|&byte| byte == b' ');
     let (Some(token), Some(rank), None) = (fields.next(), fields.next(), fields.next()) else {
-        return Err(format!(
-            "must be a token in base64, a space and a rank, got {}",
-            shown()
-        ));
+        return Err(format!("must be a token in base64, a space and a rank, got {}", shown()));
     };
     let bytes = BASE64_STANDARD
         .decode(token)
@@ -236,19 +224,13 @@ fn refuse_duplicates(tokens: &[(Vec<u8>, u32)], lines: &[usize]) -> Result<()> {
     for ((bytes, rank), &line) in tokens.iter().zip(lines) {
         if let Some(first) = by_token.insert(bytes, line) {
             let token = quote(&String::from_utf8_lossy(bytes));
-            return Err(at_line(
-                line,
-                format!("{token} stands already in line {}", first + 1),
-            ));
+            return Err(at_line(line, format!("{token} stands already in line {}", first + 1)));
         }
         let Some(first) = by_rank.get_mut(*rank as usize) else {
             continue;
         };
         if *first != 0 {
-            return Err(at_line(
-                line,
-                format!("rank {rank} stands already in line {first}"),
-            ));
+            return Err(at_line(line, format!("rank {rank} stands already in line {first}")));
         }
         *first = u32::try_from(line + 1).unwrap_or(u32::MAX);
     }
@@ -293,10 +275,5 @@ fn add_special_tokens(
     vocab.extend_from_slice(special_tokens);
     let n_tokens = vocab.len();
     *vocab = order_vocab(std::mem::take(vocab), FORMAT, "special_tokens")?;
-    check_largest_id(
-        vocab.last().map(|&(_, id)| id),
-        n_tokens,
-        FORMAT,
-        "special_tokens",
-    )
+    check_largest_id(vocab.last().map(|&(_, id)| id), n_tokens, FORMAT, "special_tokens")
 }

@@ -36,50 +36,25 @@ const END_OF_TEXT: &str = "<|endoftext|>";
 /// token that does not exist, or a special token that is not in the vocabulary.
 pub fn read(vocab: &[u8], merges: &[u8], special_tokens: &[String]) -> Result<Definition> {
     let reader = Reader::new(VOCAB_FORMAT);
-    let seed = VocabSeed {
-        reader: &reader,
-        path: Path::Top,
-    };
+    let seed = VocabSeed { reader: &reader, path: Path::Top };
     let vocab = reader.read(decode_utf8(vocab, VOCAB_FORMAT)?, seed)?;
     let vocab = order_vocab(vocab, VOCAB_FORMAT, "")?;
-    check_largest_id(
-        vocab.last().map(|&(_, id)| id),
-        vocab.len(),
-        VOCAB_FORMAT,
-        "",
-    )?;
+    check_largest_id(vocab.last().map(|&(_, id)| id), vocab.len(), VOCAB_FORMAT, "")?;
     let ids = index_vocab(&vocab);
     if ids.len() < vocab.len() {
-        let duplicate = vocab
-            .iter()
-            .find(|(text, id)| ids.get(text.as_str()) != Some(id));
+        let duplicate = vocab.iter().find(|(text, id)| ids.get(text.as_str()) != Some(id));
         let text = duplicate.map_or("", |(text, _)| text);
-        return Err(Error::format(
-            VOCAB_FORMAT,
-            format!("[{}]", quote(text)),
-            "stands twice",
-        ));
+        return Err(Error::format(VOCAB_FORMAT, format!("[{}]", quote(text)), "stands twice"));
     }
     let merges = parse_merges(decode_utf8(merges, MERGES_FORMAT)?, &ids)?;
     let added_tokens = special_added_tokens(special_tokens, &ids)?;
     drop(ids);
-    Ok(definition(
-        BpeDefinition {
-            vocab,
-            merges,
-            ignore_merges: false,
-        },
-        added_tokens,
-    ))
+    Ok(definition(BpeDefinition { vocab, merges, ignore_merges: false }, added_tokens))
 }
 
 /// GPT-2's stages around a model.
 fn definition(model: BpeDefinition, added_tokens: Vec<AddedToken>) -> Definition {
-    let options = ByteLevelOptions {
-        add_prefix_space: true,
-        trim_offsets: true,
-        use_regex: true,
-    };
+    let options = ByteLevelOptions { add_prefix_space: true, trim_offsets: true, use_regex: true };
     Definition {
         normalizer: None,
         pre_tokenizer: Some(known::gpt2()),
@@ -128,9 +103,7 @@ fn special_added_tokens(
     for content in special_tokens {
         let Some(&id) = ids.get(content.as_str()).filter(|_| !content.is_empty()) else {
             let content = quote(content);
-            return Err(Error::Vocab(format!(
-                "special token {content} is not in the vocabulary"
-            )));
+            return Err(Error::Vocab(format!("special token {content} is not in the vocabulary")));
         };
         added_tokens.push(special_token(content, id));
     }
@@ -160,34 +133,19 @@ fn special_token(content: &str, id: u32) -> AddedToken {
 /// # Errors
 /// [`Error::Unsupported`] for whatever the two files cannot express.
 pub fn write(definition: &Definition) -> Result<(Vec<u8>, Vec<u8>)> {
-    let Definition {
-        normalizer,
-        pre_tokenizer,
-        model,
-        post_processor,
-        decoder: _,
-        added_tokens,
-    } = definition;
+    let Definition { normalizer, pre_tokenizer, model, post_processor, decoder: _, added_tokens } =
+        definition;
     let Model::Bpe(bpe) = model;
     let refuse =
         |place: &str, problem: String| Err(Error::unsupported(MERGES_FORMAT, place, problem));
     if normalizer.is_some() {
-        return refuse(
-            "normalizer",
-            "the files mean a tokenizer without one".to_owned(),
-        );
+        return refuse("normalizer", "the files mean a tokenizer without one".to_owned());
     }
     if !is_gpt2(pre_tokenizer.as_ref()) {
-        return refuse(
-            "pre_tokenizer",
-            "the files mean GPT-2's pre-tokenizer".to_owned(),
-        );
+        return refuse("pre_tokenizer", "the files mean GPT-2's pre-tokenizer".to_owned());
     }
     if !matches!(post_processor, None | Some(PostProcessor::ByteLevel(_))) {
-        return refuse(
-            "post_processor",
-            "the files mean one that adds nothing".to_owned(),
-        );
+        return refuse("post_processor", "the files mean one that adds nothing".to_owned());
     }
     if bpe.ignore_merges {
         return refuse("model.ignore_merges", "the files mean false".to_owned());
@@ -209,10 +167,7 @@ pub fn write(definition: &Definition) -> Result<(Vec<u8>, Vec<u8>)> {
     let mut lines = format!("{HEADER}: 0.2\n");
     for (rank, &(left, right)) in bpe.merges.iter().enumerate() {
         let parts = [text_of(bpe, left), text_of(bpe, right)];
-        if parts
-            .iter()
-            .any(|part| part.is_empty() || part.contains([' ', '\n', '\r']))
-        {
+        if parts.iter().any(|part| part.is_empty() || part.contains([' ', '\n', '\r'])) {
             let problem = format!("{parts:?} cannot be told apart in a line of text");
             return refuse(&format!("merge {rank}"), problem);
         }

@@ -1,15 +1,7 @@
-<<<<<<< HEAD
 //! The published pre-tokenizers that have a name: GPT-2's, and those of OpenAI's cl100k_base and o200k_base.
 //!
 //! The patterns are in the form that `tokenizer.json` files carry (Llama 3 has cl100k's, gpt-oss has o200k's), so a
 //! definition that uses one can be written as such a file.
-=======
-//! The published pre-tokenizers that have a name: GPT-2's, and those of OpenAI's cl100k_base and
-//! o200k_base.
-//!
-//! The patterns are in the form that `tokenizer.json` files carry (Llama 3 has cl100k's, gpt-oss
-//! has o200k's), so a definition that uses one can be written as such a file.
->>>>>>> w-formats
 
 use crate::post_processor::ByteLevelOptions;
 use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};
@@ -17,7 +9,6 @@ use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};
 /// cl100k_base's pattern.
 pub const CL100K_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-<<<<<<< HEAD
 /// cl100k_base's pattern with digits one by one (Qwen 2).
 pub const QWEN2_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
@@ -25,8 +16,6 @@ pub const QWEN2_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]
 pub const GPT2_ORIGINAL_PATTERN: &str =
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-=======
->>>>>>> w-formats
 /// o200k_base's pattern.
 pub const O200K_PATTERN: &str = concat!(
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",

@@ -16,12 +16,7 @@ pub(super) fn assemble(document: Document<'_>) -> Result<Definition> {
     }
     let n_tokens = document.vocab.len() + document.added_tokens.len();
     let vocab = order_vocab(document.vocab, FORMAT, "model.vocab")?;
-    check_largest_id(
-        vocab.last().map(|&(_, id)| id),
-        n_tokens,
-        FORMAT,
-        "model.vocab",
-    )?;
+    check_largest_id(vocab.last().map(|&(_, id)| id), n_tokens, FORMAT, "model.vocab")?;
     let largest_added = document.added_tokens.iter().map(|token| token.id).max();
     check_largest_id(largest_added, n_tokens, FORMAT, "added_tokens")?;
 
@@ -48,11 +43,7 @@ pub(super) fn assemble(document: Document<'_>) -> Result<Definition> {
     Ok(Definition {
         normalizer: document.normalizer,
         pre_tokenizer: document.pre_tokenizer,
-        model: Model::Bpe(BpeDefinition {
-            vocab,
-            merges,
-            ignore_merges,
-        }),
+        model: Model::Bpe(BpeDefinition { vocab, merges, ignore_merges }),
         post_processor: document.post_processor,
         decoder: document.decoder,
         added_tokens,
@@ -63,15 +54,8 @@ fn find_duplicate_text(vocab: &[(String, u32)]) -> Error {
     let mut texts: Vec<_> = vocab.iter().map(|(text, _)| text.as_str()).collect();
     texts.sort_unstable();
     let duplicate = texts.windows(2).find(|pair| pair.first() == pair.last());
-    let text = duplicate
-        .and_then(|pair| pair.first())
-        .copied()
-        .unwrap_or_default();
-    Error::format(
-        FORMAT,
-        format!("model.vocab[{}]", quote(text)),
-        "stands twice",
-    )
+    let text = duplicate.and_then(|pair| pair.first()).copied().unwrap_or_default();
+    Error::format(FORMAT, format!("model.vocab[{}]", quote(text)), "stands twice")
 }
 
 /// Requires every added token to have the id that the reference library would give it, and to be
@@ -87,9 +71,7 @@ fn check_added_tokens(
         let refuse = |problem| Err(Error::format(FORMAT, format!("added_tokens[{i}]"), problem));
         let content = quote(&token.content);
         if let Some(first) = first_with.insert(&token.content, i) {
-            return refuse(format!(
-                "{content} stands twice, first in added_tokens[{first}]"
-            ));
+            return refuse(format!("{content} stands twice, first in added_tokens[{first}]"));
         }
         let next = match largest {
             Some(id) if id as usize >= vocab.len() => u64::from(id) + 1,
@@ -131,16 +113,11 @@ fn check_post_processor(
 ) -> Result<()> {
     let check = |id: u32, text: &str| {
         let is_known = vocab.binary_search_by_key(&id, |&(_, id)| id).is_ok()
-            || added_tokens
-                .binary_search_by_key(&id, |token| token.id)
-                .is_ok();
+            || added_tokens.binary_search_by_key(&id, |token| token.id).is_ok();
         if is_known {
             return Ok(());
         }
-        let problem = format!(
-            "adds {} with id {id}, which is not in the vocabulary",
-            quote(text)
-        );
+        let problem = format!("adds {} with id {id}, which is not in the vocabulary", quote(text));
         Err(Error::format(FORMAT, "post_processor", problem))
     };
     match processor {
@@ -154,8 +131,8 @@ fn check_post_processor(
             .iter()
             .flat_map(|special| special.ids.iter().zip(&special.tokens))
             .try_for_each(|(&id, text)| check(id, text)),
-        PostProcessor::Sequence(processors) => processors
-            .iter()
-            .try_for_each(|inner| check_post_processor(inner, vocab, added_tokens)),
+        PostProcessor::Sequence(processors) => {
+            processors.iter().try_for_each(|inner| check_post_processor(inner, vocab, added_tokens))
+        }
     }
 }

@@ -64,11 +64,7 @@ impl<'p> Fields<'p> {
     }
 
     fn unsupported_type(&self, name: &str) -> Error {
-        Error::unsupported(
-            FORMAT,
-            self.path("type"),
-            format!("{} is not supported", quote(name)),
-        )
+        Error::unsupported(FORMAT, self.path("type"), format!("{} is not supported", quote(name)))
     }
 
     fn finish(self) -> Result<()> {
@@ -80,11 +76,7 @@ impl<'p> Fields<'p> {
 }
 
 fn expected(what: &str, got: &Json, place: &str) -> Error {
-    Error::format(
-        FORMAT,
-        place,
-        format!("must be {what}, got {}", got.describe()),
-    )
+    Error::format(FORMAT, place, format!("must be {what}, got {}", got.describe()))
 }
 
 fn string(value: Json, place: &str) -> Result<String> {
@@ -99,13 +91,7 @@ fn number(value: &Json, place: &str) -> Result<u32> {
         Json::Number(number) => number.as_u64().and_then(|id| u32::try_from(id).ok()),
         _ => None,
     };
-    id.ok_or_else(|| {
-        expected(
-            &format!("a whole number from 0 to {}", u32::MAX),
-            value,
-            place,
-        )
-    })
+    id.ok_or_else(|| expected(&format!("a whole number from 0 to {}", u32::MAX), value, place))
 }
 
 fn array(value: Json, place: &str) -> Result<Vec<(Json, String)>> {
@@ -210,11 +196,7 @@ pub(super) fn normalizer(json: Json, place: &str) -> Result<Normalizer> {
 pub(super) fn pre_tokenizer(json: Json, place: &str) -> Result<PreTokenizer> {
     let mut is_byte_level = false;
     let pre_tokenizer = pre_tokenizer_stage(json, place, &mut is_byte_level)?;
-    if is_byte_level {
-        Ok(pre_tokenizer)
-    } else {
-        Err(not_byte_level())
-    }
+    if is_byte_level { Ok(pre_tokenizer) } else { Err(not_byte_level()) }
 }
 
 /// The refusal of a pre-tokenizer without a `ByteLevel` stage.
@@ -286,11 +268,7 @@ fn split(fields: &mut Fields<'_>) -> Result<Split> {
             return Err(Error::unsupported(FORMAT, fields.path("behavior"), problem));
         }
     };
-    Ok(Split {
-        pattern: parsed,
-        behavior,
-        invert: fields.take_bool("invert")?,
-    })
+    Ok(Split { pattern: parsed, behavior, invert: fields.take_bool("invert")? })
 }
 
 pub(super) fn decoder(json: Json, place: &str) -> Result<Decoder> {
@@ -336,11 +314,7 @@ fn text_and_id(fields: &mut Fields<'_>, key: &str) -> Result<(String, u32)> {
         (Some((text, text_place)), Some((id, id_place)), None) => {
             Ok((string(text, &text_place)?, number(&id, &id_place)?))
         }
-        _ => Err(Error::format(
-            FORMAT,
-            place,
-            "must be a token text and its id",
-        )),
+        _ => Err(Error::format(FORMAT, place, "must be a token text and its id")),
     }
 }
 
@@ -354,60 +328,40 @@ fn template(fields: &mut Fields<'_>) -> Result<Template> {
         .into_iter()
         .map(|(name, json)| template_special(name, json, &place))
         .collect::<Result<Vec<_>>>()?;
-    let n_sequences = single
-        .iter()
-        .filter(|piece| matches!(piece, TemplatePiece::Sequence { .. }))
-        .count();
-    let has_pair = single
-        .iter()
-        .any(|piece| matches!(piece, TemplatePiece::Sequence { is_pair: true, .. }));
+    let n_sequences =
+        single.iter().filter(|piece| matches!(piece, TemplatePiece::Sequence { .. })).count();
+    let has_pair =
+        single.iter().any(|piece| matches!(piece, TemplatePiece::Sequence { is_pair: true, .. }));
     if n_sequences != 1 || has_pair {
         let problem = "must hold the sequence A exactly once, and no other";
         return Err(Error::format(FORMAT, fields.path("single"), problem));
     }
     for piece in single.iter().chain(&pair) {
         if let TemplatePiece::Special { name, .. } = piece
-            && special_tokens
-                .binary_search_by(|special| special.name.cmp(name))
-                .is_err()
+            && special_tokens.binary_search_by(|special| special.name.cmp(name)).is_err()
         {
             let problem = format!("lacks {}, which the template uses", quote(name));
             return Err(Error::format(FORMAT, place, problem));
         }
     }
-    Ok(Template {
-        single,
-        pair,
-        special_tokens,
-    })
+    Ok(Template { single, pair, special_tokens })
 }
 
 fn template_special(name: String, json: Json, place: &str) -> Result<TemplateSpecial> {
     let place = format!("{place}.{}", escape_key(&name));
     let mut fields = Fields::new(json, &place)?;
     if fields.take_string("id")? != name {
-        return Err(Error::format(
-            FORMAT,
-            fields.path("id"),
-            "must repeat the name",
-        ));
+        return Err(Error::format(FORMAT, fields.path("id"), "must repeat the name"));
     }
     let ids = fields.take_array("ids")?;
     let tokens = fields.take_array("tokens")?;
     fields.finish()?;
     if ids.len() != tokens.len() {
-        return Err(Error::format(
-            FORMAT,
-            place,
-            "ids and tokens must be equally many",
-        ));
+        return Err(Error::format(FORMAT, place, "ids and tokens must be equally many"));
     }
     Ok(TemplateSpecial {
         name,
-        ids: ids
-            .into_iter()
-            .map(|(id, place)| number(&id, &place))
-            .collect::<Result<_>>()?,
+        ids: ids.into_iter().map(|(id, place)| number(&id, &place)).collect::<Result<_>>()?,
         tokens: tokens
             .into_iter()
             .map(|(text, place)| string(text, &place))
@@ -416,34 +370,20 @@ fn template_special(name: String, json: Json, place: &str) -> Result<TemplateSpe
 }
 
 fn template_pieces(fields: &mut Fields<'_>, key: &str) -> Result<Vec<TemplatePiece>> {
-    fields
-        .take_array(key)?
-        .into_iter()
-        .map(|(json, place)| template_piece(json, &place))
-        .collect()
+    fields.take_array(key)?.into_iter().map(|(json, place)| template_piece(json, &place)).collect()
 }
 
 fn template_piece(json: Json, place: &str) -> Result<TemplatePiece> {
     let mut kinds = Fields::new(json, place)?;
-    let kind = if kinds.fields.contains_key("Sequence") {
-        "Sequence"
-    } else {
-        "SpecialToken"
-    };
+    let kind = if kinds.fields.contains_key("Sequence") { "Sequence" } else { "SpecialToken" };
     let inner_place = kinds.path(kind);
     let mut fields = Fields::new(kinds.take(kind)?, &inner_place)?;
     kinds.finish()?;
     let id = fields.take_string("id")?;
     let type_id = fields.take_u32("type_id")?;
     let piece = match (kind, id.as_str()) {
-        ("Sequence", "A") => TemplatePiece::Sequence {
-            is_pair: false,
-            type_id,
-        },
-        ("Sequence", "B") => TemplatePiece::Sequence {
-            is_pair: true,
-            type_id,
-        },
+        ("Sequence", "A") => TemplatePiece::Sequence { is_pair: false, type_id },
+        ("Sequence", "B") => TemplatePiece::Sequence { is_pair: true, type_id },
         ("Sequence", other) => {
             let problem = format!("must be \"A\" or \"B\", got {}", quote(other));
             return Err(Error::format(FORMAT, fields.path("id"), problem));

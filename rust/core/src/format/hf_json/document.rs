@@ -76,11 +76,7 @@ impl<'de> Visitor<'de> for TopSeed<'_> {
             }
             match key.as_str() {
                 "model" => {
-                    access.next_value_seed(ModelSeed {
-                        reader,
-                        path,
-                        document: &mut document,
-                    })?;
+                    access.next_value_seed(ModelSeed { reader, path, document: &mut document })?;
                 }
                 "added_tokens" => {
                     let tokens = access.next_value_seed(AddedTokensSeed { reader, path })?;
@@ -183,11 +179,7 @@ impl<'de> Visitor<'de> for ModelSeed<'_, '_, 'de> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
-        let Self {
-            reader,
-            path: model,
-            document,
-        } = self;
+        let Self { reader, path: model, document } = self;
         let mut seen = Vec::new();
         while let Some(key) = access.next_key::<String>()? {
             let path = Path::Key(&model, &key);
@@ -243,10 +235,7 @@ impl<'de> Visitor<'de> for MergesSeed<'_> {
         let mut merges = Vec::new();
         let mut i = 0;
         loop {
-            let seed = MergeSeed {
-                reader: self.reader,
-                path: Path::Index(&self.path, i),
-            };
+            let seed = MergeSeed { reader: self.reader, path: Path::Index(&self.path, i) };
             match access.next_element_seed(seed)? {
                 Some(Some(merge)) => merges.push(merge),
                 Some(None) => {}
@@ -277,10 +266,7 @@ impl<'de> DeserializeSeed<'de> for MergeSeed<'_> {
 
 impl MergeSeed<'_> {
     fn refuse<E: de::Error>(&self, got: &str) -> E {
-        self.reader.fail(
-            self.path,
-            format!("a merge must have exactly two parts, got {got}"),
-        )
+        self.reader.fail(self.path, format!("a merge must have exactly two parts, got {got}"))
     }
 }
 

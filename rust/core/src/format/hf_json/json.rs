@@ -26,10 +26,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(format: &'static str) -> Self {
-        Self {
-            format,
-            error: RefCell::new(None),
-        }
+        Self { format, error: RefCell::new(None) }
     }
 
     /// Keeps `error` as the outcome of the reading, and gives serde something to stop with.
@@ -62,9 +59,7 @@ impl Reader {
     fn syntax_error(&self, problem: &serde_json::Error) -> Error {
         let place = format!("line {} column {}", problem.line(), problem.column());
         let words = problem.to_string();
-        let words = words
-            .strip_suffix(&format!(" at {place}"))
-            .unwrap_or(&words);
+        let words = words.strip_suffix(&format!(" at {place}")).unwrap_or(&words);
         Error::format(self.format, place, words)
     }
 }
@@ -95,9 +90,7 @@ impl fmt::Display for Path<'_> {
 pub(super) fn escape_key(key: &str) -> String {
     let is_plain = !key.is_empty()
         && key.len() <= 64
-        && key
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if is_plain { key.to_owned() } else { quote(key) }
 }
 
@@ -140,11 +133,7 @@ pub(super) fn with_seed<T>(
     use_seed: impl FnOnce(JsonSeed<'_>) -> T,
 ) -> T {
     let n_left = Cell::new(MAX_VALUES);
-    use_seed(JsonSeed {
-        reader,
-        path,
-        n_left: &n_left,
-    })
+    use_seed(JsonSeed { reader, path, n_left: &n_left })
 }
 
 impl<'de> DeserializeSeed<'de> for JsonSeed<'_> {
@@ -158,8 +147,7 @@ impl<'de> DeserializeSeed<'de> for JsonSeed<'_> {
 impl JsonSeed<'_> {
     fn count<E: de::Error>(&self) -> Result<(), E> {
         let n_left = self.n_left.get().checked_sub(1).ok_or_else(|| {
-            self.reader
-                .fail(self.path, format!("holds more than {MAX_VALUES} values"))
+            self.reader.fail(self.path, format!("holds more than {MAX_VALUES} values"))
         })?;
         self.n_left.set(n_left);
         Ok(())
@@ -205,11 +193,7 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
         let mut values = Vec::new();
         loop {
             let path = Path::Index(&self.path, values.len());
-            let seed = JsonSeed {
-                reader: self.reader,
-                path,
-                n_left: self.n_left,
-            };
+            let seed = JsonSeed { reader: self.reader, path, n_left: self.n_left };
             match access.next_element_seed(seed)? {
                 Some(value) => values.push(value),
                 None => return Ok(Json::Array(values)),
@@ -225,11 +209,7 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
             if values.contains_key(&key) {
                 return Err(self.reader.fail(path, "stands twice"));
             }
-            let seed = JsonSeed {
-                reader: self.reader,
-                path,
-                n_left: self.n_left,
-            };
+            let seed = JsonSeed { reader: self.reader, path, n_left: self.n_left };
             let value = access.next_value_seed(seed)?;
             values.insert(key, value);
         }

@@ -46,9 +46,7 @@ fn reads_the_form_of_old_files() {
     assert_eq!(bpe.merges, [(0, 1)]);
     assert_eq!(bpe.vocab[2], ("th".to_owned(), 2));
     assert!(!bpe.ignore_merges);
-    let Some(PreTokenizer::ByteLevel(options)) = definition.pre_tokenizer else {
-        panic!()
-    };
+    let Some(PreTokenizer::ByteLevel(options)) = definition.pre_tokenizer else { panic!() };
     assert!(options.use_regex, "missing use_regex means true");
 }
 
@@ -80,16 +78,8 @@ fn refuses_components_by_path() {
             sequence,
             "pre_tokenizer.pretokenizers[0].type: \"Foo\" is not supported",
         ),
-        (
-            "/pre_tokenizer",
-            twice,
-            "pretokenizers[1].type: \"ByteLevel\" after a ByteLevel stage",
-        ),
-        (
-            "/pre_tokenizer",
-            json!(null),
-            "pre_tokenizer: has no ByteLevel stage",
-        ),
+        ("/pre_tokenizer", twice, "pretokenizers[1].type: \"ByteLevel\" after a ByteLevel stage"),
+        ("/pre_tokenizer", json!(null), "pre_tokenizer: has no ByteLevel stage"),
         (
             "/pre_tokenizer",
             json!({ "type": "Sequence", "pretokenizers": [] }),
@@ -101,44 +91,16 @@ fn refuses_components_by_path() {
             "pre_tokenizer.add_prefix_space: must be true or false, got 1",
         ),
         ("/pre_tokenizer/x", json!(1), "pre_tokenizer.x: unknown key"),
-        (
-            "/normalizer",
-            json!({ "type": "NFKC" }),
-            "normalizer.type: \"NFKC\" is not supported",
-        ),
-        (
-            "/decoder",
-            json!({ "type": "Fuse" }),
-            "decoder.type: \"Fuse\" is not supported",
-        ),
+        ("/normalizer", json!({ "type": "NFKC" }), "normalizer.type: \"NFKC\" is not supported"),
+        ("/decoder", json!({ "type": "Fuse" }), "decoder.type: \"Fuse\" is not supported"),
         ("/post_processor", no_special, "special_tokens: lacks \"x\""),
-        (
-            "/post_processor",
-            roberta,
-            "adds \"</s>\" with id 9, which is not in the vocabulary",
-        ),
-        (
-            "/padding",
-            json!({}),
-            "padding: is not null: padding is a setting of a call",
-        ),
-        (
-            "/model/dropout",
-            json!(0.1),
-            "model.dropout: 0.1 is not supported",
-        ),
-        (
-            "/model/type",
-            json!("WordPiece"),
-            "model.type: \"WordPiece\" is not supported",
-        ),
+        ("/post_processor", roberta, "adds \"</s>\" with id 9, which is not in the vocabulary"),
+        ("/padding", json!({}), "padding: is not null: padding is a setting of a call"),
+        ("/model/dropout", json!(0.1), "model.dropout: 0.1 is not supported"),
+        ("/model/type", json!("WordPiece"), "model.type: \"WordPiece\" is not supported"),
         ("/model/x", json!(1), "model.x: unknown key"),
         ("/x", json!(1), "x: unknown key"),
-        (
-            "/version",
-            json!("2.0"),
-            "version: \"2.0\" is not supported",
-        ),
+        ("/version", json!("2.0"), "version: \"2.0\" is not supported"),
     ];
     for (pointer, value, expected) in cases {
         let message = message(&small_file_with(pointer, value));
@@ -157,18 +119,10 @@ fn refuses_contradictions_by_place() {
         ("/model/vocab/t", json!(-1), "got -1"),
         ("/model/vocab/t", json!("1"), "got \"1\""),
         ("/model/vocab/t", json!(1_u64 << 32), "got 4294967296"),
-        (
-            "/model/vocab/t",
-            json!(1_000_000_000),
-            "id 1000000000 leaves too large a gap",
-        ),
+        ("/model/vocab/t", json!(1_000_000_000), "id 1000000000 leaves too large a gap"),
         ("/model/vocab/t", json!(1), "\"h\" and \"t\" both have id 1"),
         ("/model/vocab", json!([]), "expected a vocabulary"),
-        (
-            "/model/merges",
-            json!(["t x"]),
-            "merge 0 uses \"x\", which is not in the vocabulary",
-        ),
+        ("/model/merges", json!(["t x"]), "merge 0 uses \"x\", which is not in the vocabulary"),
         (
             "/model/merges",
             json!(["t h", "h t"]),
@@ -188,31 +142,11 @@ fn refuses_contradictions_by_place() {
             json!(5),
             "added_tokens[0]: \"<s>\" has id 5, but tokenizers numbers it 4",
         ),
-        (
-            "/added_tokens/0/id",
-            json!(1_000_000_000),
-            "id 1000000000 leaves too large a gap",
-        ),
-        (
-            "/added_tokens/0/content",
-            json!("th"),
-            "\"th\" has id 4, but id 2 in model.vocab",
-        ),
-        (
-            "/added_tokens/0/content",
-            json!(""),
-            "added_tokens[0].content: must not be empty",
-        ),
-        (
-            "/added_tokens/0/special",
-            json!("no"),
-            "must be true or false, got \"no\"",
-        ),
-        (
-            "/model/vocab/zz",
-            json!(4),
-            "\"<s>\" has id 4, but tokenizers numbers it 5",
-        ),
+        ("/added_tokens/0/id", json!(1_000_000_000), "id 1000000000 leaves too large a gap"),
+        ("/added_tokens/0/content", json!("th"), "\"th\" has id 4, but id 2 in model.vocab"),
+        ("/added_tokens/0/content", json!(""), "added_tokens[0].content: must not be empty"),
+        ("/added_tokens/0/special", json!("no"), "must be true or false, got \"no\""),
+        ("/model/vocab/zz", json!(4), "\"<s>\" has id 4, but tokenizers numbers it 5"),
     ];
     for (pointer, value, expected) in cases {
         let message = message(&small_file_with(pointer, value));
@@ -242,23 +176,11 @@ fn refuses_malformed_files() {
         (good.clone() + "x", "trailing characters"),
         (good.chars().take(good.len() / 2).collect(), "EOF"),
         ("[".repeat(1_000_000), "expected an object"),
-        (
-            format!("{{\"normalizer\":{}", "[".repeat(1_000_000)),
-            "recursion limit",
-        ),
+        (format!("{{\"normalizer\":{}", "[".repeat(1_000_000)), "recursion limit"),
         (format!("\u{feff}{good}"), "byte order mark"),
-        (
-            good.replace("\"t\":", "\"h\":"),
-            "model.vocab[\"h\"]: stands twice",
-        ),
-        (
-            good.replace("\"version\"", "\"decoder\":null,\"version\""),
-            "decoder: stands twice",
-        ),
-        (
-            good.replace("\"vocab\"", "\"merges\":[],\"vocab\""),
-            "model.merges: stands twice",
-        ),
+        (good.replace("\"t\":", "\"h\":"), "model.vocab[\"h\"]: stands twice"),
+        (good.replace("\"version\"", "\"decoder\":null,\"version\""), "decoder: stands twice"),
+        (good.replace("\"vocab\"", "\"merges\":[],\"vocab\""), "model.merges: stands twice"),
         (
             good.replace("\"trim_offsets\"", "\"type\":1,\"trim_offsets\""),
             "pre_tokenizer.type: stands twice",
@@ -281,21 +203,13 @@ fn refuses_malformed_files() {
         let message = message(&file);
         assert!(message.contains(expected), "{message}, not {expected}");
     }
-    assert!(
-        read(b"{\"\xff\"")
-            .unwrap_err()
-            .to_string()
-            .contains("byte 2: invalid UTF-8")
-    );
+    assert!(read(b"{\"\xff\"").unwrap_err().to_string().contains("byte 2: invalid UTF-8"));
 }
 
 #[test]
 fn pretty_form_reads_as_the_same_and_fingerprint_is_of_the_canonical_form() {
     let definition = read(small_file().to_string().as_bytes()).unwrap();
-    assert_eq!(
-        read(write_pretty(&definition).as_bytes()).unwrap(),
-        definition
-    );
+    assert_eq!(read(write_pretty(&definition).as_bytes()).unwrap(), definition);
     let canonical = write(&definition);
     assert!(canonical.starts_with(
         r#"{"version":"1.0","truncation":null,"padding":null,"added_tokens":[{"id":4,"#

@@ -45,10 +45,7 @@ impl<'de> Visitor<'de> for VocabSeed<'_> {
                 );
                 return Err(self.reader.fail(path, problem));
             }
-            let id = access.next_value_seed(IdSeed {
-                reader: self.reader,
-                path,
-            })?;
+            let id = access.next_value_seed(IdSeed { reader: self.reader, path })?;
             vocab.push((text.into_owned(), id));
         }
         Ok(vocab)
@@ -89,10 +86,7 @@ struct IdSeed<'c> {
 
 impl IdSeed<'_> {
     fn refuse<E: de::Error>(&self, value: &str) -> E {
-        let rule = format!(
-            "an id must be a whole number from 0 to {}, got {value}",
-            u32::MAX
-        );
+        let rule = format!("an id must be a whole number from 0 to {}, got {value}", u32::MAX);
         self.reader.fail(self.path, rule)
     }
 }

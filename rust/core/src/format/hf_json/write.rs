@@ -31,14 +31,8 @@ struct File<'a>(&'a Definition);
 
 impl Serialize for File<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Definition {
-            normalizer,
-            pre_tokenizer,
-            model,
-            post_processor,
-            decoder,
-            added_tokens,
-        } = self.0;
+        let Definition { normalizer, pre_tokenizer, model, post_processor, decoder, added_tokens } =
+            self.0;
         let added_tokens: Vec<_> = added_tokens.iter().map(AddedTokenOut::from).collect();
         let mut map = serializer.serialize_map(Some(9))?;
         map.serialize_entry("version", "1.0")?;
@@ -46,15 +40,11 @@ impl Serialize for File<'_> {
         map.serialize_entry("padding", &())?;
         map.serialize_entry("added_tokens", &added_tokens)?;
         map.serialize_entry("normalizer", &normalizer.as_ref().map(NormalizerOut::from))?;
-        map.serialize_entry(
-            "pre_tokenizer",
-            &pre_tokenizer.as_ref().map(PreTokenizerOut::from),
-        )?;
+        map.serialize_entry("pre_tokenizer", &pre_tokenizer.as_ref().map(PreTokenizerOut::from))?;
         let post_processor = post_processor.as_ref().map(PostProcessorOut::from);
         map.serialize_entry("post_processor", &post_processor)?;
-        let decoder = decoder
-            .as_ref()
-            .map(|Decoder::ByteLevel(options)| ByteLevelOut::from(*options));
+        let decoder =
+            decoder.as_ref().map(|Decoder::ByteLevel(options)| ByteLevelOut::from(*options));
         map.serialize_entry("decoder", &decoder)?;
         let Model::Bpe(bpe) = model;
         map.serialize_entry("model", &BpeOut::from(bpe))?;
@@ -102,9 +92,9 @@ impl From<&Normalizer> for NormalizerOut {
     fn from(normalizer: &Normalizer) -> Self {
         match normalizer {
             Normalizer::Nfc => Self::Nfc,
-            Normalizer::Sequence(inner) => Self::Sequence {
-                normalizers: inner.iter().map(Self::from).collect(),
-            },
+            Normalizer::Sequence(inner) => {
+                Self::Sequence { normalizers: inner.iter().map(Self::from).collect() }
+            }
         }
     }
 }
@@ -119,16 +109,8 @@ struct ByteLevelOut {
 
 impl From<ByteLevelOptions> for ByteLevelOut {
     fn from(options: ByteLevelOptions) -> Self {
-        let ByteLevelOptions {
-            add_prefix_space,
-            trim_offsets,
-            use_regex,
-        } = options;
-        Self {
-            add_prefix_space,
-            trim_offsets,
-            use_regex,
-        }
+        let ByteLevelOptions { add_prefix_space, trim_offsets, use_regex } = options;
+        Self { add_prefix_space, trim_offsets, use_regex }
     }
 }
 
@@ -142,14 +124,8 @@ enum PreTokenizerOut<'a> {
 #[derive(serde::Serialize)]
 #[serde(tag = "type")]
 enum TaggedPreTokenizer<'a> {
-    Split {
-        pattern: PatternOut<'a>,
-        behavior: &'static str,
-        invert: bool,
-    },
-    Sequence {
-        pretokenizers: Vec<PreTokenizerOut<'a>>,
-    },
+    Split { pattern: PatternOut<'a>, behavior: &'static str, invert: bool },
+    Sequence { pretokenizers: Vec<PreTokenizerOut<'a>> },
 }
 
 #[derive(serde::Serialize)]
@@ -213,26 +189,21 @@ impl<'a> From<&'a PostProcessor> for PostProcessorOut<'a> {
     fn from(processor: &'a PostProcessor) -> Self {
         match processor {
             PostProcessor::ByteLevel(options) => Self::ByteLevel((*options).into()),
-            PostProcessor::Roberta {
-                sep,
-                cls,
-                trim_offsets,
-                add_prefix_space,
-            } => Self::Other(TaggedPostProcessor::RobertaProcessing {
-                sep,
-                cls,
-                trim_offsets: *trim_offsets,
-                add_prefix_space: *add_prefix_space,
-            }),
-            PostProcessor::Template(Template {
-                single,
-                pair,
-                special_tokens,
-            }) => Self::Other(TaggedPostProcessor::TemplateProcessing {
-                single: single.iter().map(PieceOut::from).collect(),
-                pair: pair.iter().map(PieceOut::from).collect(),
-                special_tokens: SpecialsOut(special_tokens),
-            }),
+            PostProcessor::Roberta { sep, cls, trim_offsets, add_prefix_space } => {
+                Self::Other(TaggedPostProcessor::RobertaProcessing {
+                    sep,
+                    cls,
+                    trim_offsets: *trim_offsets,
+                    add_prefix_space: *add_prefix_space,
+                })
+            }
+            PostProcessor::Template(Template { single, pair, special_tokens }) => {
+                Self::Other(TaggedPostProcessor::TemplateProcessing {
+                    single: single.iter().map(PieceOut::from).collect(),
+                    pair: pair.iter().map(PieceOut::from).collect(),
+                    special_tokens: SpecialsOut(special_tokens),
+                })
+            }
             PostProcessor::Sequence(inner) => Self::Other(TaggedPostProcessor::Sequence {
                 processors: inner.iter().map(Self::from).collect(),
             }),
@@ -249,14 +220,12 @@ enum PieceOut<'a> {
 impl<'a> From<&'a TemplatePiece> for PieceOut<'a> {
     fn from(piece: &'a TemplatePiece) -> Self {
         match piece {
-            TemplatePiece::Sequence { is_pair, type_id } => Self::Sequence {
-                id: if *is_pair { "B" } else { "A" },
-                type_id: *type_id,
-            },
-            TemplatePiece::Special { name, type_id } => Self::SpecialToken {
-                id: name,
-                type_id: *type_id,
-            },
+            TemplatePiece::Sequence { is_pair, type_id } => {
+                Self::Sequence { id: if *is_pair { "B" } else { "A" }, type_id: *type_id }
+            }
+            TemplatePiece::Special { name, type_id } => {
+                Self::SpecialToken { id: name, type_id: *type_id }
+            }
         }
     }
 }
@@ -273,14 +242,7 @@ struct SpecialOut<'a> {
 impl Serialize for SpecialsOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|TemplateSpecial { name, ids, tokens }| {
-            (
-                name,
-                SpecialOut {
-                    id: name,
-                    ids,
-                    tokens,
-                },
-            )
+            (name, SpecialOut { id: name, ids, tokens })
         }))
     }
 }
@@ -340,8 +302,5 @@ impl Serialize for MergesOut<'_> {
 /// The text of a token of `bpe`.
 pub(crate) fn text_of(bpe: &BpeDefinition, id: u32) -> &str {
     let found = bpe.vocab.binary_search_by_key(&id, |&(_, id)| id);
-    found
-        .ok()
-        .and_then(|i| bpe.vocab.get(i))
-        .map_or("", |(text, _)| text)
+    found.ok().and_then(|i| bpe.vocab.get(i)).map_or("", |(text, _)| text)
 }

@@ -48,7 +48,5 @@ fn other_white_space() -> Vec<Vec<u8>> {
 /// Whether `rest` starts with a character of `spaces`, or is the start of one.
 fn starts_white_space(rest: &[u8], spaces: &[Vec<u8>]) -> bool {
     !rest.is_empty()
-        && spaces
-            .iter()
-            .any(|space| rest.starts_with(space) || space.starts_with(rest))
+        && spaces.iter().any(|space| rest.starts_with(space) || space.starts_with(rest))
 }

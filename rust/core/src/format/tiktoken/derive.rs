@@ -74,11 +74,9 @@ impl Joiner {
         products: &SeededMap<u64, u32>,
     ) -> Option<(u32, u32)> {
         self.ids.clear();
-        self.ids
-            .extend(bytes.iter().map(|&byte| byte_ids[usize::from(byte)]));
+        self.ids.extend(bytes.iter().map(|&byte| byte_ids[usize::from(byte)]));
         self.previous.clear();
-        self.previous
-            .extend((0..bytes.len()).map(|i| i.saturating_sub(1)));
+        self.previous.extend((0..bytes.len()).map(|i| i.saturating_sub(1)));
         self.next.clear();
         self.next.extend(1..=bytes.len());
         self.candidates.clear();
@@ -119,11 +117,7 @@ impl Joiner {
         if let Some(pair) = self.pair_at(position)
             && let Some(&product) = products.get(&key(pair))
         {
-            self.candidates.push(Reverse(Candidate {
-                product,
-                position,
-                pair,
-            }));
+            self.candidates.push(Reverse(Candidate { product, position, pair }));
         }
     }
 }

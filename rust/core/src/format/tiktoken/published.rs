@@ -11,10 +11,7 @@ pub(super) struct Published {
 
 impl Published {
     pub(super) fn special_tokens(&self) -> Vec<(String, u32)> {
-        self.special_tokens
-            .iter()
-            .map(|&(text, id)| (text.to_owned(), id))
-            .collect()
+        self.special_tokens.iter().map(|&(text, id)| (text.to_owned(), id)).collect()
     }
 }
 
@@ -53,9 +50,7 @@ static PUBLISHED: [Published; 4] = [
 
 /// The published file with that SHA-256.
 pub(super) fn find(sha256: &str) -> Option<&'static Published> {
-    PUBLISHED
-        .iter()
-        .find(|published| published.sha256 == sha256)
+    PUBLISHED.iter().find(|published| published.sha256 == sha256)
 }
 
 /// The name of a pattern that tiktoken spells in its own way; any other pattern as it is.

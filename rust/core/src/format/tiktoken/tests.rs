@@ -15,10 +15,7 @@ use crate::normalizer::Normalizer;
 /// A rank file of all bytes and then `tokens`.
 fn rank_file(tokens: &[&[u8]]) -> String {
     let bytes: Vec<[u8; 1]> = (0..=255).map(|byte| [byte]).collect();
-    let all = bytes
-        .iter()
-        .map(<[u8; 1]>::as_slice)
-        .chain(tokens.iter().copied());
+    let all = bytes.iter().map(<[u8; 1]>::as_slice).chain(tokens.iter().copied());
     let lines: Vec<String> = all
         .enumerate()
         .map(|(rank, token)| format!("{} {rank}\n", BASE64_STANDARD.encode(token)))
@@ -71,16 +68,9 @@ fn special_tokens_stand_in_the_vocabulary() {
     let specials = [("<x>".to_owned(), 300)];
     let definition = read(file.as_bytes(), Some("gpt2"), Some(&specials)).unwrap();
     assert!(bpe_of(&definition).vocab.contains(&specials[0]));
-    assert_eq!(
-        hf_json::read(hf_json::write(&definition).as_bytes()).unwrap(),
-        definition
-    );
+    assert_eq!(hf_json::read(hf_json::write(&definition).as_bytes()).unwrap(), definition);
     assert_eq!(write(&definition).unwrap(), file.as_bytes());
-    for specials in [
-        ("a".to_owned(), 300),
-        ("<x>".to_owned(), 5),
-        (String::new(), 300),
-    ] {
+    for specials in [("a".to_owned(), 300), ("<x>".to_owned(), 5), (String::new(), 300)] {
         assert!(read(file.as_bytes(), Some("gpt2"), Some(&[specials])).is_err());
     }
 }
@@ -89,39 +79,18 @@ fn special_tokens_stand_in_the_vocabulary() {
 fn refuses_by_line() {
     let cases = [
         (String::new(), "tiktoken: the file holds no tokens"),
-        (
-            "YQ== 0\n!! 1\n".to_owned(),
-            "tiktoken line 2: the token is not valid base64",
-        ),
-        (
-            "YQ==\n".to_owned(),
-            "line 1: must be a token in base64, a space and a rank",
-        ),
+        ("YQ== 0\n!! 1\n".to_owned(), "tiktoken line 2: the token is not valid base64"),
+        ("YQ==\n".to_owned(), "line 1: must be a token in base64, a space and a rank"),
         ("YQ==\t0\n".to_owned(), "line 1: must be a token in base64"),
-        (
-            "YQ== -1\n".to_owned(),
-            "a rank must be a whole number from 0 to 4294967295, got \"-1\"",
-        ),
+        ("YQ== -1\n".to_owned(), "a rank must be a whole number from 0 to 4294967295, got \"-1\""),
         ("YQ== +1\n".to_owned(), "got \"+1\""),
         ("YQ== 4294967296\n".to_owned(), "got \"4294967296\""),
-        (
-            "YQ== 0\nYg== 1000000000\n".to_owned(),
-            "line 2: id 1000000000 leaves too large a gap",
-        ),
-        (
-            "YQ== 0\n\nYg== 0\n".to_owned(),
-            "line 3: rank 0 stands already in line 1",
-        ),
-        (
-            "YQ== 0\nYQ== 1\n".to_owned(),
-            "line 2: \"a\" stands already in line 1",
-        ),
+        ("YQ== 0\nYg== 1000000000\n".to_owned(), "line 2: id 1000000000 leaves too large a gap"),
+        ("YQ== 0\n\nYg== 0\n".to_owned(), "line 3: rank 0 stands already in line 1"),
+        ("YQ== 0\nYQ== 1\n".to_owned(), "line 2: \"a\" stands already in line 1"),
         (" 0\n".to_owned(), "line 1: the token is empty"),
         ("é 0\n".to_owned(), "line 1: \"é 0\" is not base64"),
-        (
-            rank_file(&[]).replacen("YQ== 97\n", "", 1),
-            "the byte 0x61 is not a token",
-        ),
+        (rank_file(&[]).replacen("YQ== 97\n", "", 1), "the byte 0x61 is not a token"),
     ];
     for (file, expected) in cases {
         let message = read_gpt2(&file).unwrap_err().to_string();
@@ -142,10 +111,7 @@ fn cl100k_is_refused_when_white_space_at_the_end_could_differ() {
     let read_cl100k = |tokens: &[&[u8]]| read(rank_file(tokens).as_bytes(), Some("cl100k"), None);
     read_cl100k(&[b"\n\n", b"  ", b" \n", b"\n \n", b"\nx"]).unwrap();
     for token in [b"\n ".as_slice(), b"\n\xe2\x80", b"\r\t", b"    "] {
-        assert!(
-            matches!(read_cl100k(&[token]), Err(Error::Unsupported { .. })),
-            "{token:?}"
-        );
+        assert!(matches!(read_cl100k(&[token]), Err(Error::Unsupported { .. })), "{token:?}");
     }
     let pattern = Some(crate::pre_tokenizer::known::CL100K_PATTERN);
     read(rank_file(&[b"\n "]).as_bytes(), pattern, None).unwrap();
@@ -190,19 +156,11 @@ fn encode_naive(ranks: &BTreeMap<Vec<u8>, u32>, piece: &[u8]) -> Vec<u32> {
 
 /// Merges by their place in the list, after looking the piece up.
 fn encode_by_merges(bpe: &BpeDefinition, piece: &str) -> Vec<u32> {
-    let id_of = |text: &str| {
-        bpe.vocab
-            .iter()
-            .find(|(other, _)| other == text)
-            .map(|&(_, id)| id)
-    };
+    let id_of = |text: &str| bpe.vocab.iter().find(|(other, _)| other == text).map(|&(_, id)| id);
     if let Some(id) = id_of(piece) {
         return vec![id];
     }
-    let mut parts: Vec<u32> = piece
-        .chars()
-        .map(|c| id_of(&c.to_string()).unwrap())
-        .collect();
+    let mut parts: Vec<u32> = piece.chars().map(|c| id_of(&c.to_string()).unwrap()).collect();
     while let Some((rank, i)) = (0..parts.len().saturating_sub(1))
         .filter_map(|i| {
             bpe.merges

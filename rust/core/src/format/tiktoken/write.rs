@@ -53,11 +53,7 @@ fn is_one_pattern(pre_tokenizer: Option<&PreTokenizer>) -> bool {
         Some(PreTokenizer::Sequence(stages)) => match stages.as_slice() {
             [only] => is_one_pattern(Some(only)),
             [PreTokenizer::Split(split), PreTokenizer::ByteLevel(options)] => {
-                let Split {
-                    pattern,
-                    behavior,
-                    invert,
-                } = split;
+                let Split { pattern, behavior, invert } = split;
                 matches!(pattern, Pattern::Regex(_))
                     && *behavior == SplitBehavior::Isolated
                     && !invert
@@ -73,16 +69,9 @@ fn is_one_pattern(pre_tokenizer: Option<&PreTokenizer>) -> bool {
 /// The tokens that the file holds, ordered by id: all but special and added tokens that only their
 /// own text gives.
 fn ranked_tokens(definition: &Definition, bpe: &BpeDefinition) -> Result<Vec<(Vec<u8>, u32)>> {
-    let added: FxHashSet<u32> = definition
-        .added_tokens
-        .iter()
-        .map(|token| token.id)
-        .collect();
-    let merged: FxHashSet<u32> = bpe
-        .merges
-        .iter()
-        .flat_map(|&(left, right)| [left, right])
-        .collect();
+    let added: FxHashSet<u32> = definition.added_tokens.iter().map(|token| token.id).collect();
+    let merged: FxHashSet<u32> =
+        bpe.merges.iter().flat_map(|&(left, right)| [left, right]).collect();
     let products: FxHashSet<String> = bpe
         .merges
         .iter()
@@ -114,10 +103,8 @@ fn check_merges(bpe: &BpeDefinition, tokens: &[(Vec<u8>, u32)]) -> Result<()> {
         let token = || quote(&String::from_utf8_lossy(bytes));
         let Some(pair) = derived else {
             if bytes.len() > 1 && !bpe.ignore_merges {
-                let problem = format!(
-                    "no merges lead to {}, but tiktoken would look it up",
-                    token()
-                );
+                let problem =
+                    format!("no merges lead to {}, but tiktoken would look it up", token());
                 return Err(refuse(&format!("token {id}"), problem));
             }
             continue;
@@ -139,19 +126,16 @@ fn check_merges(bpe: &BpeDefinition, tokens: &[(Vec<u8>, u32)]) -> Result<()> {
                 ));
             }
             None => {
-                let problem = format!(
-                    "tiktoken would make {} by a merge, which is missing",
-                    token()
-                );
+                let problem =
+                    format!("tiktoken would make {} by a merge, which is missing", token());
                 return Err(refuse(&format!("token {id}"), problem));
             }
         }
     }
     match merges.next() {
-        Some((rank, _)) => Err(refuse(
-            &format!("merge {rank}"),
-            "is one more than tiktoken would make",
-        )),
+        Some((rank, _)) => {
+            Err(refuse(&format!("merge {rank}"), "is one more than tiktoken would make"))
+        }
         None => Ok(()),
     }
 }

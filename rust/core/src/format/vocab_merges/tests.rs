@@ -28,40 +28,18 @@ fn reads_either_line_end_with_or_without_header() {
 fn special_tokens_are_those_named() {
     let named = ["<pad>".to_owned(), "<|endoftext|>".to_owned()];
     assert_eq!(read(VOCAB, b"", &named).unwrap().added_tokens.len(), 2);
-    let error = read(VOCAB, b"", &["<s>".to_owned()])
-        .unwrap_err()
-        .to_string();
+    let error = read(VOCAB, b"", &["<s>".to_owned()]).unwrap_err().to_string();
     assert_eq!(error, "special token \"<s>\" is not in the vocabulary");
 }
 
 #[test]
 fn refuses_by_line() {
     let cases: [(&[u8], &[u8], &str); 8] = [
-        (
-            VOCAB,
-            b"#version: 0.2\nt x\n",
-            "merges.txt line 2: merge 0 uses \"x\"",
-        ),
-        (
-            VOCAB,
-            b"t h\nh t\n",
-            "merges.txt line 2: merge 1 makes \"ht\"",
-        ),
-        (
-            VOCAB,
-            b"t h\n\n",
-            "line 2: a merge must have exactly two parts, got \"\"",
-        ),
-        (
-            VOCAB,
-            b"t h\n#version: 0.2\n",
-            "line 2: merge 1 uses \"#version:\"",
-        ),
-        (
-            VOCAB,
-            b"t h t\n",
-            "line 1: a merge must have exactly two parts",
-        ),
+        (VOCAB, b"#version: 0.2\nt x\n", "merges.txt line 2: merge 0 uses \"x\""),
+        (VOCAB, b"t h\nh t\n", "merges.txt line 2: merge 1 makes \"ht\""),
+        (VOCAB, b"t h\n\n", "line 2: a merge must have exactly two parts, got \"\""),
+        (VOCAB, b"t h\n#version: 0.2\n", "line 2: merge 1 uses \"#version:\""),
+        (VOCAB, b"t h t\n", "line 1: a merge must have exactly two parts"),
         (VOCAB, b"\xff\n", "merges.txt byte 0: invalid UTF-8"),
         (br#"{"a":0,"a":1}"#, b"", "vocab.json [\"a\"]: stands twice"),
         (br#"{"a":0,"b":0}"#, b"", "\"a\" and \"b\" both have id 0"),

@@ -14,11 +14,7 @@ use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};
 
 fn options() -> impl Strategy<Value = ByteLevelOptions> + Clone {
     any::<(bool, bool, bool)>().prop_map(|(add_prefix_space, trim_offsets, use_regex)| {
-        ByteLevelOptions {
-            add_prefix_space,
-            trim_offsets,
-            use_regex,
-        }
+        ByteLevelOptions { add_prefix_space, trim_offsets, use_regex }
     })
 }
 
@@ -41,11 +37,7 @@ fn pre_tokenizer() -> impl Strategy<Value = PreTokenizer> {
         SplitBehavior::Contiguous,
     ]);
     let split = (pattern, behavior, any::<bool>()).prop_map(|(pattern, behavior, invert)| {
-        PreTokenizer::Split(Split {
-            pattern,
-            behavior,
-            invert,
-        })
+        PreTokenizer::Split(Split { pattern, behavior, invert })
     });
     let bytes = options().prop_map(PreTokenizer::ByteLevel);
     prop_oneof![
@@ -62,26 +54,12 @@ fn post_processor() -> impl Strategy<Value = PostProcessor> {
     let roberta =
         (known_id.clone(), any::<(String, bool, bool)>()).prop_map(|(id, (text, a, b))| {
             let sep = (text.clone(), id);
-            PostProcessor::Roberta {
-                sep,
-                cls: (text, id),
-                trim_offsets: a,
-                add_prefix_space: b,
-            }
+            PostProcessor::Roberta { sep, cls: (text, id), trim_offsets: a, add_prefix_space: b }
         });
     let template = (any::<String>(), known_id, any::<u32>()).prop_map(|(name, id, type_id)| {
-        let special = TemplatePiece::Special {
-            name: name.clone(),
-            type_id,
-        };
-        let a = TemplatePiece::Sequence {
-            is_pair: false,
-            type_id,
-        };
-        let b = TemplatePiece::Sequence {
-            is_pair: true,
-            type_id,
-        };
+        let special = TemplatePiece::Special { name: name.clone(), type_id };
+        let a = TemplatePiece::Sequence { is_pair: false, type_id };
+        let b = TemplatePiece::Sequence { is_pair: true, type_id };
         PostProcessor::Template(Template {
             single: vec![special.clone(), a.clone()],
             pair: vec![a, special, b],
@@ -92,14 +70,12 @@ fn post_processor() -> impl Strategy<Value = PostProcessor> {
             }],
         })
     });
-    prop_oneof![
-        options().prop_map(PostProcessor::ByteLevel),
-        roberta,
-        template
-    ]
-    .prop_recursive(2, 4, 3, |inner| {
-        prop::collection::vec(inner, 0..3).prop_map(PostProcessor::Sequence)
-    })
+    prop_oneof![options().prop_map(PostProcessor::ByteLevel), roberta, template].prop_recursive(
+        2,
+        4,
+        3,
+        |inner| prop::collection::vec(inner, 0..3).prop_map(PostProcessor::Sequence),
+    )
 }
 
 /// A model whose tokens are those of `texts`, and every merge of two of them into a third.
@@ -119,16 +95,8 @@ fn model() -> impl Strategy<Value = BpeDefinition> {
         }
         let n_merges = merges.len();
         merges.rotate_left(seed as usize % (n_merges + 1));
-        let vocab = texts
-            .into_iter()
-            .enumerate()
-            .map(|(i, text)| (text, id(i)))
-            .collect();
-        BpeDefinition {
-            vocab,
-            merges,
-            ignore_merges,
-        }
+        let vocab = texts.into_iter().enumerate().map(|(i, text)| (text, id(i))).collect();
+        BpeDefinition { vocab, merges, ignore_merges }
     })
 }
 
@@ -142,52 +110,38 @@ fn definition() -> impl Strategy<Value = Definition> {
         prop::option::of(options().prop_map(Decoder::ByteLevel)),
         prop::collection::vec(any::<[bool; 5]>(), 0..4),
     )
-        .prop_map(
-            |(normalizer, pre_tokenizer, bpe, plain, post_processor, decoder, flags)| {
-                let has_low_ids = (0..3).all(|id| bpe.vocab.iter().any(|&(_, other)| other == id));
-                let is_dense = bpe
-                    .vocab
-                    .iter()
-                    .enumerate()
-                    .all(|(i, &(_, id))| i == id as usize);
-                let n_vocab = bpe.vocab.len();
-                let mut added_tokens = Vec::new();
-                for (i, [single, left, right, normalized, special]) in flags.into_iter().enumerate()
-                {
-                    let (content, id) = if is_dense && i % 2 == 0 {
-                        (
-                            format!("<{i}>"),
-                            u32::try_from(n_vocab + i.div_ceil(2)).unwrap(),
-                        )
-                    } else {
-                        bpe.vocab[i].clone()
-                    };
-                    added_tokens.push(AddedToken {
-                        id,
-                        content,
-                        is_single_word: single,
-                        strips_left: left,
-                        strips_right: right,
-                        is_normalized: normalized,
-                        is_special: special,
-                    });
-                }
-                added_tokens.sort_by_key(|token| token.id);
-                added_tokens.dedup_by_key(|token| token.id);
-                Definition {
-                    normalizer,
-                    pre_tokenizer: Some(pre_tokenizer),
-                    model: Model::Bpe(bpe),
-                    post_processor: if has_low_ids {
-                        Some(post_processor)
-                    } else {
-                        plain
-                    },
-                    decoder,
-                    added_tokens,
-                }
-            },
-        )
+        .prop_map(|(normalizer, pre_tokenizer, bpe, plain, post_processor, decoder, flags)| {
+            let has_low_ids = (0..3).all(|id| bpe.vocab.iter().any(|&(_, other)| other == id));
+            let is_dense = bpe.vocab.iter().enumerate().all(|(i, &(_, id))| i == id as usize);
+            let n_vocab = bpe.vocab.len();
+            let mut added_tokens = Vec::new();
+            for (i, [single, left, right, normalized, special]) in flags.into_iter().enumerate() {
+                let (content, id) = if is_dense && i % 2 == 0 {
+                    (format!("<{i}>"), u32::try_from(n_vocab + i.div_ceil(2)).unwrap())
+                } else {
+                    bpe.vocab[i].clone()
+                };
+                added_tokens.push(AddedToken {
+                    id,
+                    content,
+                    is_single_word: single,
+                    strips_left: left,
+                    strips_right: right,
+                    is_normalized: normalized,
+                    is_special: special,
+                });
+            }
+            added_tokens.sort_by_key(|token| token.id);
+            added_tokens.dedup_by_key(|token| token.id);
+            Definition {
+                normalizer,
+                pre_tokenizer: Some(pre_tokenizer),
+                model: Model::Bpe(bpe),
+                post_processor: if has_low_ids { Some(post_processor) } else { plain },
+                decoder,
+                added_tokens,
+            }
+        })
 }
 
 proptest! {
