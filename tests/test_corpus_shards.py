@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from merganser import corpus
-from merganser.corpus.atomic import atomic_write
+
+import merganser.corpus as corpus
+from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, DisallowedSpecialError, ShardError, TextError
 
 END = 256

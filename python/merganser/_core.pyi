@@ -1,8 +1,25 @@
 import os
-from typing import final
+from collections.abc import Callable, Sequence
+from typing import Any, final
 
-__all__ = ["DocumentReader", "document_format"]
+from numpy.typing import NDArray
+import numpy as np
 
+__all__ = [
+    "UNICODE_VERSION",
+    "VERSION",
+    "DocumentReader",
+    "Tokenizer",
+    "WordCounter",
+    "WordCounts",
+    "document_format",
+    "train_bpe",
+]
+
+UNICODE_VERSION: str
+VERSION: str
+
+def document_format(path: str | os.PathLike[str]) -> str: ...
 @final
 class DocumentReader:
     def __new__(
@@ -16,4 +33,88 @@ class DocumentReader:
     @property
     def n_bytes_read(self) -> int: ...
 
-def document_format(path: str | os.PathLike[str]) -> str: ...
+@final
+class Tokenizer:
+    @staticmethod
+    def from_json(data: bytes) -> Tokenizer: ...
+    @staticmethod
+    def from_tiktoken(
+        data: bytes, pattern: str | None, special_tokens: list[tuple[str, int]] | None
+    ) -> Tokenizer: ...
+    @staticmethod
+    def from_vocab_merges(vocab: bytes, merges: bytes, special_tokens: list[str]) -> Tokenizer: ...
+    def to_json(self, pretty: bool) -> str: ...
+    def to_tiktoken(self) -> bytes: ...
+    def to_vocab_merges(self) -> tuple[bytes, bytes]: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def vocab_size(self) -> int: ...
+    @property
+    def n_tokens(self) -> int: ...
+    @property
+    def is_compiled(self) -> bool: ...
+    @property
+    def added_tokens(self) -> list[tuple[str, int, bool]]: ...
+    def vocab(self) -> dict[bytes, int]: ...
+    def token_bytes(self, id: int) -> bytes: ...
+    def token_to_id(self, token: bytes) -> int | None: ...
+    def encode(
+        self, text: str | bytes, add_special_tokens: bool, on_special: str, n_threads: int | None
+    ) -> list[int]: ...
+    def encode_array(
+        self,
+        text: str | bytes,
+        add_special_tokens: bool,
+        on_special: str,
+        is_wide: bool | None,
+        n_threads: int | None,
+    ) -> NDArray[Any]: ...
+    def count(self, text: str | bytes, add_special_tokens: bool, on_special: str) -> int: ...
+    def encode_batch(
+        self,
+        texts: Sequence[str | bytes],
+        add_special_tokens: bool,
+        on_special: str,
+        is_wide: bool | None,
+        n_threads: int | None,
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+    def decode(self, ids: Sequence[int] | NDArray[Any], skip_special_tokens: bool) -> bytes: ...
+    def pre_tokenize(self, text: str | bytes, on_special: str) -> list[str]: ...
+
+@final
+class WordCounts:
+    @staticmethod
+    def from_pairs(pairs: list[tuple[bytes, int]]) -> WordCounts: ...
+    def __len__(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    def count_of(self, word: bytes) -> int: ...
+    def plus(self, other: WordCounts) -> WordCounts: ...
+    def equals(self, other: WordCounts) -> bool: ...
+    def pairs(self) -> list[tuple[bytes, int]]: ...
+
+@final
+class WordCounter:
+    def __new__(
+        cls,
+        pre_tokenizer: str,
+        normalizer: str | None,
+        special_tokens: list[str],
+        n_threads: int | None,
+    ) -> WordCounter: ...
+    def count(self, texts: Sequence[str | bytes]) -> None: ...
+    def finish(self) -> WordCounts: ...
+
+def train_bpe(
+    counts: WordCounts,
+    vocab_size: int,
+    min_frequency: int,
+    special_tokens: list[str],
+    initial_alphabet: bytes,
+    max_token_length: int | None,
+    allow_smaller: bool,
+    pre_tokenizer: str,
+    normalizer: str | None,
+    progress: Callable[[int, int | None, str], object] | None,
+) -> Tokenizer: ...

@@ -1,27 +1,36 @@
-"""Progress of long calls: None is silent, True draws a bar, a callable is told ``(done, total, phase)``."""
+"""What a ``progress=`` argument may be, and the bar that ``progress=True`` draws."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
 
-Report = Callable[[int, "int | None", str], None]
-Progress = Report | bool | None
+__all__ = ["Progress", "Report", "reporting"]
+
+Report: TypeAlias = Callable[[int, "int | None", str], object]
+"""Called as ``report(done, total, phase)``; ``total`` is ``None`` while it is not known."""
+
+Progress: TypeAlias = "Report | bool | None"
+"""``True`` draws a bar on standard error, a callable is called, ``None`` and ``False`` stay silent."""
+
+_PHASES = {"encode": "Encoding", "count": "Counting words", "merge": "Learning merges"}
+_BYTE_PHASES = {"encode", "count"}
 
 
-@contextlib.contextmanager
+@contextmanager
 def reporting(progress: Progress) -> Iterator[Report]:
-    """Turn a `progress` argument into a function to report to.
+    """Turn a ``progress=`` argument into a function to report to, and take the bar down afterwards.
 
     Parameters
     ----------
-    progress : bool or callable, optional
-        None or False: reports go nowhere. True: a bar on standard error. A callable gets each report.
+    progress : bool, callable or None
+        The argument.
 
     Yields
     ------
     callable
-        Takes what is done, the total (None: unknown), both in the same unit, and the phase.
+        ``report(done, total, phase)``.
     """
     if callable(progress):
         yield progress
@@ -29,25 +38,31 @@ def reporting(progress: Progress) -> Iterator[Report]:
         with _bar() as report:
             yield report
     else:
-        yield _ignore
+        yield lambda _done, _total, _phase: None
 
 
-def _ignore(done: int, total: int | None, phase: str) -> None:
-    pass
-
-
-@contextlib.contextmanager
+@contextmanager
 def _bar() -> Iterator[Report]:
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress as Bar, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        tasks = {}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[amount]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, TaskID] = {}
 
         def report(done: int, total: int | None, phase: str) -> None:
+            for other, task in tasks.items():
+                if other != phase and not bar.tasks[task].finished:
+                    bar.update(task, completed=bar.tasks[task].total or bar.tasks[task].completed)
             if phase not in tasks:
-                tasks[phase] = bar.add_task(phase, total=total)
-            bar.update(tasks[phase], completed=done, total=total)
+                tasks[phase] = bar.add_task(_PHASES.get(phase, phase), total=total, amount="")
+            amount = f"{done / 1e6:,.1f} MB" if phase in _BYTE_PHASES else f"{done:,}"
+            bar.update(tasks[phase], completed=done, total=total, amount=amount)
 
         yield report

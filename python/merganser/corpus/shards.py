@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from merganser.corpus.atomic import force_to_disk
+from merganser.atomic import force_to_disk
 from merganser.corpus.documents import Batch, Documents
 from merganser.corpus.manifest import Manifest, ShardFile, ShardRecord
 from merganser.corpus.staging import Staging
 from merganser.errors import ConfigError, MerganserError, ShardError
-from merganser.progress import reporter
+from merganser.progress import reporting
 
 if TYPE_CHECKING:
     import os
@@ -126,9 +126,16 @@ def encode(
 
     Examples
     --------
-    >>> import merganser as mg
-    >>> tokenizer = mg.Tokenizer.load("tokenizer.json")  # doctest: +SKIP
-    >>> manifest = mg.corpus.encode(mg.read("data/*.jsonl"), tokenizer, "shards/")  # doctest: +SKIP
+    >>> import merganser as mg, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> documents = ["a thin white duck", "a duck"]
+    >>> tokenizer = mg.train_bpe(documents, vocab_size=258, pre_tokenizer="gpt2")
+    >>> manifest = mg.corpus.encode(documents, tokenizer, f"{folder.name}/shards")
+    >>> manifest.n_documents, manifest.n_bytes, manifest.dtype
+    (2, 23, 'uint16')
+    >>> tokenizer.decode(mg.corpus.open(f"{folder.name}/shards")[1])
+    'a duck'
+    >>> folder.cleanup()
     """
     dtype = _check_options(tokenizer.vocab_size, dtype, shard_tokens, append_id, on_special)
     if isinstance(documents, (str, bytes)):
@@ -136,7 +143,7 @@ def encode(
         raise ConfigError(msg)
     source = documents if isinstance(documents, Documents) else None
     batches = source.located_batches(BATCH_BYTES) if source is not None else _collect(documents)
-    with reporter(progress) as report, Staging(out, overwrite=overwrite) as staging:
+    with reporting(progress) as report, Staging(out, overwrite=overwrite) as staging:
         writer = ShardWriter(
             staging.folder, staging.name_prefix, dtype=dtype, shard_tokens=shard_tokens, append_id=append_id
         )
@@ -156,8 +163,7 @@ def encode(
                 writer.add(ragged.ids, ragged.offsets)
                 n_bytes += sum(map(_n_bytes, batch.texts))
                 n_read = source.n_bytes_read if source is not None else n_bytes
-                if report is not None:
-                    report(n_read, source.total_bytes if source is not None else None, "encode")
+                report(n_read, source.total_bytes if source is not None else None, "encode")
             writer.finish_shard()
         if writer.max_id is not None and writer.max_id >= tokenizer.vocab_size:
             msg = f"the tokenizer gave id {writer.max_id}, but its vocab_size is {tokenizer.vocab_size}"

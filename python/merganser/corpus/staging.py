@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merganser.corpus.atomic import atomic_write, force_folder_to_disk
+from merganser.atomic import atomic_write, force_folder_to_disk
 from merganser.corpus.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
 from merganser.errors import ShardError
 

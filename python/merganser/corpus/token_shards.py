@@ -246,10 +246,15 @@ def open(path: str | os.PathLike[str], *, verify: bool = False) -> TokenShards:
 
     Examples
     --------
-    >>> import merganser as mg
-    >>> shards = mg.corpus.open("shards/")  # doctest: +SKIP
-    >>> shards[0]  # doctest: +SKIP
-    array([15496,   995], dtype=uint16)
+    >>> import merganser as mg, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> tokenizer = mg.train_bpe(["abc"], vocab_size=256)
+    >>> _ = mg.corpus.encode(["abc", "", "c"], tokenizer, folder.name, dtype="uint16")
+    >>> shards = mg.corpus.open(folder.name, verify=True)
+    >>> len(shards), shards.n_tokens, shards.tokens(1, 4).tolist() == tokenizer.encode("bcc")
+    (3, 4, True)
+    >>> shards.check_tokenizer(tokenizer)
+    >>> folder.cleanup()
     """
     folder = Path(path)
     try:

@@ -1,6 +1,5 @@
 //! `_core.DocumentReader`: documents of one file as Python strings; other bindings take its batches without them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +10,7 @@ use merganser_core::documents::{
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
+use crate::call::short;
 use crate::errors::to_py_err;
 
 /// The format that a path's name tells: "text", "jsonl" or "parquet".
@@ -51,7 +51,7 @@ impl PyDocumentReader {
             text_field,
             invalid_bytes: parse_errors(errors)?,
         };
-        let reader = py.detach(|| open(path.as_deref(), &options)).map_err(|e| to_py_err(&e))?;
+        let reader = py.detach(|| short(|| open(path.as_deref(), &options)))?;
         Ok(Self { reader: Mutex::new(Box::new(reader)) })
     }
 
@@ -100,23 +100,22 @@ impl PyDocumentReader {
         let mut raised = None;
         let outcome = py.detach(|| {
             let mut should_stop = || {
-                raised = Python::attach(Python::check_signals).err();
+                raised = Python::attach(check_signals).err();
                 raised.is_some()
             };
-            let read = || self.lock().next_batch_or_stop(max_bytes, batch, &mut should_stop);
-            catch_unwind(AssertUnwindSafe(read))
-                .unwrap_or_else(|_| Err(Error::Internal("reading documents panicked".to_owned())))
+            short(|| self.lock().next_batch_or_stop(max_bytes, batch, &mut should_stop))
         });
-        match (outcome, raised) {
-            (Err(Error::Interrupted), Some(raised)) => Err(raised),
-            (outcome, _) => outcome.map_err(|error| to_py_err(&error)),
-        }
+        raised.map_or(outcome, Err)
     }
 
     /// Only without the GIL: who holds the lock takes the GIL to look for signals.
     fn lock(&self) -> MutexGuard<'_, Box<DocumentReader>> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn check_signals(py: Python<'_>) -> PyResult<()> {
+    py.check_signals()
 }
 
 fn open(path: Option<&Path>, options: &ReadOptions) -> merganser_core::Result<DocumentReader> {

@@ -5,7 +5,7 @@ use merganser_core::error::IoError;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError};
 use pyo3::prelude::*;
 
-mod python {
+pub(crate) mod python {
     //! The classes, imported when first raised.
 
     use pyo3::import_exception;
@@ -34,10 +34,12 @@ fn with_message(error: &Error, message: String) -> PyErr {
     match error {
         Error::InBatch { error, .. } => with_message(error, message),
         Error::Config(_) => python::ConfigError::new_err(message),
-        Error::Vocab(_) | Error::Unencodable { .. } => python::VocabError::new_err(message),
+        Error::Vocab(_) => python::VocabError::new_err(message),
         Error::Format { .. } => python::FormatError::new_err(message),
         Error::Unsupported { .. } => python::UnsupportedError::new_err(message),
-        Error::UnknownToken { .. } => python::UnknownTokenError::new_err(message),
+        Error::UnknownToken { .. } | Error::Unencodable { .. } => {
+            python::UnknownTokenError::new_err(message)
+        }
         Error::DisallowedSpecial { .. } => python::DisallowedSpecialError::new_err(message),
         Error::InvalidText { .. } | Error::InvalidFileText { .. } => {
             python::TextError::new_err(message)

@@ -1,12 +1,31 @@
-//! merganser._core
+//! merganser._core: the Python face of merganser-core. Converts, releases the GIL, maps errors; no logic.
+//!
+//! Everything here is wrapped by a documented façade in `python/merganser`; users never import it.
+#![forbid(unsafe_code)]
 
+mod call;
+mod convert;
 mod documents;
 mod errors;
+mod tokenizer;
+mod training;
 
 use pyo3::prelude::*;
 
-/// What Python sees.
+/// The extension module.
 #[pymodule]
-fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    documents::register(module)
+mod _core {
+    #[pymodule_export]
+    use crate::documents::{PyDocumentReader, document_format};
+    #[pymodule_export]
+    use crate::tokenizer::Tokenizer;
+    #[pymodule_export]
+    use crate::training::{WordCounter, WordCounts, train_bpe};
+
+    /// The Unicode version of every character class and of normalization.
+    #[pymodule_export]
+    const UNICODE_VERSION: &str = merganser_core::char_class::UNICODE_VERSION;
+    /// The version of the package.
+    #[pymodule_export]
+    const VERSION: &str = env!("CARGO_PKG_VERSION");
 }

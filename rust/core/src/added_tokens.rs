@@ -98,17 +98,10 @@ impl AddedTokens {
                     }
                 })
             };
-            Ok(Pass {
-                all: finder(true)?,
-                ordinary: finder(false)?,
-            })
+            Ok(Pass { all: finder(true)?, ordinary: finder(false)? })
         };
         let (raw, normalized) = (pass(false)?, pass(true)?);
-        Ok(Self {
-            tokens,
-            raw,
-            normalized,
-        })
+        Ok(Self { tokens, raw, normalized })
     }
 
     /// The tokens, in the definition's order.
@@ -138,11 +131,7 @@ impl AddedTokens {
             OnSpecial::Raise | OnSpecial::Encode => &pass.all,
         };
         let whole = |end: usize| {
-            if end == 0 {
-                Vec::new()
-            } else {
-                vec![Part::Text(0..end)]
-            }
+            if end == 0 { Vec::new() } else { vec![Part::Text(0..end)] }
         };
         let Some(finder) = finder else {
             return Ok(whole(text.len()));
@@ -152,10 +141,8 @@ impl AddedTokens {
         for found in finder.automaton.find_iter(text) {
             let index = finder.indices[found.pattern().as_usize()];
             let token = &self.tokens[index];
-            let (before, after) = (
-                &text.as_bytes()[..found.start()],
-                &text.as_bytes()[found.end()..],
-            );
+            let (before, after) =
+                (&text.as_bytes()[..found.start()], &text.as_bytes()[found.end()..]);
             if token.is_single_word && (ends_with_word(before) || starts_with_word(after)) {
                 continue;
             }
@@ -165,24 +152,13 @@ impl AddedTokens {
                     byte_offset: found.start(),
                 });
             }
-            let stripped = if token.strips_left {
-                white_space_at_end(before)
-            } else {
-                0
-            };
+            let stripped = if token.strips_left { white_space_at_end(before) } else { 0 };
             let start = (found.start() - stripped).max(end);
             if start > end {
                 parts.push(Part::Text(end..start));
             }
-            parts.push(Part::Token {
-                index,
-                start: found.start(),
-            });
-            let swallowed = if token.strips_right {
-                white_space_at_start(after)
-            } else {
-                0
-            };
+            parts.push(Part::Token { index, start: found.start() });
+            let swallowed = if token.strips_right { white_space_at_start(after) } else { 0 };
             end = found.end() + swallowed;
         }
         if parts.is_empty() {

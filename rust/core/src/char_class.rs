@@ -81,19 +81,12 @@ fn build() -> Table {
             }
         }
     }
-    let mut table = Table {
-        blocks: Vec::with_capacity(N_CODE_POINTS / BLOCK),
-        flags: Vec::new(),
-    };
+    let mut table = Table { blocks: Vec::with_capacity(N_CODE_POINTS / BLOCK), flags: Vec::new() };
     for block in flat.as_chunks::<BLOCK>().0 {
-        let known = table
-            .flags
-            .iter()
-            .position(|known| known == block)
-            .unwrap_or_else(|| {
-                table.flags.push(*block);
-                table.flags.len() - 1
-            });
+        let known = table.flags.iter().position(|known| known == block).unwrap_or_else(|| {
+            table.flags.push(*block);
+            table.flags.len() - 1
+        });
         table.blocks.push(u16::try_from(known).unwrap_or_default());
     }
     table
@@ -103,11 +96,7 @@ fn build() -> Table {
 #[inline]
 pub fn flags_of(code_point: u32) -> u8 {
     let table = &*TABLE;
-    let block = table
-        .blocks
-        .get((code_point >> BLOCK_BITS) as usize)
-        .copied()
-        .unwrap_or_default();
+    let block = table.blocks.get((code_point >> BLOCK_BITS) as usize).copied().unwrap_or_default();
     table.flags[usize::from(block)][code_point as usize % BLOCK]
 }
 
@@ -129,20 +118,13 @@ fn at_non_ascii(text: &[u8], place: usize) -> (u8, usize) {
     match byte(0) {
         lead @ 0..0xE0 => (flags_of((lead & 0x1F) << 6 | tail(1)), 2),
         lead @ 0xE0..0xF0 => (flags_of((lead & 0x0F) << 12 | tail(1) << 6 | tail(2)), 3),
-        lead => (
-            flags_of((lead & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3)),
-            4,
-        ),
+        lead => (flags_of((lead & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3)), 4),
     }
 }
 
 /// Length in bytes of the last character of `text`.
 pub fn last_len(text: &[u8]) -> usize {
-    text.iter()
-        .rev()
-        .take_while(|&&byte| byte & 0xC0 == 0x80)
-        .count()
-        + 1
+    text.iter().rev().take_while(|&&byte| byte & 0xC0 == 0x80).count() + 1
 }
 
 #[cfg(test)]

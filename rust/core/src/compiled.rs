@@ -25,11 +25,7 @@ impl CompiledPreTokenizer {
     pub fn recognise(pre_tokenizer: Option<&PreTokenizer>) -> Option<Self> {
         match pre_tokenizer? {
             PreTokenizer::ByteLevel(options) => Some(Self {
-                scheme: if options.use_regex {
-                    Scheme::Gpt2
-                } else {
-                    Scheme::Whole
-                },
+                scheme: if options.use_regex { Scheme::Gpt2 } else { Scheme::Whole },
                 add_prefix_space: options.add_prefix_space,
             }),
             PreTokenizer::Split(_) => None,
@@ -37,10 +33,7 @@ impl CompiledPreTokenizer {
                 [PreTokenizer::Split(split), PreTokenizer::ByteLevel(options)]
                     if !options.use_regex && !options.add_prefix_space =>
                 {
-                    Some(Self {
-                        scheme: scheme_of(split)?,
-                        add_prefix_space: false,
-                    })
+                    Some(Self { scheme: scheme_of(split)?, add_prefix_space: false })
                 }
                 [only] => Self::recognise(Some(only)),
                 _ => None,

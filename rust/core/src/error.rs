@@ -129,11 +129,7 @@ impl Error {
         place: impl Into<String>,
         problem: impl Into<String>,
     ) -> Self {
-        Self::Format {
-            format,
-            place: place.into(),
-            problem: problem.into(),
-        }
+        Self::Format { format, place: place.into(), problem: problem.into() }
     }
 
     /// A [`Error::Unsupported`] from its three parts.
@@ -142,11 +138,7 @@ impl Error {
         place: impl Into<String>,
         problem: impl Into<String>,
     ) -> Self {
-        Self::Unsupported {
-            format,
-            place: place.into(),
-            problem: problem.into(),
-        }
+        Self::Unsupported { format, place: place.into(), problem: problem.into() }
     }
 }
 
@@ -170,10 +162,7 @@ impl Error {
     pub fn in_batch(self, index: usize) -> Self {
         match self {
             Self::Interrupted | Self::Internal(_) => self,
-            error => Self::InBatch {
-                index,
-                error: Box::new(error),
-            },
+            error => Self::InBatch { index, error: Box::new(error) },
         }
     }
 }
@@ -185,10 +174,6 @@ struct Place<'a>(&'a str);
 
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            Ok(())
-        } else {
-            write!(f, " {}", self.0)
-        }
+        if self.0.is_empty() { Ok(()) } else { write!(f, " {}", self.0) }
     }
 }

@@ -11,13 +11,16 @@ pub mod decoder;
 pub mod definition;
 pub mod documents;
 pub mod error;
+pub mod format;
 pub mod model;
 pub mod normalizer;
 pub mod parallel;
+pub mod pipeline;
 pub mod post_processor;
 pub mod pre_tokenizer;
 pub mod progress;
 pub mod tokenizer;
+pub mod train;
 pub mod vocab;
 
 pub use definition::Definition;

@@ -27,12 +27,10 @@ impl Normalizer {
                 }
             }
             Self::Sequence(normalizers) => {
-                normalizers
-                    .iter()
-                    .fold(Cow::Borrowed(text), |text, normalizer| match text {
-                        Cow::Borrowed(text) => normalizer.normalize(text),
-                        Cow::Owned(text) => Cow::Owned(normalizer.normalize(&text).into_owned()),
-                    })
+                normalizers.iter().fold(Cow::Borrowed(text), |text, normalizer| match text {
+                    Cow::Borrowed(text) => normalizer.normalize(text),
+                    Cow::Owned(text) => Cow::Owned(normalizer.normalize(&text).into_owned()),
+                })
             }
         }
     }

@@ -10,37 +10,35 @@ use crate::error::{Error, Result};
 
 /// The number of threads to use: as asked, or as many as the machine gives.
 pub fn n_threads(asked: Option<usize>) -> usize {
-    asked
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get))
-        .max(1)
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get)).max(1)
 }
 
-/// Runs `task(state, i)` for each `i` below `n_tasks`; results in the order of `i`. Each thread has a state of its own.
+/// Runs `task(state, i)` for each `i` below `n_tasks`, on one thread a state; results in the order of `i`.
 ///
 /// # Errors
 /// Of the tasks that fail, the error of the one with the smallest `i`: every task before it has run.
-pub fn map<S, T: Send>(
+pub fn map<S: Send, T: Send>(
+    states: &mut [S],
     n_tasks: usize,
-    n_threads: usize,
-    state: impl Fn() -> S + Sync,
     task: impl Fn(&mut S, usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
-    if n_threads <= 1 || n_tasks <= 1 {
-        let mut state = state();
-        return (0..n_tasks).map(|i| task(&mut state, i)).collect();
+    let Some((own, others)) = states.split_first_mut() else {
+        return Ok(Vec::new());
+    };
+    if others.is_empty() || n_tasks <= 1 {
+        return (0..n_tasks).map(|i| task(own, i)).collect();
     }
     let next = AtomicUsize::new(0);
     let has_failed = AtomicBool::new(false);
     let finished: Mutex<Vec<(usize, Result<T>)>> = Mutex::new(Vec::with_capacity(n_tasks));
-    let work = || {
-        let mut state = state();
+    let work = |state: &mut S| {
         let mut results = Vec::new();
         while !has_failed.load(Relaxed) {
             let i = next.fetch_add(1, Relaxed);
             if i >= n_tasks {
                 break;
             }
-            let result = task(&mut state, i);
+            let result = task(state, i);
             if result.is_err() {
                 has_failed.store(true, Relaxed);
             }
@@ -51,11 +49,11 @@ pub fn map<S, T: Send>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..n_threads.min(n_tasks) {
+        for state in others.iter_mut().take(n_tasks - 1) {
             // A thread that cannot be started is one fewer: the caller's own always runs.
-            let _ = std::thread::Builder::new().spawn_scoped(scope, work);
+            let _ = std::thread::Builder::new().spawn_scoped(scope, || work(state));
         }
-        work();
+        work(own);
     });
     let mut finished = finished
         .into_inner()
@@ -70,23 +68,14 @@ mod tests {
 
     #[test]
     fn map_keeps_order_and_reports_the_first_error() {
-        let squares = map(1000, 4, || (), |(), i| Ok(i * i)).unwrap();
-        assert!(
-            squares
-                .iter()
-                .enumerate()
-                .all(|(i, &square)| square == i * i)
-        );
+        let squares = map(&mut [(); 4], 1000, |(), i| Ok(i * i)).unwrap();
+        assert!(squares.iter().enumerate().all(|(i, &square)| square == i * i));
         let fail = |(): &mut (), i: usize| {
-            if i % 300 == 299 {
-                Err(Error::Config(i.to_string()))
-            } else {
-                Ok(())
-            }
+            if i % 300 == 299 { Err(Error::Config(i.to_string())) } else { Ok(()) }
         };
         for n_threads in [1, 2, 8] {
             assert_eq!(
-                map(1000, n_threads, || (), fail),
+                map(&mut vec![(); n_threads], 1000, fail),
                 Err(Error::Config("299".to_owned()))
             );
         }

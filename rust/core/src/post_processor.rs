@@ -82,15 +82,13 @@ impl PostProcessor {
             Self::Roberta { sep, cls, .. } => (vec![cls.1], vec![sep.1]),
             Self::Template(template) => template.around_single(),
             Self::Sequence(processors) => {
-                processors
-                    .iter()
-                    .fold((Vec::new(), Vec::new()), |(before, after), processor| {
-                        let (mut outer_before, outer_after) = processor.around_single();
-                        outer_before.extend(before);
-                        let mut all_after = after;
-                        all_after.extend(outer_after);
-                        (outer_before, all_after)
-                    })
+                processors.iter().fold((Vec::new(), Vec::new()), |(before, after), processor| {
+                    let (mut outer_before, outer_after) = processor.around_single();
+                    outer_before.extend(before);
+                    let mut all_after = after;
+                    all_after.extend(outer_after);
+                    (outer_before, all_after)
+                })
             }
         }
     }
@@ -104,10 +102,7 @@ impl Template {
             match piece {
                 TemplatePiece::Sequence { .. } => is_after = true,
                 TemplatePiece::Special { name, .. } => {
-                    let ids = self
-                        .special_tokens
-                        .iter()
-                        .find(|special| special.name == *name);
+                    let ids = self.special_tokens.iter().find(|special| special.name == *name);
                     let side = if is_after { &mut after } else { &mut before };
                     side.extend(ids.into_iter().flat_map(|special| &special.ids));
                 }

@@ -70,11 +70,7 @@ pub struct GenericPreTokenizer {
 #[derive(Debug)]
 enum Stage {
     PrefixSpace,
-    Split {
-        matcher: Matcher,
-        behavior: SplitBehavior,
-        invert: bool,
-    },
+    Split { matcher: Matcher, behavior: SplitBehavior, invert: bool },
 }
 
 /// The outcome of pre-tokenizing a part: the text, rewritten where a stage inserted spaces, and the pre-tokens in it.
@@ -105,21 +101,14 @@ impl GenericPreTokenizer {
     /// # Errors
     /// [`crate::Error::PatternLimit`] when a pattern needs too many steps.
     pub fn pre_tokenize<'a>(&self, text: &'a str) -> Result<PreTokens<'a>> {
-        let mut pre_tokens = PreTokens {
-            text: Cow::Borrowed(text),
-            ranges: Vec::new(),
-        };
+        let mut pre_tokens = PreTokens { text: Cow::Borrowed(text), ranges: Vec::new() };
         if !text.is_empty() {
             pre_tokens.ranges.push(0..text.len());
         }
         for stage in &self.stages {
             match stage {
                 Stage::PrefixSpace => byte_level::add_prefix_spaces(&mut pre_tokens),
-                Stage::Split {
-                    matcher,
-                    behavior,
-                    invert,
-                } => {
+                Stage::Split { matcher, behavior, invert } => {
                     let mut ranges = Vec::with_capacity(pre_tokens.ranges.len());
                     for range in pre_tokens.ranges {
                         let piece = pre_tokens.text.get(range.clone()).unwrap_or_default();
@@ -148,20 +137,12 @@ fn push_stages(pre_tokenizer: &PreTokenizer, place: &str, stages: &mut Vec<Stage
                 });
             }
         }
-        PreTokenizer::Split(Split {
-            pattern,
-            behavior,
-            invert,
-        }) => {
+        PreTokenizer::Split(Split { pattern, behavior, invert }) => {
             let matcher = match pattern {
                 Pattern::Literal(text) => Matcher::literal(text),
                 Pattern::Regex(text) => Matcher::regex(text, &format!("{place}.pattern.Regex"))?,
             };
-            stages.push(Stage::Split {
-                matcher,
-                behavior: *behavior,
-                invert: *invert,
-            });
+            stages.push(Stage::Split { matcher, behavior: *behavior, invert: *invert });
         }
         PreTokenizer::Sequence(pre_tokenizers) => {
             for (i, inner) in pre_tokenizers.iter().enumerate() {

@@ -47,11 +47,7 @@ impl Progress {
     /// [`Error::Interrupted`] if the call was asked to stop.
     pub fn advance(&self, steps: u64) -> Result<()> {
         self.done.fetch_add(steps, Relaxed);
-        if self.is_stopped.load(Relaxed) {
-            Err(Error::Interrupted)
-        } else {
-            Ok(())
-        }
+        if self.is_stopped.load(Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// Phase, steps done, and steps in all (0: unknown).

@@ -1,23 +1,19 @@
 //! [`Tokenizer`]: the stages in order, immutable once built.
 //!
-//! text -> added tokens -> normalizer -> pre-tokenizer -> model -> post-processor -> ids, and back by token bytes.
-//! Every path (one text, a batch, any number of threads, cache cold or warm, compiled or generic) gives the same ids.
+//! text -> [`Pipeline`] -> model -> post-processor -> ids, and back by token bytes. Every path (one text, a batch, any number
+//! of threads, cache cold or warm, compiled or generic) gives the same ids.
 
 mod batch;
 mod scratch;
 
-use std::borrow::Cow;
-use std::ops::Range;
+use rustc_hash::FxHashSet;
 
-use crate::added_tokens::{AddedTokens, OnSpecial, Part};
-use crate::compiled::CompiledPreTokenizer;
-use crate::compiled::splitter::Scheme;
+use crate::added_tokens::OnSpecial;
 use crate::compiled::word_cache::Key;
 use crate::definition::{Definition, Model};
 use crate::error::{Error, Result};
 use crate::model::bpe::Bpe;
-use crate::normalizer::Normalizer;
-use crate::pre_tokenizer::GenericPreTokenizer;
+use crate::pipeline::{Pipeline, TextPart};
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 
@@ -32,18 +28,11 @@ const POLL_BYTES: usize = 1 << 16;
 pub struct Tokenizer {
     definition: Definition,
     vocab: Vocab,
-    added: AddedTokens,
-    normalizer: Option<Normalizer>,
-    pre_tokenizer: PreTokenizing,
+    special_ids: FxHashSet<u32>,
+    pipeline: Pipeline,
     model: Bpe,
     around: (Vec<u32>, Vec<u32>),
     scratch: ScratchPool,
-}
-
-#[derive(Debug)]
-enum PreTokenizing {
-    Compiled(CompiledPreTokenizer),
-    Generic(GenericPreTokenizer),
 }
 
 /// What a caller may choose when encoding.
@@ -76,28 +65,14 @@ impl Tokenizer {
     fn build(definition: Definition, may_compile: bool) -> Result<Self> {
         let Model::Bpe(bpe) = &definition.model;
         let model = Bpe::new(bpe)?;
-        let normalizer = definition.normalizer.clone();
-        let normalize = |text: &str| match &normalizer {
-            Some(normalizer) => normalizer.normalize(text).into_owned(),
-            None => text.to_owned(),
-        };
-        let added = AddedTokens::new(definition.added_tokens.clone(), normalize)?;
+        let pipeline = Pipeline::new(&definition, may_compile)?;
         let mut vocab = model.vocab().clone();
-        for token in added.tokens() {
+        for token in &definition.added_tokens {
             if vocab.bytes(token.id).is_none() {
                 vocab.insert(token.id, token.content.as_bytes())?;
             }
         }
-        let pre_tokenizer = definition.pre_tokenizer.as_ref();
-        let compiled = CompiledPreTokenizer::recognise(pre_tokenizer).filter(|_| may_compile);
-        let pre_tokenizer = match compiled {
-            Some(compiled) => PreTokenizing::Compiled(compiled),
-            None => PreTokenizing::Generic(GenericPreTokenizer::new(pre_tokenizer)?),
-        };
-        let around = definition
-            .post_processor
-            .as_ref()
-            .map(|p| p.around_single());
+        let around = definition.post_processor.as_ref().map(|p| p.around_single());
         let around = around.unwrap_or_default();
         for &id in around.0.iter().chain(&around.1) {
             if vocab.bytes(id).is_none() {
@@ -106,16 +81,10 @@ impl Tokenizer {
                 )));
             }
         }
-        Ok(Self {
-            definition,
-            vocab,
-            added,
-            normalizer,
-            pre_tokenizer,
-            model,
-            around,
-            scratch: ScratchPool::default(),
-        })
+        let special = definition.added_tokens.iter().filter(|token| token.is_special);
+        let special_ids = special.map(|token| token.id).collect();
+        let scratch = ScratchPool::default();
+        Ok(Self { definition, vocab, special_ids, pipeline, model, around, scratch })
     }
 
     /// The data it was built from.
@@ -130,19 +99,14 @@ impl Tokenizer {
 
     /// Whether the pre-tokenizer runs in compiled form.
     pub fn is_compiled(&self) -> bool {
-        matches!(self.pre_tokenizer, PreTokenizing::Compiled(_))
+        self.pipeline.is_compiled()
     }
 
     /// The id of an added token by its text, or else of an ordinary token by its bytes.
     pub fn token_id(&self, token: &[u8]) -> Option<u32> {
-        let added = self
-            .added
-            .tokens()
-            .iter()
-            .find(|added| added.content.as_bytes() == token);
-        added
-            .map(|added| added.id)
-            .or_else(|| self.model.token_id(token))
+        let mut added = self.definition.added_tokens.iter();
+        let found = added.find(|added| added.content.as_bytes() == token);
+        found.map(|added| added.id).or_else(|| self.model.token_id(token))
     }
 
     /// The ids of one text.
@@ -156,10 +120,10 @@ impl Tokenizer {
         options: EncodeOptions,
         progress: &Progress,
     ) -> Result<Vec<u32>> {
-        // About four bytes a token in English; a batch of short texts must not over-allocate.
         let mut ids = Vec::with_capacity(text.len() / 3 + 8);
-        self.scratch
-            .with(|scratch| self.encode_into(text, options, progress, scratch, &mut ids))?;
+        let mut scratch = self.scratch.take();
+        self.encode_into(text, options, progress, &mut scratch, &mut ids)?;
+        self.scratch.give_back(scratch);
         Ok(ids)
     }
 
@@ -174,12 +138,12 @@ impl Tokenizer {
         if options.add_special_tokens {
             ids.extend(&self.around.0);
         }
-        self.for_each_part(text, options.on_special, |part, base| match part {
-            EncodePart::Token(id) => {
+        self.pipeline.for_each_part(text, options.on_special, |part, base| match part {
+            TextPart::Token(id) => {
                 ids.push(id);
                 Ok(())
             }
-            EncodePart::Text(part) => self
+            TextPart::Text(part) => self
                 .encode_part(part, 0..part.len(), progress, scratch, ids)
                 .map_err(|error| error.moved_by(base)),
         })?;
@@ -189,83 +153,46 @@ impl Tokenizer {
         Ok(())
     }
 
-    /// Calls `each` with every added token, and every stretch between them, normalized, with its place in `text` (exact
-    /// where no normalizer has changed it).
-    fn for_each_part(
-        &self,
-        text: &str,
-        on_special: OnSpecial,
-        mut each: impl FnMut(EncodePart<'_>, usize) -> Result<()>,
-    ) -> Result<()> {
-        for part in self.added.cut_raw(text, on_special)? {
-            let range = match part {
-                Part::Token { index, start } => {
-                    each(EncodePart::Token(self.added.tokens()[index].id), start)?;
-                    continue;
-                }
-                Part::Text(range) => range,
-            };
-            let base = range.start;
-            let raw = text.get(range).unwrap_or_default();
-            let normalized = match &self.normalizer {
-                Some(normalizer) => normalizer.normalize(raw),
-                None => Cow::Borrowed(raw),
-            };
-            let parts = self.added.cut_normalized(&normalized, on_special);
-            for part in parts.map_err(|error| error.moved_by(base))? {
-                match part {
-                    Part::Token { index, start } => {
-                        each(
-                            EncodePart::Token(self.added.tokens()[index].id),
-                            base + start,
-                        )?;
-                    }
-                    Part::Text(range) => {
-                        let start = base + range.start;
-                        each(
-                            EncodePart::Text(normalized.get(range).unwrap_or_default()),
-                            start,
-                        )?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Encodes `part[stretch]`: the whole part, or a stretch between two boundaries of a compiled pre-tokenizer.
     fn encode_part(
         &self,
         part: &str,
-        stretch: Range<usize>,
+        stretch: std::ops::Range<usize>,
         progress: &Progress,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        let mut emit = Emitter {
-            model: &self.model,
-            scratch,
-            ids,
-            progress,
-            polled: stretch.start,
-        };
-        match &self.pre_tokenizer {
-            PreTokenizing::Compiled(compiled)
-                if compiled.add_prefix_space && stretch.start == 0 && !part.starts_with(' ') =>
-            {
-                // A later stretch never needs the space: it does not start the part.
-                let spaced = [" ", part].concat();
-                emit.compiled(compiled.scheme, &spaced, 0..stretch.end + 1)
+        let (mut polled, end) = (stretch.start, stretch.end);
+        self.pipeline.for_each_pre_token(part, stretch, |text, from, to| {
+            if to - polled >= POLL_BYTES {
+                progress.advance((to - polled) as u64)?;
+                polled = to;
             }
-            PreTokenizing::Compiled(compiled) => emit.compiled(compiled.scheme, part, stretch),
-            PreTokenizing::Generic(generic) => {
-                let pre_tokens = generic.pre_tokenize(part)?;
-                for range in pre_tokens.ranges {
-                    emit.pre_token(pre_tokens.text.as_bytes(), range.start, range.end)?;
-                }
-                Ok(())
+            let text = text.as_bytes();
+            let key = Key::new(text, from, to);
+            if let Some(known) = key.and_then(|key| scratch.words.get(key)) {
+                ids.extend_from_slice(known);
+                return Ok(());
             }
+            self.encode_unknown(&text[from..to], key, scratch, ids)
+                .map_err(|error| error.moved_by(from))
+        })?;
+        progress.advance(end.saturating_sub(polled) as u64)
+    }
+
+    #[inline(never)]
+    fn encode_unknown(
+        &self,
+        pre_token: &[u8],
+        key: Option<Key>,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        let first = ids.len();
+        self.model.encode_pre_token(pre_token, &mut scratch.long, ids)?;
+        if let Some(key) = key {
+            scratch.words.insert(key, &ids[first..]);
         }
+        Ok(())
     }
 
     /// The bytes that `ids` stand for.
@@ -273,25 +200,13 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::UnknownToken`] with the position of the first id that is not in the vocabulary.
     pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<Vec<u8>> {
-        let special = |id: u32| {
-            skip_special_tokens
-                && self
-                    .added
-                    .tokens()
-                    .iter()
-                    .any(|token| token.is_special && token.id == id)
-        };
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         for (position, &id) in ids.iter().enumerate() {
             let Some(token) = self.vocab.bytes(id) else {
                 let vocab_size = self.vocab.size();
-                return Err(Error::UnknownToken {
-                    id,
-                    position,
-                    vocab_size,
-                });
+                return Err(Error::UnknownToken { id, position, vocab_size });
             };
-            if !special(id) {
+            if !(skip_special_tokens && self.special_ids.contains(&id)) {
                 bytes.extend_from_slice(token);
             }
         }
@@ -304,95 +219,20 @@ impl Tokenizer {
     /// As [`Tokenizer::encode`].
     pub fn pre_tokenize(&self, text: &str, on_special: OnSpecial) -> Result<Vec<String>> {
         let mut pieces = Vec::new();
-        self.for_each_part(text, on_special, |part, base| match part {
-            EncodePart::Token(id) => {
+        self.pipeline.for_each_part(text, on_special, |part, base| match part {
+            TextPart::Token(id) => {
                 let bytes = self.vocab.bytes(id).unwrap_or_default();
                 pieces.push(String::from_utf8_lossy(bytes).into_owned());
                 Ok(())
             }
-            EncodePart::Text(part) => self
-                .pre_tokenize_part(part, &mut pieces)
+            TextPart::Text(part) => self
+                .pipeline
+                .for_each_pre_token(part, 0..part.len(), |text, from, to| {
+                    pieces.extend(text.get(from..to).map(str::to_owned));
+                    Ok(())
+                })
                 .map_err(|error| error.moved_by(base)),
         })?;
         Ok(pieces)
     }
-
-    fn pre_tokenize_part(&self, part: &str, pieces: &mut Vec<String>) -> Result<()> {
-        match &self.pre_tokenizer {
-            PreTokenizing::Generic(generic) => {
-                let pre_tokens = generic.pre_tokenize(part)?;
-                pieces.extend(
-                    pre_tokens
-                        .ranges
-                        .into_iter()
-                        .filter_map(|r| pre_tokens.text.get(r))
-                        .map(str::to_owned),
-                );
-                Ok(())
-            }
-            PreTokenizing::Compiled(compiled) => {
-                let needs_space = compiled.add_prefix_space && !part.starts_with(' ');
-                let part = if needs_space {
-                    Cow::Owned([" ", part].concat())
-                } else {
-                    Cow::Borrowed(part)
-                };
-                compiled.scheme.for_each(&part, 0..part.len(), |from, to| {
-                    pieces.extend(part.get(from..to).map(str::to_owned));
-                    Ok(())
-                })
-            }
-        }
-    }
-}
-
-/// The hot loop's state: pre-tokens in, ids out.
-struct Emitter<'a> {
-    model: &'a Bpe,
-    scratch: &'a mut Scratch,
-    ids: &'a mut Vec<u32>,
-    progress: &'a Progress,
-    /// Up to where progress has been told.
-    polled: usize,
-}
-
-impl Emitter<'_> {
-    fn compiled(&mut self, scheme: Scheme, text: &str, stretch: Range<usize>) -> Result<()> {
-        let end = stretch.end;
-        let bytes = text.as_bytes();
-        scheme.for_each(text, stretch, |from, to| self.pre_token(bytes, from, to))?;
-        self.progress.advance((end - self.polled) as u64)
-    }
-
-    #[inline]
-    fn pre_token(&mut self, text: &[u8], from: usize, to: usize) -> Result<()> {
-        if to - self.polled >= POLL_BYTES {
-            self.progress.advance((to - self.polled) as u64)?;
-            self.polled = to;
-        }
-        let key = Key::new(text, from, to);
-        if let Some(known) = key.and_then(|key| self.scratch.words.get(key)) {
-            self.ids.extend_from_slice(known);
-            return Ok(());
-        }
-        self.unknown(&text[from..to], key)
-            .map_err(|error| error.moved_by(from))
-    }
-
-    #[inline(never)]
-    fn unknown(&mut self, pre_token: &[u8], key: Option<Key>) -> Result<()> {
-        let first = self.ids.len();
-        self.model
-            .encode_pre_token(pre_token, &mut self.scratch.long, self.ids)?;
-        if let Some(key) = key {
-            self.scratch.words.insert(key, &self.ids[first..]);
-        }
-        Ok(())
-    }
-}
-
-/// What [`Tokenizer::for_each_part`] hands out.
-enum EncodePart<'a> {
-    Token(u32),
-    Text(&'a str),
 }

@@ -20,10 +20,7 @@ struct Span {
     len: u32,
 }
 
-const GAP: Span = Span {
-    start: 0,
-    len: u32::MAX,
-};
+const GAP: Span = Span { start: 0, len: u32::MAX };
 
 /// The byte string of every id.
 #[derive(Debug, Clone, Default)]
@@ -69,8 +66,7 @@ impl Vocab {
         if span.len == GAP.len {
             return None;
         }
-        self.arena
-            .get(span.start as usize..span.start as usize + span.len as usize)
+        self.arena.get(span.start as usize..span.start as usize + span.len as usize)
     }
 
     /// One more than the largest id: the rows an embedding matrix needs.
@@ -85,9 +81,7 @@ impl Vocab {
 
     /// Every id with its bytes, ids increasing.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &[u8])> {
-        (0_u32..)
-            .zip(&self.spans)
-            .filter_map(|(id, _)| Some((id, self.bytes(id)?)))
+        (0_u32..).zip(&self.spans).filter_map(|(id, _)| Some((id, self.bytes(id)?)))
     }
 }
 
@@ -104,10 +98,7 @@ impl BytesIndex {
     /// An index of `ids`, whose bytes are distinct.
     pub fn new(vocab: &Vocab, ids: impl ExactSizeIterator<Item = u32>) -> Self {
         let n_slots = (ids.len() * 2 + 1).next_power_of_two();
-        let mut index = Self {
-            slots: vec![EMPTY; n_slots],
-            mask: n_slots - 1,
-        };
+        let mut index = Self { slots: vec![EMPTY; n_slots], mask: n_slots - 1 };
         for id in ids {
             let mut slot = hash(vocab.bytes(id).unwrap_or_default()) & index.mask;
             while index.slots[slot] != EMPTY {
@@ -132,10 +123,7 @@ impl BytesIndex {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "only some bits of the hash are needed"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "only some bits of the hash are needed")]
 fn hash(bytes: &[u8]) -> usize {
     let mut hasher = FxHasher::default();
     hasher.write(bytes);

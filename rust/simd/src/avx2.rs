@@ -56,30 +56,21 @@ impl Block {
     #[target_feature(enable = "avx2")]
     fn load(block: &[u8; 64]) -> Self {
         let (halves, _) = block.as_chunks::<32>();
-        Self {
-            low: load(&halves[0]),
-            high: load(&halves[1]),
-        }
+        Self { low: load(&halves[0]), high: load(&halves[1]) }
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
     fn with_bits(self, bits: u8) -> Self {
         let bits = _mm256_set1_epi8(bits.cast_signed());
-        Self {
-            low: _mm256_or_si256(self.low, bits),
-            high: _mm256_or_si256(self.high, bits),
-        }
+        Self { low: _mm256_or_si256(self.low, bits), high: _mm256_or_si256(self.high, bits) }
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
     fn equal(self, byte: u8) -> u64 {
         let byte = _mm256_set1_epi8(byte.cast_signed());
-        bits(
-            _mm256_cmpeq_epi8(self.low, byte),
-            _mm256_cmpeq_epi8(self.high, byte),
-        )
+        bits(_mm256_cmpeq_epi8(self.low, byte), _mm256_cmpeq_epi8(self.high, byte))
     }
 
     /// Which bytes are in `first..=last`, a range of fewer than 256.

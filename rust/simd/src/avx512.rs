@@ -87,23 +87,11 @@ pub(crate) fn positions(words: &[u64], base: u32, out: &mut Vec<u32>) {
         let n = word.count_ones() as usize;
         let starts = _mm512_set1_epi32(start.cast_signed());
         let (places, _) = spare.as_chunks_mut::<16>();
-        store(
-            &mut places[0],
-            _mm512_add_epi32(starts, widen::<0>(numbers)),
-        );
-        store(
-            &mut places[1],
-            _mm512_add_epi32(starts, widen::<1>(numbers)),
-        );
+        store(&mut places[0], _mm512_add_epi32(starts, widen::<0>(numbers)));
+        store(&mut places[1], _mm512_add_epi32(starts, widen::<1>(numbers)));
         if n > 32 {
-            store(
-                &mut places[2],
-                _mm512_add_epi32(starts, widen::<2>(numbers)),
-            );
-            store(
-                &mut places[3],
-                _mm512_add_epi32(starts, widen::<3>(numbers)),
-            );
+            store(&mut places[2], _mm512_add_epi32(starts, widen::<2>(numbers)));
+            store(&mut places[3], _mm512_add_epi32(starts, widen::<3>(numbers)));
         }
         spare = &mut spare[n..];
         start = start.wrapping_add(64);

@@ -101,11 +101,7 @@ pub struct Classifier {
 impl Classifier {
     /// A classifier of the fastest tier that this processor has.
     pub fn best() -> Self {
-        Tier::ALL
-            .into_iter()
-            .rev()
-            .find_map(Self::with_tier)
-            .unwrap_or(Self { tier: Tier::Scalar })
+        Tier::ALL.into_iter().rev().find_map(Self::with_tier).unwrap_or(Self { tier: Tier::Scalar })
     }
 
     /// A classifier of `tier`; `None` if this processor lacks its instructions.
@@ -124,10 +120,7 @@ impl Classifier {
     /// all.
     pub fn classify(self, block: &[u8; 64]) -> BlockMasks {
         let mut masks = BlockMasks::default();
-        self.classify_blocks(
-            std::slice::from_ref(block),
-            std::slice::from_mut(&mut masks),
-        );
+        self.classify_blocks(std::slice::from_ref(block), std::slice::from_mut(&mut masks));
         masks
     }
 

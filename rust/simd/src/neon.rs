@@ -53,12 +53,7 @@ fn load(block: &[u8; 64]) -> uint8x16x4_t {
 fn with_bits(block: uint8x16x4_t, bits: u8) -> uint8x16x4_t {
     let bits = vdupq_n_u8(bits);
     let uint8x16x4_t(a, b, c, d) = block;
-    uint8x16x4_t(
-        vorrq_u8(a, bits),
-        vorrq_u8(b, bits),
-        vorrq_u8(c, bits),
-        vorrq_u8(d, bits),
-    )
+    uint8x16x4_t(vorrq_u8(a, bits), vorrq_u8(b, bits), vorrq_u8(c, bits), vorrq_u8(d, bits))
 }
 
 #[inline]
@@ -66,12 +61,7 @@ fn with_bits(block: uint8x16x4_t, bits: u8) -> uint8x16x4_t {
 fn equal(block: uint8x16x4_t, byte: u8) -> u64 {
     let byte = vdupq_n_u8(byte);
     let uint8x16x4_t(a, b, c, d) = block;
-    bits(
-        vceqq_u8(a, byte),
-        vceqq_u8(b, byte),
-        vceqq_u8(c, byte),
-        vceqq_u8(d, byte),
-    )
+    bits(vceqq_u8(a, byte), vceqq_u8(b, byte), vceqq_u8(c, byte), vceqq_u8(d, byte))
 }
 
 /// Which bytes are in `first..=last`: those not above `last - first` once `first` is subtracted,

@@ -22,37 +22,18 @@ fn classify(block: &[u8; 64]) -> BlockMasks {
             field[i] = row;
         }
     }
-    let [
-        letter,
-        digit,
-        space,
-        newline,
-        other_white_space,
-        apostrophe,
-        non_ascii,
-        nul,
-    ] = fields.map(u64::from_le_bytes);
-    BlockMasks {
-        letter,
-        digit,
-        space,
-        newline,
-        other_white_space,
-        apostrophe,
-        non_ascii,
-        nul,
-    }
+    let [letter, digit, space, newline, other_white_space, apostrophe, non_ascii, nul] =
+        fields.map(u64::from_le_bytes);
+    BlockMasks { letter, digit, space, newline, other_white_space, apostrophe, non_ascii, nul }
 }
 
 /// Bit `c` of byte `r` becomes bit `r` of byte `c` (Warren, "Hacker's Delight", section 7-3): swaps
 /// across the diagonal of each 2 x 2, then of each 4 x 4 by halves, then of the whole.
 fn transpose(matrix: u64) -> u64 {
     let mut x = matrix;
-    for (distance, lower) in [
-        (7, 0x00AA_00AA_00AA_00AA),
-        (14, 0x0000_CCCC_0000_CCCC),
-        (28, 0x0000_0000_F0F0_F0F0),
-    ] {
+    for (distance, lower) in
+        [(7, 0x00AA_00AA_00AA_00AA), (14, 0x0000_CCCC_0000_CCCC), (28, 0x0000_0000_F0F0_F0F0)]
+    {
         let swapped = (x ^ (x >> distance)) & lower;
         x ^= swapped ^ (swapped << distance);
     }
@@ -68,11 +49,7 @@ fn transpose(matrix: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn positions(words: &[u64], base: u32, out: &mut Vec<u32>) {
     const N_AT_ONCE: usize = 8;
-    let end = out.len()
-        + words
-            .iter()
-            .map(|word| word.count_ones() as usize)
-            .sum::<usize>();
+    let end = out.len() + words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
     let mut start = base;
     let mut n_written = out.len();
     out.resize(end + N_AT_ONCE, 0);

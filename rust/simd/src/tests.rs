@@ -8,10 +8,7 @@ use crate::{BlockMasks, Classifier, Tier};
 /// The classes again, told by `char` methods and sharing nothing with the tiers.
 fn naive_masks(block: &[u8; 64]) -> BlockMasks {
     let mask = |is_of_class: fn(char) -> bool| {
-        (0..64)
-            .filter(|&i| is_of_class(char::from(block[i])))
-            .map(|i| 1u64 << i)
-            .sum()
+        (0..64).filter(|&i| is_of_class(char::from(block[i]))).map(|i| 1u64 << i).sum()
     };
     BlockMasks {
         letter: mask(|c| c.is_ascii_alphabetic()),
@@ -27,11 +24,7 @@ fn naive_masks(block: &[u8; 64]) -> BlockMasks {
 
 fn naive_positions(words: &[u64], base: u32) -> Vec<u32> {
     let is_set = |i: &u32| words[*i as usize / 64] >> (i % 64) & 1 == 1;
-    (0..)
-        .take(64 * words.len())
-        .filter(is_set)
-        .map(|i| base.wrapping_add(i))
-        .collect()
+    (0..).take(64 * words.len()).filter(is_set).map(|i| base.wrapping_add(i)).collect()
 }
 
 fn classifiers() -> impl Iterator<Item = Classifier> {
@@ -65,25 +58,15 @@ fn blocks() -> impl Strategy<Value = Vec<[u8; 64]>> {
         b"\0\x01\x08\t\n\x0B\x0C\r\x0E\x1F !&'(/09:@AZ[`az{\x7F\x80\xA0\xC1\xFA\xFF".to_vec(),
     );
     let byte = prop_oneof![edge, any::<u8>()];
-    prop::collection::vec(prop::collection::vec(byte, 64), 0..6).prop_map(|blocks| {
-        blocks
-            .into_iter()
-            .map(|block| block.try_into().unwrap())
-            .collect()
-    })
+    prop::collection::vec(prop::collection::vec(byte, 64), 0..6)
+        .prop_map(|blocks| blocks.into_iter().map(|block| block.try_into().unwrap()).collect())
 }
 
 fn words() -> impl Strategy<Value = Vec<u64>> {
     let dense = any::<u64>();
     let sparse = (any::<u64>(), any::<u64>()).prop_map(|(a, b)| a & b);
-    let extreme = prop::sample::select(vec![
-        0,
-        1,
-        1 << 63,
-        u64::MAX,
-        u64::MAX >> 31,
-        u64::MAX >> 32,
-    ]);
+    let extreme =
+        prop::sample::select(vec![0, 1, 1 << 63, u64::MAX, u64::MAX >> 31, u64::MAX >> 32]);
     prop::collection::vec(prop_oneof![dense, sparse, extreme], 0..40)
 }
 
@@ -150,10 +133,7 @@ fn every_bit_has_its_position() {
         for bit in 0..64 {
             assert_eq!(positions(classifier, &[0, 1 << bit], 100), [164 + bit]);
         }
-        assert_eq!(
-            positions(classifier, &[u64::MAX; 3], 7),
-            (7..199).collect::<Vec<_>>()
-        );
+        assert_eq!(positions(classifier, &[u64::MAX; 3], 7), (7..199).collect::<Vec<_>>());
         assert_eq!(positions(classifier, &[], 7), []);
         assert_eq!(positions(classifier, &[1, 1], u32::MAX), [u32::MAX, 63]);
     }

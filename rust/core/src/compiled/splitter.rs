@@ -47,12 +47,9 @@ impl Scheme {
             Self::Whole if start == end => Ok(()),
             Self::Whole => each(start, end),
             Self::Gpt2 => run(start, end, |place| gpt2::end(text, place), each),
-            Self::Cl100k { max_digits } => run(
-                start,
-                end,
-                |place| cl100k::end(text, place, max_digits),
-                each,
-            ),
+            Self::Cl100k { max_digits } => {
+                run(start, end, |place| cl100k::end(text, place, max_digits), each)
+            }
             Self::O200k => run(start, end, |place| o200k::end(text, place), each),
         }
     }
@@ -66,10 +63,7 @@ impl Scheme {
             return text.len();
         }
         let mut place = from.max(1);
-        while let Some(i) = text
-            .get(place - 1..)
-            .and_then(|rest| memchr::memchr(b'\n', rest))
-        {
+        while let Some(i) = text.get(place - 1..).and_then(|rest| memchr::memchr(b'\n', rest)) {
             place += i;
             match text.get(place) {
                 Some(byte) if byte.is_ascii_alphanumeric() => return place,
@@ -139,10 +133,7 @@ fn before_text(text: &[u8], place: usize, end: usize) -> usize {
 /// End of `\s*[\r\n]+|\s+(?!\S)|\s+` at `place`, where white space stands.
 fn white_space_or_newlines(text: &[u8], place: usize) -> usize {
     let end = run_of(text, place, WHITE_SPACE);
-    match text[place..end]
-        .iter()
-        .rposition(|&byte| byte == b'\n' || byte == b'\r')
-    {
+    match text[place..end].iter().rposition(|&byte| byte == b'\n' || byte == b'\r') {
         Some(last) => place + last + 1,
         None => before_text(text, place, end),
     }

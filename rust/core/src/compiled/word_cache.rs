@@ -11,15 +11,11 @@ pub const MAX_IDS: usize = 3;
 /// Memory of one cache.
 pub const N_BYTES: usize = N_SETS * size_of::<Set>();
 
-const SET_BITS: u32 = 15;
-const N_SETS: usize = 1 << SET_BITS;
+const N_SETS: usize = 1 << 15;
 
 /// A pre-token as a number: its bytes, little-endian, and its length in the top byte, so that `a` and `a\0` differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key(u128);
-
-/// `EMPTY` is the key of the empty pre-token, which never occurs.
-const EMPTY: Key = Key(0);
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -39,6 +35,9 @@ pub struct WordCache {
 }
 
 impl Key {
+    /// The key of the empty pre-token, which never occurs.
+    pub const EMPTY: Self = Self(0);
+
     /// The key of `text[start..end]`; `None` if it is too long to be cached.
     #[inline]
     pub fn new(text: &[u8], start: usize, end: usize) -> Option<Self> {
@@ -46,10 +45,7 @@ impl Key {
         if len > MAX_BYTES {
             return None;
         }
-        let bytes = match text
-            .get(start..start + 16)
-            .and_then(|bytes| bytes.try_into().ok())
-        {
+        let bytes = match text.get(start..start + 16).and_then(|bytes| bytes.try_into().ok()) {
             Some(bytes) => u128::from_le_bytes(bytes),
             None => Self::near_end(text, start),
         };
@@ -66,24 +62,29 @@ impl Key {
         u128::from_le_bytes(bytes)
     }
 
+    /// The bytes of the pre-token, in a buffer of 16.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// Length of the pre-token in bytes.
+    pub fn len(self) -> usize {
+        usize::from(self.0.to_le_bytes()[15])
+    }
+
+    /// A hash whose low 32 bits are well mixed.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "takes halves and top bits")]
-    fn set(self) -> usize {
+    #[expect(clippy::cast_possible_truncation, reason = "takes halves")]
+    pub fn hash(self) -> usize {
         let folded = (self.0 as u64) ^ ((self.0 >> 64) as u64).rotate_left(29);
-        (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SET_BITS)) as usize
+        (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
     }
 }
 
 impl Default for WordCache {
     fn default() -> Self {
-        let entry = Entry {
-            key: EMPTY,
-            ids: [0; MAX_IDS],
-            n_ids: 0,
-        };
-        Self {
-            sets: vec![Set([entry; 2]); N_SETS],
-        }
+        let entry = Entry { key: Key::EMPTY, ids: [0; MAX_IDS], n_ids: 0 };
+        Self { sets: vec![Set([entry; 2]); N_SETS] }
     }
 }
 
@@ -91,7 +92,7 @@ impl WordCache {
     /// The ids of a pre-token, if they are known.
     #[inline]
     pub fn get(&self, key: Key) -> Option<&[u32]> {
-        let [first, second] = &self.sets[key.set()].0;
+        let [first, second] = &self.sets[key.hash() % N_SETS].0;
         let entry = if first.key == key {
             first
         } else if second.key == key {
@@ -109,13 +110,9 @@ impl WordCache {
         }
         let mut ids = [0; MAX_IDS];
         ids[..new.len()].copy_from_slice(new);
-        let Set(entries) = &mut self.sets[key.set()];
+        let Set(entries) = &mut self.sets[key.hash() % N_SETS];
         entries[1] = entries[0];
-        entries[0] = Entry {
-            key,
-            ids,
-            n_ids: u32::try_from(new.len()).unwrap_or_default(),
-        };
+        entries[0] = Entry { key, ids, n_ids: u32::try_from(new.len()).unwrap_or_default() };
     }
 }
 

@@ -40,7 +40,8 @@ impl Source {
         let file = File::open(path).map_err(|error| io_error(&name, &error))?;
         let n_bytes_read = Arc::new(AtomicU64::new(0));
         let file = Counted { reader: file, n_bytes_read: Arc::clone(&n_bytes_read) };
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+        let extension =
+            path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
         let compression = match extension.as_deref() {
             Some("gz") => "gzip file",
             Some("zst") => "zstd file",

@@ -58,13 +58,7 @@ impl Bpe {
         }
         let index = BytesIndex::new(&vocab, spelled.into_iter());
         let pairs = PairTable::new(&products(definition)?, &byte_ids);
-        Ok(Self {
-            vocab,
-            index,
-            pairs,
-            byte_ids,
-            ignore_merges: definition.ignore_merges,
-        })
+        Ok(Self { vocab, index, pairs, byte_ids, ignore_merges: definition.ignore_merges })
     }
 
     /// The bytes of the model's own tokens (added tokens are not among them).
@@ -100,11 +94,7 @@ impl Bpe {
 
     fn merge(&self, pre_token: &[u8], scratch: &mut LongScratch, ids: &mut Vec<u32>) -> Result<()> {
         let first = ids.len();
-        ids.extend(
-            pre_token
-                .iter()
-                .map(|&byte| self.byte_ids[usize::from(byte)]),
-        );
+        ids.extend(pre_token.iter().map(|&byte| self.byte_ids[usize::from(byte)]));
         if let Some(byte_offset) = ids[first..].iter().position(|&id| id == NONE) {
             ids.truncate(first);
             return Err(Error::Unencodable { byte_offset });
@@ -138,10 +128,8 @@ impl Bpe {
             (ranks[i], products[i]) = self.pairs.of_bytes(pair[0], pair[1]);
         }
         loop {
-            let Some((best, &rank)) = ranks[..n.saturating_sub(1)]
-                .iter()
-                .enumerate()
-                .min_by_key(|&(_, &rank)| rank)
+            let Some((best, &rank)) =
+                ranks[..n.saturating_sub(1)].iter().enumerate().min_by_key(|&(_, &rank)| rank)
             else {
                 return n;
             };
@@ -177,9 +165,7 @@ fn products(definition: &BpeDefinition) -> Result<FxHashMap<(u32, u32), (u32, u3
     for (rank, &(left, right)) in (0_u32..).zip(&definition.merges) {
         let text = |id: u32| {
             text_of.get(&id).copied().ok_or_else(|| {
-                Error::Vocab(format!(
-                    "merge {rank} names id {id}, which is not in the vocabulary"
-                ))
+                Error::Vocab(format!("merge {rank} names id {id}, which is not in the vocabulary"))
             })
         };
         product.clear();

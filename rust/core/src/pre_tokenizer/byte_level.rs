@@ -61,10 +61,7 @@ pub fn byte_of(c: char) -> Option<u8> {
 
 /// `bytes` spelled in the alphabet.
 pub fn spell(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .map(|&byte| ALPHABET[usize::from(byte)])
-        .collect()
+    bytes.iter().map(|&byte| ALPHABET[usize::from(byte)]).collect()
 }
 
 /// The bytes that `spelling` stands for; `None` if a character is not of the alphabet.
@@ -89,10 +86,7 @@ pub(super) fn add_prefix_spaces(pre_tokens: &mut PreTokens<'_>) {
         text.push_str(pre_tokens.text.get(range.clone()).unwrap_or_default());
         ranges.push(start..text.len());
     }
-    *pre_tokens = PreTokens {
-        text: Cow::Owned(text),
-        ranges,
-    };
+    *pre_tokens = PreTokens { text: Cow::Owned(text), ranges };
 }
 
 #[cfg(test)]

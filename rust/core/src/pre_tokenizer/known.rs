@@ -1,14 +1,62 @@
-//! The patterns that published tokenizers split with, by name. GPT-2's is in [`super::byte_level`].
+//! The published pre-tokenizers that have a name: GPT-2's, and those of OpenAI's cl100k_base and o200k_base.
+//!
+//! The patterns are in the form that `tokenizer.json` files carry (Llama 3 has cl100k's, gpt-oss has o200k's), so a
+//! definition that uses one can be written as such a file.
 
-/// cl100k's pattern (GPT-4), as files of Llama 3 and others spell it.
+use crate::post_processor::ByteLevelOptions;
+use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};
+
+/// cl100k_base's pattern.
 pub const CL100K_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// cl100k's pattern with digits one by one (Qwen 2).
+/// cl100k_base's pattern with digits one by one (Qwen 2).
 pub const QWEN2_PATTERN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// o200k's pattern (GPT-4o).
-pub const O200K_PATTERN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// GPT-2's pattern as OpenAI's `encoder.py` spells it.
+/// GPT-2's pattern as OpenAI's `encoder.py` spells it; [`super::byte_level::GPT2_PATTERN`] means the same.
 pub const GPT2_ORIGINAL_PATTERN: &str =
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+/// o200k_base's pattern.
+pub const O200K_PATTERN: &str = concat!(
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+
+/// The names that [`by_name`] knows.
+pub const NAMES: [&str; 3] = ["gpt2", "cl100k", "o200k"];
+
+/// The pre-tokenizer of that name.
+pub fn by_name(name: &str) -> Option<PreTokenizer> {
+    match name {
+        "gpt2" => Some(gpt2()),
+        "cl100k" => Some(split_then_bytes(CL100K_PATTERN)),
+        "o200k" => Some(split_then_bytes(O200K_PATTERN)),
+        _ => None,
+    }
+}
+
+/// GPT-2's: the byte-level pre-tokenizer itself.
+pub fn gpt2() -> PreTokenizer {
+    PreTokenizer::ByteLevel(ByteLevelOptions {
+        add_prefix_space: false,
+        trim_offsets: true,
+        use_regex: true,
+    })
+}
+
+/// Isolates the matches of `pattern`, then turns to bytes.
+pub fn split_then_bytes(pattern: &str) -> PreTokenizer {
+    PreTokenizer::Sequence(vec![
+        PreTokenizer::Split(Split {
+            pattern: Pattern::Regex(pattern.to_owned()),
+            behavior: SplitBehavior::Isolated,
+            invert: false,
+        }),
+        PreTokenizer::ByteLevel(ByteLevelOptions {
+            add_prefix_space: false,
+            trim_offsets: true,
+            use_regex: false,
+        }),
+    ])
+}

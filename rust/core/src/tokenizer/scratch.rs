@@ -21,22 +21,12 @@ pub(super) struct Scratch {
 pub(super) struct ScratchPool(Mutex<Vec<Box<Scratch>>>);
 
 impl ScratchPool {
-    /// Runs `work` with scratch from the pool.
-    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Scratch) -> T) -> T {
-        let mut scratch = self.take();
-        let result = work(&mut scratch);
-        self.give_back(scratch);
-        result
-    }
-
+    /// Scratch from the pool, or new.
     pub(super) fn take(&self) -> Box<Scratch> {
-        self.0
-            .try_lock()
-            .ok()
-            .and_then(|mut kept| kept.pop())
-            .unwrap_or_default()
+        self.0.try_lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default()
     }
 
+    /// Keeps scratch for a later call.
     pub(super) fn give_back(&self, scratch: Box<Scratch>) {
         if let Ok(mut kept) = self.0.try_lock()
             && kept.len() < MAX_KEPT

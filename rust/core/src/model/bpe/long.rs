@@ -19,10 +19,7 @@ pub struct LongScratch {
 /// Scratch beyond this many places is given back after use, so that one huge text does not hold memory for ever.
 const KEEP_PLACES: usize = 1 << 20;
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "takes the two halves apart"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "takes the two halves apart")]
 const fn unpack(candidate: u64) -> (u32, u32) {
     ((candidate >> 32) as u32, candidate as u32)
 }
@@ -35,11 +32,7 @@ impl Bpe {
     /// Merges `symbols`, the `n` ids of single bytes, in place: an id that was merged into its left neighbour becomes
     /// [`NONE`].
     pub(super) fn merge_long(&self, scratch: &mut LongScratch, symbols: &mut [u32], n: u32) {
-        let LongScratch {
-            next,
-            previous,
-            heap,
-        } = scratch;
+        let LongScratch { next, previous, heap } = scratch;
         next.clear();
         next.extend(1..=n);
         previous.clear();
@@ -48,9 +41,7 @@ impl Bpe {
         let mut candidates = std::mem::take(heap).into_vec();
         candidates.clear();
         candidates.extend((0..n - 1).filter_map(|place| {
-            let (rank, _) = self
-                .pairs
-                .get(symbols[place as usize], symbols[place as usize + 1]);
+            let (rank, _) = self.pairs.get(symbols[place as usize], symbols[place as usize + 1]);
             (rank != NONE).then_some(pack(rank, place))
         }));
         *heap = BinaryHeap::from(candidates);

@@ -14,11 +14,7 @@ struct Entry {
     product: u32,
 }
 
-const EMPTY: Entry = Entry {
-    pair: u64::MAX,
-    rank: NONE,
-    product: NONE,
-};
+const EMPTY: Entry = Entry { pair: u64::MAX, rank: NONE, product: NONE };
 
 #[derive(Debug)]
 pub(super) struct PairTable {
@@ -47,11 +43,7 @@ impl PairTable {
             while table.entries[slot].pair != EMPTY.pair {
                 slot = table.next(slot);
             }
-            table.entries[slot] = Entry {
-                pair: key(left, right),
-                rank,
-                product,
-            };
+            table.entries[slot] = Entry { pair: key(left, right), rank, product };
         }
         table.bytes = (0..=u16::MAX)
             .map(|pair| {
@@ -62,10 +54,7 @@ impl PairTable {
         table
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "shifted down to the table's size"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "shifted down to the table's size")]
     fn slot(&self, pair: u64) -> usize {
         (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
     }

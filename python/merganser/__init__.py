@@ -1,0 +1,24 @@
+"""merganser: train, encode and compare tokenizers.
+
+Three jobs: train a vocabulary (`train_bpe`), encode a corpus into token shards (`corpus.encode`), and compare tokenizers
+(`compare`). `read` finds documents; `Tokenizer.load` loads what others made.
+"""
+
+from merganser import corpus, errors
+from merganser._core import VERSION as __version__
+from merganser.corpus import Documents, read
+from merganser.ragged import Ragged
+from merganser.tokenizer import Tokenizer
+from merganser.training import WordCounts, train_bpe
+
+__all__ = [
+    "Documents",
+    "Ragged",
+    "Tokenizer",
+    "WordCounts",
+    "__version__",
+    "corpus",
+    "errors",
+    "read",
+    "train_bpe",
+]

@@ -1,0 +1,571 @@
+"""`Tokenizer`: the documented face of the core's tokenizer; owns every default."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from merganser import _core
+from merganser.atomic import atomic_write
+from merganser.errors import ConfigError, FormatError, TextError, UnknownTokenError
+from merganser.ragged import Ragged
+
+__all__ = ["Ids", "OnSpecial", "Tokenizer"]
+
+OnSpecial: TypeAlias = Literal["raise", "encode", "text"]
+"""What becomes of a special token's text inside ordinary text."""
+
+Ids: TypeAlias = "Sequence[int] | NDArray[Any]"
+"""Ids of one sequence."""
+
+_WIDE = {np.dtype(np.uint16): False, np.dtype(np.uint32): True}
+
+
+class Tokenizer:
+    """A tokenizer: text to ids and back. It never changes, and threads may share it.
+
+    Make one with :meth:`load`, :meth:`from_json` or a trainer such as :func:`merganser.train_bpe`.
+
+    Two tokenizers are equal when they give the same ids on every text by definition: same stages, vocabulary and merges
+    (:attr:`fingerprint`).
+
+    Notes
+    -----
+    Every path gives the same ids: one text, a batch, any number of threads. Encoding is O(n log n) in the text at worst.
+    The GIL is released, Ctrl-C is heard within 0.2 s, and forking and pickling are safe. Caches take at most 2 MiB a
+    thread.
+
+    Examples
+    --------
+    >>> import merganser as mg
+    >>> tok = mg.train_bpe(["low lower lowest", "new newer newest"], vocab_size=262)
+    >>> ids = tok.encode("newest lower")
+    >>> tok.decode(ids)
+    'newest lower'
+    """
+
+    __slots__ = ("__dict__", "_core")
+
+    def __init__(self, *_args: object) -> None:
+        msg = "make a Tokenizer with Tokenizer.load(path), Tokenizer.from_json(text) or merganser.train_bpe(...)"
+        raise TypeError(msg)
+
+    @classmethod
+    def _wrap(cls, core: _core.Tokenizer) -> Tokenizer:
+        tokenizer = cls.__new__(cls)
+        tokenizer._core = core
+        return tokenizer
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        pattern: str | None = None,
+        special_tokens: Mapping[str, int] | None = None,
+    ) -> Tokenizer:
+        """Load a tokenizer from a file or a folder.
+
+        Parameters
+        ----------
+        path : path
+            ``tokenizer.json``; a ``.tiktoken`` file; ``vocab.json`` with ``merges.txt`` beside it; or a folder that holds
+            ``tokenizer.json`` or that pair.
+        pattern : str, optional
+            For a ``.tiktoken`` file that OpenAI does not publish: ``"gpt2"``, ``"cl100k"``, ``"o200k"`` or a regular
+            expression. The file does not say it, and it is never guessed.
+        special_tokens : mapping of str to int, optional
+            For a ``.tiktoken`` file: texts and ids of the special tokens. The files that OpenAI publishes have theirs.
+
+        Returns
+        -------
+        Tokenizer
+
+        Raises
+        ------
+        FormatError
+            If the file is not what it claims to be; the message says where. `UnsupportedError`, a subclass, if it needs
+            something that is not reproduced exactly.
+        VocabError
+            If tokens and merges contradict each other.
+        OSError
+            If a file cannot be read.
+
+        Notes
+        -----
+        The file is data: nothing in it is executed, and no other file is opened. Time and memory are linear in its size.
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> path = tmp_path / "tokenizer.json"
+        >>> mg.train_bpe(["banana"], vocab_size=258).save(path)
+        >>> mg.Tokenizer.load(path).encode("banana")
+        [65, 257, 64]
+        """
+        path = Path(path)
+        if path.is_dir():
+            if (path / "tokenizer.json").is_file():
+                path = path / "tokenizer.json"
+            elif (path / "vocab.json").is_file():
+                path = path / "vocab.json"
+            else:
+                msg = f"{path}: a tokenizer folder must hold tokenizer.json, or vocab.json and merges.txt"
+                raise FormatError(msg)
+        is_tiktoken = path.suffix == ".tiktoken"
+        if not is_tiktoken and (pattern is not None or special_tokens is not None):
+            msg = f"pattern and special_tokens are for .tiktoken files, got {path.name}"
+            raise ConfigError(msg)
+        data = path.read_bytes()
+        try:
+            if is_tiktoken:
+                specials = None if special_tokens is None else list(special_tokens.items())
+                return cls._wrap(_core.Tokenizer.from_tiktoken(data, pattern, specials))
+            if path.name == "vocab.json":
+                merges = path.with_name("merges.txt").read_bytes()
+                return cls._wrap(_core.Tokenizer.from_vocab_merges(data, merges, []))
+            return cls._wrap(_core.Tokenizer.from_json(data))
+        except (FormatError, ConfigError) as error:
+            # The core sees bytes; say which file they are.
+            raise type(error)(f"{path}: {error}") from None
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Tokenizer:
+        """Build from the text of a ``tokenizer.json``.
+
+        Parameters
+        ----------
+        text : str or bytes
+            The JSON text itself, not a path.
+
+        Returns
+        -------
+        Tokenizer
+
+        Raises
+        ------
+        FormatError, VocabError
+            As :meth:`load`.
+        """
+        return cls._wrap(_core.Tokenizer.from_json(text.encode() if isinstance(text, str) else text))
+
+    def to_json(self, *, pretty: bool = False) -> str:
+        """Return the text of a ``tokenizer.json`` that `tokenizers` and `transformers` load with the same ids.
+
+        Parameters
+        ----------
+        pretty : bool, default False
+            Whether to lay it out over lines. The compact form is canonical: equal tokenizers give equal text.
+
+        Returns
+        -------
+        str
+        """
+        return self._core.to_json(pretty)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save to a file or a folder, which is complete or as it was before.
+
+        Parameters
+        ----------
+        path : path
+            Ending in ``.json``: a ``tokenizer.json``. Ending in ``.tiktoken``: a rank file, which holds neither pattern nor
+            special tokens. Otherwise a folder, which gets ``vocab.json`` and ``merges.txt``.
+
+        Raises
+        ------
+        UnsupportedError
+            If the format cannot express this tokenizer with the same ids.
+        OSError
+            If the file cannot be written.
+        """
+        path = Path(path)
+        if path.suffix == ".json":
+            files = {path: self.to_json(pretty=True).encode()}
+        elif path.suffix == ".tiktoken":
+            files = {path: self._core.to_tiktoken()}
+        else:
+            vocab, merges = self._core.to_vocab_merges()
+            path.mkdir(parents=True, exist_ok=True)
+            files = {path / "vocab.json": vocab, path / "merges.txt": merges}
+        for name, data in files.items():
+            with atomic_write(name) as file:
+                file.write(data)
+
+    def encode(
+        self,
+        text: str | bytes,
+        *,
+        add_special_tokens: bool = True,
+        on_special: OnSpecial = "raise",
+        n_threads: int | None = 1,
+    ) -> list[int]:
+        """Encode one text.
+
+        Parameters
+        ----------
+        text : str or bytes
+            The text; bytes must be UTF-8.
+        add_special_tokens : bool, default True
+            Whether the post-processor adds its special ids, such as RoBERTa's ``<s>`` and ``</s>``.
+        on_special : {"raise", "encode", "text"}, default "raise"
+            What becomes of a special token's text inside `text`: an error, so that text never becomes a control token
+            unnoticed; the special id; or ordinary text, exactly as if the special token did not exist.
+        n_threads : int or None, default 1
+            Threads for a long text; ``None``: as many as the machine gives. The result does not depend on it.
+
+        Returns
+        -------
+        list of int
+
+        Raises
+        ------
+        DisallowedSpecialError
+            If `text` contains a special token's text and `on_special` is ``"raise"``.
+        TextError
+            If `text` has a lone surrogate, or is bytes that are not UTF-8.
+        UnknownTokenError
+            If the vocabulary has no token for a byte of `text`.
+
+        Notes
+        -----
+        O(n log n) in the bytes of `text` at worst, linear in practice. The GIL is released for all but short texts.
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259, special_tokens=["<|end|>"])
+        >>> tok.encode("banana<|end|>", on_special="encode")
+        [66, 258, 65, 0]
+        >>> tok.encode("banana<|end|>")
+        Traceback (most recent call last):
+        ...
+        merganser.errors.DisallowedSpecialError: text contains the special token "<|end|>" at byte 6; ...
+        """
+        return self._core.encode(text, add_special_tokens, on_special, _threads(n_threads))
+
+    def encode_to_numpy(
+        self,
+        text: str | bytes,
+        *,
+        add_special_tokens: bool = True,
+        on_special: OnSpecial = "raise",
+        dtype: DTypeLike | None = None,
+        n_threads: int | None = 1,
+    ) -> NDArray[Any]:
+        """Encode one text into an array, which for long texts is much cheaper than a list.
+
+        Parameters
+        ----------
+        text, add_special_tokens, on_special, n_threads
+            As :meth:`encode`.
+        dtype : dtype, optional
+            ``uint16`` or ``uint32``; by default the smaller that holds the vocabulary.
+
+        Returns
+        -------
+        ndarray of uint16 or uint32, shape (n_tokens,)
+
+        Raises
+        ------
+        ConfigError
+            If `dtype` cannot hold the vocabulary.
+        DisallowedSpecialError, TextError, UnknownTokenError
+            As :meth:`encode`.
+        """
+        return self._core.encode_array(text, add_special_tokens, on_special, _is_wide(dtype), _threads(n_threads))
+
+    def encode_batch(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        add_special_tokens: bool = True,
+        on_special: OnSpecial = "raise",
+        dtype: DTypeLike | None = None,
+        n_threads: int | None = None,
+    ) -> Ragged:
+        """Encode many texts.
+
+        Parameters
+        ----------
+        texts : iterable of str or bytes
+            The texts. A single `str` is one text, not many, and is refused.
+        add_special_tokens, on_special
+            As :meth:`encode`.
+        dtype : dtype, optional
+            ``uint16`` or ``uint32``; by default the smaller that holds the vocabulary.
+        n_threads : int or None, default None
+            Threads; ``None``: as many as the machine gives. The result does not depend on it.
+
+        Returns
+        -------
+        Ragged
+            One sequence a text.
+
+        Raises
+        ------
+        ConfigError
+            If `dtype` cannot hold the vocabulary.
+        DisallowedSpecialError, TextError, UnknownTokenError
+            As :meth:`encode`; the message starts with the index of the text.
+
+        Notes
+        -----
+        Memory: the texts, and 4 to 8 bytes a token.
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe(["banana"], vocab_size=258)
+        >>> batch = tok.encode_batch(["banana", "", "ban"])
+        >>> batch.to_list(), batch.ids.dtype
+        ([[65, 257, 64], [], [65, 64, 77]], dtype('uint16'))
+        """
+        ids, offsets = self._core.encode_batch(
+            _texts(texts), add_special_tokens, on_special, _is_wide(dtype), _threads(n_threads)
+        )
+        return Ragged(ids, offsets)
+
+    def count(
+        self, text: str | bytes, *, add_special_tokens: bool = True, on_special: OnSpecial = "raise"
+    ) -> int:
+        """Return how many ids :meth:`encode` would give.
+
+        Parameters
+        ----------
+        text, add_special_tokens, on_special
+            As :meth:`encode`.
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        DisallowedSpecialError, TextError, UnknownTokenError
+            As :meth:`encode`.
+        """
+        return self._core.count(text, add_special_tokens, on_special)
+
+    def decode(
+        self, ids: Ids, *, skip_special_tokens: bool = False, errors: Literal["replace", "strict"] = "replace"
+    ) -> str:
+        """Return the text that ids stand for.
+
+        Parameters
+        ----------
+        ids : sequence of int or ndarray, shape (n_tokens,)
+            The ids.
+        skip_special_tokens : bool, default False
+            Whether special tokens are left out.
+        errors : {"replace", "strict"}, default "replace"
+            What becomes of bytes that are not UTF-8, as where a character was cut in two: U+FFFD, or an error.
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        UnknownTokenError
+            If an id is not in the vocabulary; the message gives its position.
+        TextError
+            If the bytes are not UTF-8 and `errors` is ``"strict"``.
+        """
+        if errors not in {"replace", "strict"}:
+            msg = f'errors must be "replace" or "strict", got {errors!r}'
+            raise ConfigError(msg)
+        data = self._core.decode(ids, skip_special_tokens)
+        try:
+            return data.decode("utf-8", errors)
+        except UnicodeDecodeError as error:
+            msg = f"the ids do not stand for UTF-8 text: invalid at byte {error.start}"
+            raise TextError(msg) from None
+
+    def decode_bytes(self, ids: Ids, *, skip_special_tokens: bool = False) -> bytes:
+        """Return the bytes that ids stand for; nothing is lost.
+
+        Parameters
+        ----------
+        ids, skip_special_tokens
+            As :meth:`decode`.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        UnknownTokenError
+            If an id is not in the vocabulary; the message gives its position.
+        """
+        return self._core.decode(ids, skip_special_tokens)
+
+    def decode_batch(
+        self,
+        batch: Ragged | Iterable[Ids],
+        *,
+        skip_special_tokens: bool = False,
+        errors: Literal["replace", "strict"] = "replace",
+    ) -> list[str]:
+        """Return the text of each sequence of a batch.
+
+        Parameters
+        ----------
+        batch : Ragged or iterable of sequences of int
+            The sequences.
+        skip_special_tokens, errors
+            As :meth:`decode`.
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        UnknownTokenError, TextError
+            As :meth:`decode`.
+        """
+        return [self.decode(ids, skip_special_tokens=skip_special_tokens, errors=errors) for ids in batch]
+
+    def pre_tokenize(self, text: str | bytes, *, on_special: OnSpecial = "raise") -> list[str]:
+        """Return the pre-tokens of a text: what the model works on one by one. Added tokens stand whole.
+
+        Parameters
+        ----------
+        text, on_special
+            As :meth:`encode`.
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        DisallowedSpecialError, TextError
+            As :meth:`encode`.
+        """
+        return self._core.pre_tokenize(text, on_special)
+
+    def token_bytes(self, id: int) -> bytes:  # noqa: A002  # the field's word
+        """Return the bytes that an id stands for.
+
+        Parameters
+        ----------
+        id : int
+            An id of the vocabulary.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        UnknownTokenError
+            If it is not in the vocabulary.
+        """
+        try:
+            return self._core.token_bytes(id)
+        except OverflowError:
+            msg = f"token id {id} is not in the vocabulary (vocab_size {self.vocab_size})"
+            raise UnknownTokenError(msg) from None
+
+    def token_to_id(self, token: str | bytes) -> int | None:
+        """Return the id of a token.
+
+        Parameters
+        ----------
+        token : str or bytes
+            The token as it stands in text: `` the`` with its space, not ``Ġthe``. Added tokens are found first.
+
+        Returns
+        -------
+        int or None
+            ``None`` if it is not in the vocabulary.
+        """
+        return self._core.token_to_id(token.encode() if isinstance(token, str) else token)
+
+    def vocab(self) -> dict[bytes, int]:
+        """Return bytes and id of every token, ids increasing. Of tokens with the same bytes the last stands.
+
+        Returns
+        -------
+        dict of bytes to int
+        """
+        return self._core.vocab()
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the largest id: the rows that an embedding matrix needs."""
+        return self._core.vocab_size
+
+    @property
+    def n_tokens(self) -> int:
+        """How many ids stand for a token; less than `vocab_size` where ids leave gaps."""
+        return self._core.n_tokens
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """Text and id of each special token."""
+        return {content: id_ for content, id_, is_special in self._core.added_tokens if is_special}
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The sha256 of the canonical definition, in hexadecimal digits: equal exactly when the tokenizers are."""
+        return self._core.fingerprint
+
+    @property
+    def unicode_version(self) -> str:
+        """The Unicode version of every character class and of normalization."""
+        return _core.UNICODE_VERSION
+
+    def __len__(self) -> int:
+        return self.n_tokens
+
+    def __eq__(self, other: object) -> bool:
+        return self.fingerprint == other.fingerprint if isinstance(other, Tokenizer) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return (Tokenizer.from_json, (self.to_json(),))
+
+    def __copy__(self) -> Tokenizer:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Tokenizer:
+        return self
+
+    def __repr__(self) -> str:
+        return f"Tokenizer(BPE, {self.n_tokens:,} tokens, {len(self.special_tokens)} special)"
+
+
+def _texts(texts: Iterable[str | bytes]) -> list[str | bytes]:
+    if isinstance(texts, (str, bytes)):
+        msg = f"texts must be many texts, got one {type(texts).__name__}; wrap it in a list: [text]"
+        raise TypeError(msg)
+    return texts if isinstance(texts, list) else list(texts)
+
+
+def _threads(n_threads: int | None) -> int | None:
+    if n_threads is not None and n_threads < 1:
+        msg = f"n_threads must be at least 1, got {n_threads}"
+        raise ConfigError(msg)
+    return n_threads
+
+
+def _is_wide(dtype: DTypeLike | None) -> bool | None:
+    if dtype is None:
+        return None
+    is_wide = _WIDE.get(np.dtype(dtype))
+    if is_wide is None:
+        msg = f"dtype must be uint16 or uint32, got {np.dtype(dtype)}"
+        raise ConfigError(msg)
+    return is_wide

@@ -1,0 +1,247 @@
+//! `_core.Tokenizer`.
+
+use merganser_core::format::{hf_json, tiktoken, vocab_merges};
+use merganser_core::progress::Progress;
+use merganser_core::{Definition, Error, Result, Tokenizer as CoreTokenizer};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList};
+
+use crate::call::{long, short};
+use crate::convert;
+use crate::errors::python::ConfigError;
+use crate::errors::to_py_err;
+
+/// Text from this size on is encoded with the GIL released.
+const DETACH_BYTES: usize = 1 << 12;
+/// Text from this size on is encoded on a thread of its own, so that Ctrl-C is heard.
+const LONG_BYTES: usize = 1 << 18;
+/// The largest vocabulary whose ids fit 16 bits.
+const MAX_NARROW: usize = 1 << 16;
+
+/// Boxed: the core aligns some tables to more than Python aligns its objects to.
+#[pyclass(frozen, module = "merganser._core")]
+pub(crate) struct Tokenizer(Box<CoreTokenizer>);
+
+impl Tokenizer {
+    pub(crate) fn new(definition: Definition) -> Result<Self> {
+        Ok(Self(Box::new(CoreTokenizer::new(definition)?)))
+    }
+
+    fn run<T: Send>(
+        &self,
+        py: Python<'_>,
+        n_bytes: usize,
+        work: impl FnOnce(&CoreTokenizer, &Progress) -> Result<T> + Send,
+    ) -> PyResult<T> {
+        if n_bytes >= LONG_BYTES {
+            long(py, None, |progress| work(&self.0, progress))
+        } else if n_bytes >= DETACH_BYTES {
+            py.detach(|| short(|| work(&self.0, &Progress::default())))
+        } else {
+            short(|| work(&self.0, &Progress::default()))
+        }
+    }
+}
+
+#[pymethods]
+impl Tokenizer {
+    #[staticmethod]
+    fn from_json(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        py.detach(|| short(|| Self::new(hf_json::read(data)?)))
+    }
+
+    #[staticmethod]
+    #[pyo3(signature = (data, pattern, special_tokens))]
+    fn from_tiktoken(
+        py: Python<'_>,
+        data: &[u8],
+        pattern: Option<&str>,
+        special_tokens: Option<Vec<(String, u32)>>,
+    ) -> PyResult<Self> {
+        py.detach(|| short(|| Self::new(tiktoken::read(data, pattern, special_tokens.as_deref())?)))
+    }
+
+    #[staticmethod]
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
+    fn from_vocab_merges(
+        py: Python<'_>,
+        vocab: &[u8],
+        merges: &[u8],
+        special_tokens: Vec<String>,
+    ) -> PyResult<Self> {
+        py.detach(|| short(|| Self::new(vocab_merges::read(vocab, merges, &special_tokens)?)))
+    }
+
+    fn to_json(&self, py: Python<'_>, pretty: bool) -> PyResult<String> {
+        let definition = self.0.definition();
+        py.detach(|| {
+            short(|| {
+                Ok(if pretty {
+                    hf_json::write_pretty(definition)
+                } else {
+                    hf_json::write(definition)
+                })
+            })
+        })
+    }
+
+    fn to_tiktoken<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let data = py.detach(|| short(|| tiktoken::write(self.0.definition())))?;
+        Ok(PyBytes::new(py, &data))
+    }
+
+    fn to_vocab_merges<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let (vocab, merges) = py.detach(|| short(|| vocab_merges::write(self.0.definition())))?;
+        Ok((PyBytes::new(py, &vocab), PyBytes::new(py, &merges)))
+    }
+
+    #[getter]
+    fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
+        py.detach(|| short(|| Ok(hf_json::fingerprint(self.0.definition()))))
+    }
+
+    #[getter]
+    fn vocab_size(&self) -> usize {
+        self.0.vocab().size()
+    }
+
+    #[getter]
+    fn n_tokens(&self) -> usize {
+        self.0.vocab().n_tokens()
+    }
+
+    #[getter]
+    fn is_compiled(&self) -> bool {
+        self.0.is_compiled()
+    }
+
+    #[getter]
+    fn added_tokens(&self) -> Vec<(String, u32, bool)> {
+        let tokens = self.0.definition().added_tokens.iter();
+        tokens.map(|token| (token.content.clone(), token.id, token.is_special)).collect()
+    }
+
+    fn vocab<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let vocab = PyDict::new(py);
+        for (id, bytes) in self.0.vocab().iter() {
+            vocab.set_item(PyBytes::new(py, bytes), id)?;
+        }
+        Ok(vocab)
+    }
+
+    fn token_bytes<'py>(&self, py: Python<'py>, id: u32) -> PyResult<Bound<'py, PyBytes>> {
+        match self.0.vocab().bytes(id) {
+            Some(bytes) => Ok(PyBytes::new(py, bytes)),
+            None => {
+                let vocab_size = self.0.vocab().size();
+                Err(to_py_err(&Error::UnknownToken { id, position: 0, vocab_size }))
+            }
+        }
+    }
+
+    fn token_to_id(&self, token: &[u8]) -> Option<u32> {
+        self.0.token_id(token)
+    }
+
+    fn encode<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        add_special_tokens: bool,
+        on_special: &str,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let text = convert::text(text)?;
+        let options = convert::options(add_special_tokens, on_special)?;
+        let ids = self.run(py, text.len(), |tokenizer, progress| {
+            tokenizer.encode_with_threads(text, options, n_threads, progress)
+        })?;
+        PyList::new(py, ids)
+    }
+
+    fn encode_array<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        add_special_tokens: bool,
+        on_special: &str,
+        is_wide: Option<bool>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let text = convert::text(text)?;
+        let options = convert::options(add_special_tokens, on_special)?;
+        let is_wide = self.is_wide(is_wide)?;
+        let ids = self.run(py, text.len(), |tokenizer, progress| {
+            tokenizer.encode_with_threads(text, options, n_threads, progress)
+        })?;
+        Ok(convert::id_array(py, ids, is_wide))
+    }
+
+    fn count<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        add_special_tokens: bool,
+        on_special: &str,
+    ) -> PyResult<usize> {
+        let text = convert::text(text)?;
+        let options = convert::options(add_special_tokens, on_special)?;
+        self.run(py, text.len(), |tokenizer, progress| {
+            Ok(tokenizer.encode(text, options, progress)?.len())
+        })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
+    fn encode_batch<'py>(
+        &self,
+        py: Python<'py>,
+        texts: Vec<Bound<'py, PyAny>>,
+        add_special_tokens: bool,
+        on_special: &str,
+        is_wide: Option<bool>,
+        n_threads: Option<usize>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let texts = convert::texts(&texts)?;
+        let options = convert::options(add_special_tokens, on_special)?;
+        let is_wide = self.is_wide(is_wide)?;
+        let n_bytes = texts.iter().map(|text| text.len()).sum();
+        let batch = self.run(py, n_bytes, |tokenizer, progress| {
+            tokenizer.encode_batch(&texts, options, n_threads, progress)
+        })?;
+        let offsets = convert::offset_array(py, &batch.lengths)?;
+        Ok((convert::id_array(py, batch.ids, is_wide), offsets))
+    }
+
+    fn decode<'py>(
+        &self,
+        py: Python<'py>,
+        ids: &Bound<'py, PyAny>,
+        skip_special_tokens: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let ids = convert::ids(ids)?;
+        let bytes = py.detach(|| short(|| self.0.decode(&ids, skip_special_tokens)))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn pre_tokenize(&self, text: &Bound<'_, PyAny>, on_special: &str) -> PyResult<Vec<String>> {
+        let text = convert::text(text)?;
+        let options = convert::options(false, on_special)?;
+        short(|| self.0.pre_tokenize(text, options.on_special))
+    }
+}
+
+impl Tokenizer {
+    fn is_wide(&self, asked: Option<bool>) -> PyResult<bool> {
+        let vocab_size = self.0.vocab().size();
+        match asked {
+            Some(false) if vocab_size > MAX_NARROW => Err(ConfigError::new_err(format!(
+                "dtype uint16 holds ids below {MAX_NARROW}, and vocab_size is {vocab_size}"
+            ))),
+            Some(is_wide) => Ok(is_wide),
+            None => Ok(vocab_size > MAX_NARROW),
+        }
+    }
+}

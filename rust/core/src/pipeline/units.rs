@@ -1,0 +1,98 @@
+//! A batch of texts cut into units that can be worked on in any order.
+//!
+//! A run of short texts is one unit. A long text is cut at added tokens and, where the pre-tokenizer is compiled and no
+//! normalizer changes the text, at places that are boundaries whatever stands around them.
+
+use std::ops::Range;
+
+use super::{Pipeline, PreTokenizing, TextPart};
+use crate::added_tokens::OnSpecial;
+use crate::compiled::splitter::Scheme;
+use crate::error::Result;
+
+/// A text longer than this is cut, and about this much text makes a unit.
+const UNIT_BYTES: usize = 1 << 18;
+
+/// What one thread does without a break.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unit {
+    /// Whole texts.
+    Texts(Range<usize>),
+    /// An added token inside a long text.
+    Token(u32),
+    /// A stretch of a part of text `index`.
+    Piece {
+        /// Index of the text.
+        index: usize,
+        /// The part, as bytes of the text.
+        part: Range<usize>,
+        /// The stretch, as bytes of the part.
+        stretch: Range<usize>,
+    },
+    /// The long text whose units came before is complete.
+    EndOfText,
+}
+
+impl Pipeline {
+    /// Cuts `texts` into units.
+    ///
+    /// # Errors
+    /// [`crate::Error::DisallowedSpecial`] in a long text, inside [`crate::Error::InBatch`].
+    pub fn units(&self, texts: &[&str], on_special: OnSpecial) -> Result<Vec<Unit>> {
+        let scheme = match &self.pre_tokenizer {
+            PreTokenizing::Compiled(compiled) if self.normalizer.is_none() => Some(compiled.scheme),
+            _ => None,
+        };
+        let mut units = Vec::new();
+        let (mut first, mut n_bytes) = (0, 0);
+        for (index, text) in texts.iter().enumerate() {
+            if let Some(scheme) = scheme
+                && text.len() > UNIT_BYTES
+            {
+                if first < index {
+                    units.push(Unit::Texts(first..index));
+                }
+                self.cut_long(text, index, scheme, on_special, &mut units)
+                    .map_err(|error| error.in_batch(index))?;
+                (first, n_bytes) = (index + 1, 0);
+                continue;
+            }
+            n_bytes += text.len();
+            if n_bytes >= UNIT_BYTES {
+                units.push(Unit::Texts(first..index + 1));
+                (first, n_bytes) = (index + 1, 0);
+            }
+        }
+        if first < texts.len() {
+            units.push(Unit::Texts(first..texts.len()));
+        }
+        Ok(units)
+    }
+
+    fn cut_long(
+        &self,
+        text: &str,
+        index: usize,
+        scheme: Scheme,
+        on_special: OnSpecial,
+        units: &mut Vec<Unit>,
+    ) -> Result<()> {
+        self.for_each_part(text, on_special, |part, base| {
+            match part {
+                TextPart::Token(id) => units.push(Unit::Token(id)),
+                TextPart::Text(text) => {
+                    let part = base..base + text.len();
+                    let mut start = 0;
+                    while start < text.len() {
+                        let end = scheme.safe_cut(text, start + UNIT_BYTES);
+                        units.push(Unit::Piece { index, part: part.clone(), stretch: start..end });
+                        start = end;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        units.push(Unit::EndOfText);
+        Ok(())
+    }
+}

@@ -1,0 +1,249 @@
+//! [`WordCounts`]: how often each pre-token occurs, and [`WordCounter`], which counts.
+//!
+//! A counter has one table a thread. Pre-tokens of up to fifteen bytes, nearly all, are numbers in an open-addressing table;
+//! longer ones are in a hash map. The sums do not depend on which thread counted what, and the result is sorted by bytes, so
+//! that it is the same whatever the order of the text and the number of threads.
+
+use rustc_hash::FxHashMap;
+
+use crate::added_tokens::OnSpecial;
+use crate::compiled::word_cache::Key;
+use crate::error::{Error, Result};
+use crate::parallel;
+use crate::pipeline::{Pipeline, TextPart, Unit};
+use crate::progress::Progress;
+
+/// Pre-tokens and their counts, sorted by bytes, no pre-token twice, no count zero.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WordCounts {
+    bytes: Vec<u8>,
+    /// Where each word ends in `bytes`, and its count.
+    words: Vec<(usize, u64)>,
+}
+
+impl WordCounts {
+    /// Counts from pairs, in any order; a word given twice gets the sum.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when a count, or the total, exceeds 64 bits.
+    pub fn from_pairs<W: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (W, u64)>) -> Result<Self> {
+        let mut pairs: Vec<(W, u64)> = pairs.into_iter().collect();
+        pairs.sort_unstable_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
+        let mut counts = Self::default();
+        let mut total = 0_u64;
+        for (word, count) in &pairs {
+            let word = word.as_ref();
+            total = total.checked_add(*count).ok_or_else(overflow)?;
+            if *count == 0 || word.is_empty() {
+                continue;
+            }
+            if counts.last() == Some(word) {
+                if let Some((_, sum)) = counts.words.last_mut() {
+                    *sum += count;
+                }
+            } else {
+                counts.bytes.extend_from_slice(word);
+                counts.words.push((counts.bytes.len(), *count));
+            }
+        }
+        Ok(counts)
+    }
+
+    fn last(&self) -> Option<&[u8]> {
+        self.get(self.words.len().checked_sub(1)?).map(|(word, _)| word)
+    }
+
+    /// How many different words.
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether there is no word.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// The sum of all counts.
+    pub fn total(&self) -> u64 {
+        self.words.iter().map(|&(_, count)| count).sum()
+    }
+
+    /// Word `index` and its count.
+    pub fn get(&self, index: usize) -> Option<(&[u8], u64)> {
+        let &(end, count) = self.words.get(index)?;
+        let start = index.checked_sub(1).map_or(0, |before| self.words[before].0);
+        Some((&self.bytes[start..end], count))
+    }
+
+    /// The count of a word; 0 if it does not occur.
+    pub fn count_of(&self, word: &[u8]) -> u64 {
+        let (mut low, mut high) = (0, self.words.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.get(middle) {
+                Some((found, count)) if found == word => return count,
+                Some((found, _)) if found < word => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        0
+    }
+
+    /// Words and counts, sorted by bytes.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], u64)> {
+        (0..self.len()).map(|index| self.get(index).unwrap_or_default())
+    }
+
+    /// The counts of both texts together.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the total exceeds 64 bits.
+    pub fn plus(&self, other: &Self) -> Result<Self> {
+        Self::from_pairs(self.iter().chain(other.iter()))
+    }
+}
+
+fn overflow() -> Error {
+    Error::Config("the counts add up to more than 64 bits hold".to_owned())
+}
+
+/// Counts the pre-tokens of texts.
+#[derive(Debug)]
+pub struct WordCounter {
+    pipeline: Pipeline,
+    tables: Vec<Table>,
+}
+
+impl WordCounter {
+    /// Counts what `pipeline` makes of texts; special tokens in them are left out.
+    pub fn new(pipeline: Pipeline, n_threads: Option<usize>) -> Self {
+        let n_threads = parallel::n_threads(n_threads);
+        Self { pipeline, tables: (0..n_threads).map(|_| Table::default()).collect() }
+    }
+
+    /// Counts each of `texts` as a text of its own.
+    ///
+    /// # Errors
+    /// [`Error::PatternLimit`] inside [`Error::InBatch`], [`Error::Interrupted`].
+    pub fn count(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
+        let Self { pipeline, tables } = self;
+        let units = pipeline.units(texts, OnSpecial::Encode)?;
+        parallel::map(tables, units.len(), |table, i| match &units[i] {
+            Unit::Texts(range) => range.clone().try_for_each(|index| {
+                let text = texts[index];
+                table.count_text(pipeline, text).map_err(|error| error.in_batch(index))?;
+                progress.advance(text.len() as u64)
+            }),
+            Unit::Piece { index, part, stretch } => {
+                let part = texts[*index].get(part.clone()).unwrap_or_default();
+                table.count_part(pipeline, part, stretch.clone())?;
+                progress.advance(stretch.len() as u64)
+            }
+            Unit::Token(_) | Unit::EndOfText => Ok(()),
+        })?;
+        Ok(())
+    }
+
+    /// The counts.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the total exceeds 64 bits.
+    pub fn finish(self) -> Result<WordCounts> {
+        let mut tables = self.tables.into_iter();
+        let mut sum = tables.next().unwrap_or_default();
+        for table in tables {
+            sum.add_table(table)?;
+        }
+        sum.into_counts()
+    }
+}
+
+/// The counts of one thread.
+#[derive(Debug, Default)]
+struct Table {
+    keys: Vec<Key>,
+    counts: Vec<u64>,
+    n_used: usize,
+    long: FxHashMap<Box<[u8]>, u64>,
+}
+
+impl Table {
+    fn count_text(&mut self, pipeline: &Pipeline, text: &str) -> Result<()> {
+        pipeline.for_each_part(text, OnSpecial::Encode, |part, _| match part {
+            TextPart::Token(_) => Ok(()),
+            TextPart::Text(part) => self.count_part(pipeline, part, 0..part.len()),
+        })
+    }
+
+    fn count_part(
+        &mut self,
+        pipeline: &Pipeline,
+        part: &str,
+        stretch: std::ops::Range<usize>,
+    ) -> Result<()> {
+        pipeline.for_each_pre_token(part, stretch, |text, from, to| {
+            match Key::new(text.as_bytes(), from, to) {
+                Some(key) => self.add(key, 1),
+                None => self.add_long(&text.as_bytes()[from..to], 1),
+            }
+        })
+    }
+
+    #[inline]
+    fn add(&mut self, key: Key, count: u64) -> Result<()> {
+        if self.n_used * 4 >= self.keys.len() * 3 {
+            self.grow()?;
+        }
+        let mask = self.keys.len() - 1;
+        let mut slot = key.hash() & mask;
+        while self.keys[slot] != key {
+            if self.keys[slot] == Key::EMPTY {
+                self.keys[slot] = key;
+                self.n_used += 1;
+                break;
+            }
+            slot = (slot + 1) & mask;
+        }
+        self.counts[slot] = self.counts[slot].checked_add(count).ok_or_else(overflow)?;
+        Ok(())
+    }
+
+    #[cold]
+    fn grow(&mut self) -> Result<()> {
+        let n_slots = (self.keys.len() * 2).max(1 << 12);
+        let keys = std::mem::replace(&mut self.keys, vec![Key::EMPTY; n_slots]);
+        let counts = std::mem::replace(&mut self.counts, vec![0; n_slots]);
+        self.n_used = 0;
+        keys.into_iter()
+            .zip(counts)
+            .filter(|&(key, _)| key != Key::EMPTY)
+            .try_for_each(|(key, count)| self.add(key, count))
+    }
+
+    fn add_long(&mut self, word: &[u8], count: u64) -> Result<()> {
+        match self.long.get_mut(word) {
+            Some(sum) => *sum = sum.checked_add(count).ok_or_else(overflow)?,
+            None => _ = self.long.insert(word.into(), count),
+        }
+        Ok(())
+    }
+
+    fn add_table(&mut self, other: Self) -> Result<()> {
+        for (key, count) in other.keys.into_iter().zip(other.counts) {
+            if key != Key::EMPTY {
+                self.add(key, count)?;
+            }
+        }
+        // Sums do not depend on the order of the map.
+        other.long.into_iter().try_for_each(|(word, count)| self.add_long(&word, count))
+    }
+
+    fn into_counts(self) -> Result<WordCounts> {
+        let short = self.keys.iter().zip(&self.counts).filter(|&(key, _)| *key != Key::EMPTY);
+        let short: Vec<([u8; 16], usize, u64)> =
+            short.map(|(key, &count)| (key.bytes(), key.len(), count)).collect();
+        let short = short.iter().map(|(bytes, len, count)| (&bytes[..*len], *count));
+        let long = self.long.iter().map(|(word, &count)| (&word[..], count));
+        WordCounts::from_pairs(short.chain(long))
+    }
+}
