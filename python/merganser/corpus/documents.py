@@ -30,13 +30,20 @@ DEFAULT_BATCH_BYTES = 4 << 20
 class Reader(Protocol):
     """What reads one file; `n_bytes_read` counts bytes on disk, before decompression."""
 
-    def next_batch(self, max_bytes: int) -> list[str] | None: ...
+    def next_batch(self, max_bytes: int) -> list[str] | None:
+        """Give the next documents, None at the end."""
+
     @property
-    def n_documents(self) -> int: ...
+    def n_documents(self) -> int:
+        """Documents given out."""
+
     @property
-    def n_replaced(self) -> int: ...
+    def n_replaced(self) -> int:
+        """Invalid sequences read as U+FFFD."""
+
     @property
-    def n_bytes_read(self) -> int: ...
+    def n_bytes_read(self) -> int:
+        """Bytes read from disk."""
 
 
 @dataclass

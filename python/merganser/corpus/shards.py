@@ -40,19 +40,28 @@ class RaggedIds(Protocol):
     """Ids of several texts: all of them, and where each text starts and ends."""
 
     @property
-    def ids(self) -> NDArray[Any]: ...
+    def ids(self) -> NDArray[Any]:
+        """All ids."""
+
     @property
-    def offsets(self) -> NDArray[np.int64]: ...
+    def offsets(self) -> NDArray[np.int64]:
+        """Start of each text, and the end of the last."""
 
 
 class BatchEncoder(Protocol):
     """A tokenizer, as far as encoding a corpus needs it."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """What tells this tokenizer from any other."""
+
     @property
-    def vocab_size(self) -> int: ...
-    def to_json(self) -> str: ...
+    def vocab_size(self) -> int:
+        """One more than the largest id."""
+
+    def to_json(self) -> str:
+        """Write the tokenizer."""
+
     def encode_batch(
         self,
         texts: Sequence[str | bytes],
@@ -61,7 +70,8 @@ class BatchEncoder(Protocol):
         on_special: Literal["raise", "encode", "text"],
         dtype: Any,
         n_threads: int | None,
-    ) -> RaggedIds: ...
+    ) -> RaggedIds:
+        """Encode many texts."""
 
 
 def encode(

@@ -29,7 +29,8 @@ class HasFingerprint(Protocol):
     """A tokenizer, as far as `TokenShards.check_tokenizer` looks at it."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """What tells this tokenizer from any other."""
 
 
 class TokenShards:
