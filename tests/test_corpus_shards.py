@@ -75,7 +75,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_encode_gives_back_what_went_in(tmp_path: Path) -> None:
-    manifest = corpus.encode(TEXTS, TOKENIZER, tmp_path / "out", shard_tokens=10, append_id=END)
+    manifest = corpus.encode(TEXTS, TOKENIZER, tmp_path / "out", shard_tokens=10, append_id=np.int64(END))
     shards = corpus.open(tmp_path / "out", verify=True)
     assert shards.manifest == manifest
     assert len(shards) == len(TEXTS)
@@ -184,7 +184,14 @@ def test_a_real_tokenizer_encodes_and_its_errors_name_the_document(tmp_path: Pat
 
 @pytest.mark.parametrize(
     "options",
-    [{"dtype": "int64"}, {"shard_tokens": 0}, {"append_id": 257}, {"append_id": -1}, {"on_special": "ignore"}],
+    [
+        {"dtype": "int64"},
+        {"dtype": "bogus"},
+        {"shard_tokens": 0},
+        {"append_id": 257},
+        {"append_id": -1},
+        {"on_special": "ignore"},
+    ],
 )
 def test_encode_refuses_senseless_options(tmp_path: Path, options: dict) -> None:
     with pytest.raises(ConfigError):

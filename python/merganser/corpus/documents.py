@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from merganser import _core
 from merganser.corpus.parquet import ParquetReader
-from merganser.errors import ConfigError
+from merganser.errors import ConfigError, MerganserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,7 +80,7 @@ class Documents:
     total_bytes : int or None
         Size of all files on disk; None when it is not known (standard input, pipes).
     n_documents_read : int
-        Documents given out so far by the pass that began last.
+        Documents read so far by the pass that began last.
     n_bytes_read : int
         Bytes read from disk so far, before decompression, by the pass that began last; at its end `total_bytes`.
     n_replaced : int
@@ -174,7 +174,7 @@ class Documents:
                         yield batch
                         batch, weight = Batch(), 0
                 counters.n_bytes_read = before.n_bytes_read + reader.n_bytes_read
-        except (ValueError, OSError):
+        except (MerganserError, OSError):
             # What stands before the fault is given out first, as if each document were read on its own.
             if batch.texts:
                 yield batch
@@ -197,7 +197,7 @@ class Documents:
 
     @property
     def n_documents_read(self) -> int:
-        """Documents given out so far by the pass that began last."""
+        """Documents read so far by the pass that began last."""
         return self._pass.n_documents
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import operator
 import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -147,6 +148,8 @@ def encode(
     'a duck'
     >>> folder.cleanup()
     """
+    # An id may come as a NumPy integer, which JSON does not know.
+    append_id = None if append_id is None else operator.index(append_id)
     dtype = _check_options(tokenizer.vocab_size, dtype, shard_tokens, append_id, on_special)
     if isinstance(documents, (str, bytes)):
         msg = f"documents must be an iterable of str or bytes, got one {type(documents).__name__}"
@@ -204,7 +207,10 @@ def encode(
 def _check_options(
     vocab_size: int, dtype: str | None, shard_tokens: int, append_id: int | None, on_special: str
 ) -> Literal["uint16", "uint32"]:
-    chosen = np.dtype(dtype).name if dtype is not None else ("uint16" if vocab_size <= 1 << 16 else "uint32")
+    try:
+        chosen = np.dtype(dtype).name if dtype is not None else ("uint16" if vocab_size <= 1 << 16 else "uint32")
+    except TypeError:
+        chosen = ""
     if chosen not in ("uint16", "uint32"):
         msg = f'dtype must be "uint16" or "uint32", got {dtype!r}'
         raise ConfigError(msg)
