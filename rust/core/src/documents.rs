@@ -1,8 +1,8 @@
 //! Documents from files, in memory bounded by a batch and the longest document, whatever the file's size.
 //!
-//! A file is a stream of bytes ([`source`] opens and decompresses it). A *framing* cuts the stream into records: the
+//! A file is a stream of bytes (`source` opens and decompresses it). A *framing* cuts the stream into records: the
 //! whole file, the pieces between separators, or lines. A record becomes a document as it stands or through its JSON
-//! text field ([`jsonl`]). [`DocumentReader::next_batch`] fills a [`DocumentBatch`]: one string and the end of each
+//! text field (`jsonl`). [`DocumentReader::next_batch`] fills a [`DocumentBatch`]: one string and the end of each
 //! document in it, so that counting and encoding take documents without an allocation each.
 //!
 //! Invariant: where chunks of the stream begin and end never shows in the documents.
