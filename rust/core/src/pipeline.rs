@@ -111,17 +111,17 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Calls `each(text, from, to)` with every pre-token `text[from..to]` of `part[stretch]`: the whole part, or a stretch
-    /// between two boundaries of a compiled pre-tokenizer.
+    /// Calls `each(text, bounds)` with the pre-tokens of `part[stretch]`, many at a time: `[a, b, c]` for `text[a..b]` and
+    /// `text[b..c]`. The stretch is the whole part, or between two boundaries of a compiled pre-tokenizer.
     ///
     /// # Errors
     /// [`crate::Error::PatternLimit`], and those of `each`.
     #[inline]
-    pub fn for_each_pre_token(
+    pub fn for_each_batch(
         &self,
         part: &str,
         stretch: Range<usize>,
-        mut each: impl FnMut(&str, usize, usize) -> Result<()>,
+        mut each: impl FnMut(&str, &[usize]) -> Result<()>,
     ) -> Result<()> {
         match &self.pre_tokenizer {
             PreTokenizing::Compiled(compiled)
@@ -130,15 +130,15 @@ impl Pipeline {
                 // A later stretch never needs the space: it does not start the part.
                 let spaced = [" ", part].concat();
                 let stretch = 0..stretch.end + 1;
-                compiled.scheme.for_each(&spaced, stretch, |from, to| each(&spaced, from, to))
+                compiled.scheme.for_each(&spaced, stretch, |bounds| each(&spaced, bounds))
             }
             PreTokenizing::Compiled(compiled) => {
-                compiled.scheme.for_each(part, stretch, |from, to| each(part, from, to))
+                compiled.scheme.for_each(part, stretch, |bounds| each(part, bounds))
             }
             PreTokenizing::Generic(generic) => {
                 let pre_tokens = generic.pre_tokenize(part)?;
                 for range in pre_tokens.ranges {
-                    each(&pre_tokens.text, range.start, range.end)?;
+                    each(&pre_tokens.text, &[range.start, range.end])?;
                 }
                 Ok(())
             }

@@ -20,9 +20,6 @@ use crate::vocab::Vocab;
 pub use batch::Batch;
 use scratch::{Scratch, ScratchPool};
 
-/// Bytes of text between two looks at [`Progress`].
-const POLL_BYTES: usize = 1 << 16;
-
 /// A tokenizer, ready to run. It never changes, and threads may share it.
 #[derive(Debug)]
 pub struct Tokenizer {
@@ -161,37 +158,61 @@ impl Tokenizer {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        let (mut polled, end) = (stretch.start, stretch.end);
-        self.pipeline.for_each_pre_token(part, stretch, |text, from, to| {
-            if to - polled >= POLL_BYTES {
-                progress.advance((to - polled) as u64)?;
-                polled = to;
-            }
-            let text = text.as_bytes();
+        self.pipeline.for_each_batch(part, stretch, |text, bounds| {
+            self.encode_pre_tokens(text.as_bytes(), bounds, scratch, ids)?;
+            progress.advance((bounds[bounds.len() - 1] - bounds[0]) as u64)
+        })
+    }
+
+    /// Appends the ids of the pre-tokens `text[bounds[i]..bounds[i + 1]]`.
+    ///
+    /// Ids of known pre-tokens are gathered four at a time in a buffer, of which as many count as there are, so that nothing
+    /// depends on how many a pre-token has.
+    fn encode_pre_tokens(
+        &self,
+        text: &[u8],
+        bounds: &[usize],
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        let mut known = [0; 256];
+        let mut n_known = 0;
+        for bound in bounds.windows(2) {
+            let (from, to) = (bound[0], bound[1]);
             let key = Key::new(text, from, to);
-            if let Some(known) = key.and_then(|key| scratch.words.get(key)) {
-                ids.extend_from_slice(known);
-                return Ok(());
+            if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
+                if n_known + value.len() > known.len() {
+                    ids.extend_from_slice(&known[..n_known]);
+                    n_known = 0;
+                }
+                known[n_known..n_known + value.len()].copy_from_slice(value);
+                n_known += value[value.len() - 1] as usize;
+                continue;
             }
-            self.encode_unknown(&text[from..to], key, scratch, ids)
-                .map_err(|error| error.moved_by(from))
-        })?;
-        progress.advance(end.saturating_sub(polled) as u64)
+            ids.extend_from_slice(&known[..n_known]);
+            n_known = 0;
+            self.encode_rare(&text[from..to], key, scratch, ids)
+                .map_err(|error| error.moved_by(from))?;
+        }
+        ids.extend_from_slice(&known[..n_known]);
+        Ok(())
     }
 
     #[inline(never)]
-    fn encode_unknown(
+    fn encode_rare(
         &self,
         pre_token: &[u8],
         key: Option<Key>,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
+        if let Some(known) = scratch.words.get_long(pre_token) {
+            ids.extend_from_slice(known);
+            return Ok(());
+        }
         let first = ids.len();
         self.model.encode_pre_token(pre_token, &mut scratch.long, ids)?;
-        if let Some(key) = key {
-            scratch.words.insert(key, &ids[first..]);
-        }
+        scratch.words.insert(pre_token, key, &ids[first..]);
         Ok(())
     }
 
@@ -227,8 +248,10 @@ impl Tokenizer {
             }
             TextPart::Text(part) => self
                 .pipeline
-                .for_each_pre_token(part, 0..part.len(), |text, from, to| {
-                    pieces.extend(text.get(from..to).map(str::to_owned));
+                .for_each_batch(part, 0..part.len(), |text, bounds| {
+                    let pieces_of =
+                        bounds.windows(2).filter_map(|bound| text.get(bound[0]..bound[1]));
+                    pieces.extend(pieces_of.map(str::to_owned));
                     Ok(())
                 })
                 .map_err(|error| error.moved_by(base)),

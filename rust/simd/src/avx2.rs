@@ -41,7 +41,7 @@ fn classify(block: &[u8; 64]) -> BlockMasks {
         other_white_space: block.in_range(b'\t', b'\r') & !newline,
         apostrophe: block.equal(b'\''),
         non_ascii: bits(block.low, block.high),
-        nul: block.equal(0),
+        upper: block.in_range(b'A', b'Z'),
     }
 }
 

@@ -3,7 +3,7 @@
 /// The classes of the bytes of a 64-byte block: in each field, bit `i` is set when byte `i` is of
 /// that class.
 ///
-/// Classes are disjoint; a byte of none of them is ASCII punctuation, a symbol or a control
+/// Classes are disjoint, but for `upper`; a byte of none of them is ASCII punctuation, a symbol or a control
 /// character.
 ///
 /// ```
@@ -32,8 +32,8 @@ pub struct BlockMasks {
     pub apostrophe: u64,
     /// `0x80` and above.
     pub non_ascii: u64,
-    /// `0x00`.
-    pub nul: u64,
+    /// `A` to `Z`, which are letters too.
+    pub upper: u64,
 }
 
 /// The class of a byte of 0x80 and above, which is bit 6, as `non_ascii` is field 6.
@@ -47,14 +47,14 @@ const fn classes() -> [u8; 256] {
     let mut byte = 0u8;
     loop {
         classes[byte as usize] = match byte {
-            b'A'..=b'Z' | b'a'..=b'z' => 1,
+            b'A'..=b'Z' => 1 | 1 << 7,
+            b'a'..=b'z' => 1,
             b'0'..=b'9' => 1 << 1,
             b' ' => 1 << 2,
             b'\n' | b'\r' => 1 << 3,
             b'\t' | 0x0B | 0x0C => 1 << 4,
             b'\'' => 1 << 5,
             0x80.. => NON_ASCII,
-            0 => 1 << 7,
             _ => 0,
         };
         if byte == u8::MAX {

@@ -37,7 +37,7 @@ fn classify(block: &[u8; 64]) -> BlockMasks {
         other_white_space: in_range(block, b'\t', b'\r') & !newline,
         apostrophe: equal(block, b'\''),
         non_ascii: in_range(block, 0x80, 0xFF),
-        nul: equal(block, 0),
+        upper: in_range(block, b'A', b'Z'),
     }
 }
 

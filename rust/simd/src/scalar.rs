@@ -22,9 +22,9 @@ fn classify(block: &[u8; 64]) -> BlockMasks {
             field[i] = row;
         }
     }
-    let [letter, digit, space, newline, other_white_space, apostrophe, non_ascii, nul] =
+    let [letter, digit, space, newline, other_white_space, apostrophe, non_ascii, upper] =
         fields.map(u64::from_le_bytes);
-    BlockMasks { letter, digit, space, newline, other_white_space, apostrophe, non_ascii, nul }
+    BlockMasks { letter, digit, space, newline, other_white_space, apostrophe, non_ascii, upper }
 }
 
 /// Bit `c` of byte `r` becomes bit `r` of byte `c` (Warren, "Hacker's Delight", section 7-3): swaps

@@ -5,13 +5,18 @@
 //! out: a white-space run gives back its last character before other text (`\s+(?!\S)`), or ends at its last newline
 //! (`\s*[\r\n]+`). Invariant: the pieces equal the generic pattern's on every text, and their concatenation is the text.
 
+mod blocks;
 mod cl100k;
 mod gpt2;
 mod o200k;
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use merganser_simd::Classifier;
 
 use crate::char_class::{self, NUMBER, WHITE_SPACE};
+use blocks::Starts;
 
 /// Which pattern splits the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +35,8 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// Calls `each` with start and end of every pre-token of `text[stretch]`, which must lie between two boundaries.
+    /// Calls `each` with the boundaries of the pre-tokens of `text[stretch]`, many at a time: with `[a, b, c]` for
+    /// `text[a..b]` and `text[b..c]`. The stretch must lie between two boundaries.
     ///
     /// # Errors
     /// Those of `each`, at once.
@@ -39,18 +45,34 @@ impl Scheme {
         self,
         text: &str,
         stretch: Range<usize>,
-        mut each: impl FnMut(usize, usize) -> Result<(), E>,
+        mut each: impl FnMut(&[usize]) -> Result<(), E>,
     ) -> Result<(), E> {
         let text = text.as_bytes();
-        let Range { start, end } = stretch;
+        let classifier = *CLASSIFIER;
         match self {
-            Self::Whole if start == end => Ok(()),
-            Self::Whole => each(start, end),
-            Self::Gpt2 => run(start, end, |place| gpt2::end(text, place), each),
-            Self::Cl100k { max_digits } => {
-                run(start, end, |place| cl100k::end(text, place, max_digits), each)
-            }
-            Self::O200k => run(start, end, |place| o200k::end(text, place), each),
+            Self::Whole if stretch.is_empty() => Ok(()),
+            Self::Whole => each(&[stretch.start, stretch.end]),
+            Self::Gpt2 => run(
+                text,
+                stretch,
+                |block| blocks::gpt2(classifier, block),
+                |place| gpt2::end(text, place),
+                each,
+            ),
+            Self::Cl100k { max_digits } => run(
+                text,
+                stretch,
+                |block| blocks::cl100k(classifier, block, max_digits),
+                |place| cl100k::end(text, place, max_digits),
+                each,
+            ),
+            Self::O200k => run(
+                text,
+                stretch,
+                |block| blocks::o200k(classifier, block),
+                |place| o200k::end(text, place),
+                each,
+            ),
         }
     }
 
@@ -75,20 +97,51 @@ impl Scheme {
     }
 }
 
+/// Detected once: which instructions the processor has does not change.
+static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(Classifier::best);
+
+/// At least so many pre-tokens are handed out at once, but for the last.
+const BATCH: usize = 64;
+
+/// Pre-tokens of `text[stretch]`: 64 bytes at once where `starts_of` a block is certain, and else one by one.
 #[inline]
 fn run<E>(
-    start: usize,
-    end: usize,
+    text: &[u8],
+    stretch: Range<usize>,
+    starts_of: impl Fn(&[u8; 64]) -> Starts,
     end_of: impl Fn(usize) -> usize,
-    mut each: impl FnMut(usize, usize) -> Result<(), E>,
+    mut each: impl FnMut(&[usize]) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut place = start;
+    let Range { start: mut place, end } = stretch;
+    let mut bounds = [0; 2 * BATCH];
+    bounds[0] = place;
+    let mut n = 0;
     while place < end {
-        let next = end_of(place);
-        each(place, next)?;
-        place = next;
+        let block = text.get(place..).and_then(|rest| rest.first_chunk());
+        let mut starts = block.map_or(0, |block| starts_of(block).after_first());
+        if end - place < 64 {
+            starts &= blocks::below(u32::try_from(end - place).unwrap_or(0) + 1);
+        }
+        if starts == 0 {
+            place = end_of(place);
+            n += 1;
+            bounds[n] = place;
+        } else {
+            let base = place;
+            while starts != 0 {
+                place = base + starts.trailing_zeros() as usize;
+                n += 1;
+                bounds[n] = place;
+                starts &= starts - 1;
+            }
+        }
+        if n >= BATCH {
+            each(&bounds[..=n])?;
+            bounds[0] = place;
+            n = 0;
+        }
     }
-    Ok(())
+    if n > 0 { each(&bounds[..=n]) } else { Ok(()) }
 }
 
 /// End of the run of characters from `place` on that have one of the flags `any`.

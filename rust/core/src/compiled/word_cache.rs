@@ -1,17 +1,24 @@
 //! [`WordCache`]: the ids of pre-tokens seen before.
 //!
-//! Running text repeats itself: a few thousand pre-tokens make nine tenths of it. The cache maps a pre-token of up to
-//! [`MAX_BYTES`] bytes that has up to [`MAX_IDS`] ids to those ids. It has a fixed number of two-entry sets, so its memory is
-//! bounded ([`N_BYTES`]) and its contents can never change a result, only how fast it comes.
+//! Running text repeats itself: a few thousand pre-tokens make nine tenths of it. Most have up to fifteen bytes and three ids;
+//! they are in sets of two entries found by the pre-token as a number. The others, up to [`LONG_BYTES`] bytes and
+//! [`LONG_IDS`] ids, have one place each, found by hash. The number of entries is fixed, so memory is bounded, and what is in
+//! the cache can never change a result, only how fast it comes.
 
+use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+
+/// Longest pre-token that is a [`Key`].
+const KEY_BYTES: usize = 15;
+/// Most ids of an entry in a set.
+const SHORT_IDS: usize = 3;
 /// Longest pre-token that is cached.
-pub const MAX_BYTES: usize = 15;
+const LONG_BYTES: usize = 62;
 /// Most ids of a pre-token that is cached.
-pub const MAX_IDS: usize = 3;
-/// Memory of one cache.
-pub const N_BYTES: usize = N_SETS * size_of::<Set>();
-
+const LONG_IDS: usize = 16;
 const N_SETS: usize = 1 << 15;
+const N_LONG: usize = 1 << 13;
 
 /// A pre-token as a number: its bytes, little-endian, and its length in the top byte, so that `a` and `a\0` differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,18 +27,28 @@ pub struct Key(u128);
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     key: Key,
-    ids: [u32; MAX_IDS],
-    n_ids: u32,
+    /// The ids, and behind them how many there are.
+    value: [u32; SHORT_IDS + 1],
 }
 
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct Set([Entry; 2]);
 
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct LongEntry {
+    n_bytes: u8,
+    n_ids: u8,
+    bytes: [u8; LONG_BYTES],
+    ids: [u32; LONG_IDS],
+}
+
 /// See the module's head.
 #[derive(Debug)]
 pub struct WordCache {
     sets: Vec<Set>,
+    long: Vec<LongEntry>,
 }
 
 impl Key {
@@ -42,7 +59,7 @@ impl Key {
     #[inline]
     pub fn new(text: &[u8], start: usize, end: usize) -> Option<Self> {
         let len = end - start;
-        if len > MAX_BYTES {
+        if len > KEY_BYTES {
             return None;
         }
         let bytes = match text.get(start..start + 16).and_then(|bytes| bytes.try_into().ok()) {
@@ -83,37 +100,60 @@ impl Key {
 
 impl Default for WordCache {
     fn default() -> Self {
-        let entry = Entry { key: Key::EMPTY, ids: [0; MAX_IDS], n_ids: 0 };
-        Self { sets: vec![Set([entry; 2]); N_SETS] }
+        let entry = Entry { key: Key::EMPTY, value: [0; SHORT_IDS + 1] };
+        let long = LongEntry { n_bytes: 0, n_ids: 0, bytes: [0; LONG_BYTES], ids: [0; LONG_IDS] };
+        Self { sets: vec![Set([entry; 2]); N_SETS], long: vec![long; N_LONG] }
     }
 }
 
 impl WordCache {
-    /// The ids of a pre-token, if they are known.
+    /// The ids of a pre-token, if they are known: so many (the last) of the first three values.
     #[inline]
-    pub fn get(&self, key: Key) -> Option<&[u32]> {
+    pub fn get(&self, key: Key) -> Option<&[u32; SHORT_IDS + 1]> {
         let [first, second] = &self.sets[key.hash() % N_SETS].0;
-        let entry = if first.key == key {
-            first
+        if first.key == key {
+            Some(&first.value)
         } else if second.key == key {
-            second
+            Some(&second.value)
         } else {
-            return None;
-        };
-        entry.ids.get(..entry.n_ids as usize)
+            None
+        }
     }
 
-    /// Remembers the ids of a pre-token, if there are few enough, in place of the set's older entry.
-    pub fn insert(&mut self, key: Key, new: &[u32]) {
-        if new.len() > MAX_IDS {
-            return;
-        }
-        let mut ids = [0; MAX_IDS];
-        ids[..new.len()].copy_from_slice(new);
-        let Set(entries) = &mut self.sets[key.hash() % N_SETS];
-        entries[1] = entries[0];
-        entries[0] = Entry { key, ids, n_ids: u32::try_from(new.len()).unwrap_or_default() };
+    /// The ids of a pre-token that is too long, or has too many ids, for [`WordCache::get`].
+    pub fn get_long(&self, pre_token: &[u8]) -> Option<&[u32]> {
+        let entry = &self.long[place_of(pre_token)];
+        let bytes = entry.bytes.get(..usize::from(entry.n_bytes))?;
+        if bytes == pre_token { entry.ids.get(..usize::from(entry.n_ids)) } else { None }
     }
+
+    /// Remembers the ids of a pre-token, in place of older ones; `key` is the pre-token's, if it has one.
+    pub fn insert(&mut self, pre_token: &[u8], key: Option<Key>, ids: &[u32]) {
+        if let (Some(key), true) = (key, ids.len() <= SHORT_IDS) {
+            let mut value = [0; SHORT_IDS + 1];
+            value[..ids.len()].copy_from_slice(ids);
+            value[SHORT_IDS] = u32::try_from(ids.len()).unwrap_or_default();
+            let Set(entries) = &mut self.sets[key.hash() % N_SETS];
+            entries[1] = entries[0];
+            entries[0] = Entry { key, value };
+        } else if let (Ok(n_bytes @ 1..), Ok(n_ids)) =
+            (u8::try_from(pre_token.len()), u8::try_from(ids.len()))
+            && pre_token.len() <= LONG_BYTES
+            && ids.len() <= LONG_IDS
+        {
+            let entry = &mut self.long[place_of(pre_token)];
+            entry.bytes[..pre_token.len()].copy_from_slice(pre_token);
+            entry.ids[..ids.len()].copy_from_slice(ids);
+            (entry.n_bytes, entry.n_ids) = (n_bytes, n_ids);
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "only the low bits are needed")]
+fn place_of(pre_token: &[u8]) -> usize {
+    let mut hasher = FxHasher::default();
+    hasher.write(pre_token);
+    hasher.finish() as usize % N_LONG
 }
 
 #[cfg(test)]
@@ -134,16 +174,22 @@ mod tests {
     #[test]
     fn cache_returns_what_was_inserted_or_nothing() {
         let mut cache = WordCache::default();
-        for i in 0..200_000_u32 {
-            let text = i.to_string();
-            let key = Key::new(text.as_bytes(), 0, text.len()).unwrap();
-            cache.insert(key, &[i, i + 1]);
-            assert_eq!(cache.get(key), Some(&[i, i + 1][..]));
+        let n = 200_000_u32;
+        let text = |i: u32| if i % 2 == 0 { i.to_string() } else { format!("{i:0>20}") };
+        let ids = |i: u32| [i, i + 1, 7, 8][..2 + i as usize % 3].to_vec();
+        let get = |cache: &WordCache, i: u32| {
+            let text = text(i);
+            let short = Key::new(text.as_bytes(), 0, text.len()).and_then(|key| cache.get(key));
+            let short = short.map(|value| value[..value[SHORT_IDS] as usize].to_vec());
+            short.or_else(|| cache.get_long(text.as_bytes()).map(<[u32]>::to_vec))
+        };
+        for i in 0..n {
+            let text = text(i);
+            let key = Key::new(text.as_bytes(), 0, text.len());
+            cache.insert(text.as_bytes(), key, &ids(i));
+            assert_eq!(get(&cache, i), Some(ids(i)));
         }
-        for i in 0..200_000_u32 {
-            let text = i.to_string();
-            let key = Key::new(text.as_bytes(), 0, text.len()).unwrap();
-            assert!(cache.get(key).is_none_or(|ids| ids == [i, i + 1]));
-        }
+        assert!((0..n).all(|i| get(&cache, i).is_none_or(|found| found == ids(i))));
+        assert!((0..n).filter(|&i| get(&cache, i).is_some()).count() > N_SETS);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use crate::compiled::word_cache::WordCache;
 use crate::model::bpe::LongScratch;
 
-/// Scratch kept for later calls, at the most; memory is bounded by this times [`crate::compiled::word_cache::N_BYTES`].
+/// Scratch kept for later calls, at the most: memory is bounded by so many caches.
 const MAX_KEPT: usize = 32;
 
 #[derive(Debug, Default)]

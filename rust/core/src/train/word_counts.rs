@@ -181,11 +181,12 @@ impl Table {
         part: &str,
         stretch: std::ops::Range<usize>,
     ) -> Result<()> {
-        pipeline.for_each_pre_token(part, stretch, |text, from, to| {
-            match Key::new(text.as_bytes(), from, to) {
+        pipeline.for_each_batch(part, stretch, |text, bounds| {
+            let text = text.as_bytes();
+            bounds.windows(2).try_for_each(|bound| match Key::new(text, bound[0], bound[1]) {
                 Some(key) => self.add(key, 1),
-                None => self.add_long(&text.as_bytes()[from..to], 1),
-            }
+                None => self.add_long(&text[bound[0]..bound[1]], 1),
+            })
         })
     }
 

@@ -27,7 +27,7 @@ pub(super) fn end(text: &[u8], place: usize) -> usize {
 }
 
 /// As [`super::contraction`], but case counts.
-fn contraction(text: &[u8], place: usize) -> Option<usize> {
+pub(super) fn contraction(text: &[u8], place: usize) -> Option<usize> {
     let byte = |i: usize| text.get(place + i).copied().unwrap_or_default();
     match (byte(1), byte(2)) {
         (b's' | b'd' | b'm' | b't', _) => Some(1),
