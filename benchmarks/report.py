@@ -183,16 +183,18 @@ def _same_tokens(row: Row, reference: Row | None) -> str:
 
 
 def sections(runs: dict[str, dict[str, Any]]) -> list[tuple[str, list[list[str]]]]:
-    """Give all tables of some runs: title, lines. Vocabularies with different references stand apart."""
+    """Give all tables of some runs: title, lines. Vocabularies of different libraries stand apart."""
     grouped = group_rows(row for run in runs.values() for row in run["rows"])
+    any_row = {key: next(iter(rows.values())) for key, rows in grouped.items()}
+    references = dict.fromkeys(row["reference"] for row in any_row.values())
     found = []
     for title, unit, belongs in _TABLES:
-        keys = [key for key, rows in grouped.items() if belongs(next(iter(rows.values()))["case"])]
-        others = [key for key in keys if next(iter(grouped[key].values()))["case"]["vocabulary"] == "llama-2-spm"]
-        for name, part in ((title, [key for key in keys if key not in others]), (f"{title}: llama-2", others)):
-            if part and engines_of(grouped, part):
-                found.append((f"{name} ({unit})", table(grouped, part, unit)))
-    keys = [key for key, rows in grouped.items() if next(iter(rows.values()))["case"]["task"] == "train"]
+        for reference in references:
+            keys = [key for key, row in any_row.items() if belongs(row["case"]) and row["reference"] == reference]
+            if engines_of(grouped, keys):
+                name = f"{title}, ids as {reference}'s ({unit})" if unit == "MB/s" else f"{title} ({unit})"
+                found.append((name, table(grouped, keys, unit)))
+    keys = [key for key, row in any_row.items() if row["case"]["task"] == "train"]
     if keys:
         found.append(("Train byte-level BPE", train_table(grouped, keys)))
     return found
@@ -216,7 +218,8 @@ def describe(document: dict[str, Any]) -> str:
         code = f"{run['started'][:10]}, commit {run['commit'] or 'unknown'}"
         told = f"{code}, {repeats} repeats, load average {run['load_average']:.1f} at the start; {versions}."
         said.setdefault(told, []).append(task)
-    lines.extend(f"{', '.join(tasks)}: {told}" for told, tasks in said.items())
+    lines.append("")
+    lines.extend(f"- {', '.join(tasks)}: {told}" for told, tasks in said.items())
     return "\n".join(lines)
 
 

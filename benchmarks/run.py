@@ -187,7 +187,8 @@ class Runner:
         return "; the strings end elsewhere" if place is None else f"; the first difference is id {place}"
 
     def _empty_row(self, case: Case, engine: str) -> Row:
-        return {"key": case.key, "engine": engine, "case": vars(case), "status": "absent"}
+        reference = self.definitions.vocabularies[case.vocabulary]["reference"]
+        return {"key": case.key, "engine": engine, "case": vars(case), "reference": reference, "status": "absent"}
 
     def _vocabulary(self, name: str) -> dict[str, Any]:
         """Give a vocabulary with its files, derived once."""

@@ -23,6 +23,7 @@ def make_row(engine: str, seconds: list[float], **changes: object) -> dict[str, 
         "key": case.key,
         "engine": engine,
         "case": vars(case),
+        "reference": "tiktoken",
         "status": summary.MEASURED,
         "wall_seconds": seconds,
         "cpu_seconds": seconds,
@@ -230,6 +231,12 @@ def test_report_table_has_ratios_of_the_subject() -> None:
     assert "| gpt2 english 1 MB | 50.0 (33.3-100) | 5.00 (5.00-5.00) | 10.0x |" in text
     assert "| input | merganser | tiktoken | x tiktoken |" in text
     assert "merganser 1, tiktoken 2" in text
+
+
+def test_report_keeps_vocabularies_of_other_libraries_apart() -> None:
+    other = make_row("sentencepiece", [0.5], key="other", reference="sentencepiece")
+    titles = [title for title, _ in report.sections(make_document([make_row("tiktoken", [0.2]), other])["runs"])]
+    assert titles == [f"One string to a list, ids as {name}'s (MB/s)" for name in ("tiktoken", "sentencepiece")]
 
 
 def test_report_says_why_a_cell_is_empty() -> None:
