@@ -115,6 +115,12 @@ def split_documents(text: str) -> list[str]:
     return [document for document in text.split(f"{END_OF_DOCUMENT}\n") if document]
 
 
+def join_documents(documents: list[str]) -> str:
+    """Write documents as a corpus: each is whole lines, followed by an end-of-document line."""
+    lines = (document if document.endswith("\n") else f"{document}\n" for document in documents)
+    return "".join(f"{document}{END_OF_DOCUMENT}\n" for document in lines)
+
+
 def cut_documents(data: bytes, *, n_bytes: int) -> list[str]:
     """Take whole documents, evenly spaced, until they reach a size.
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 RESULTS_PATH = Path(__file__).with_name("results")
 _INTERRUPTED = 130
+_PIPED_WIDTH = 200
 # What a sample says of the ids or tokens; the same in every sample.
 _DIGESTS = ("digest", "unordered_digest", "n_tokens", "source")
 _STATUS_OF_KIND = {"absent": "absent", "unsupported": "unsupported", "failed": "failed", "died": "failed"}
@@ -206,8 +207,7 @@ class Runner:
             strings = corpora.cut_input(self.definitions.corpora, case, self._corpora)
             path = self._scratch / f"input-{len(self._inputs)}"
             if case.task == "train":
-                end = f"{corpora.END_OF_DOCUMENT}\n"
-                path.write_bytes("".join(text + end for text in strings).encode())
+                path.write_bytes(corpora.join_documents(strings).encode())
             else:
                 path.write_text(json.dumps(strings), encoding="utf-8")
             self._inputs[identity] = (path, sum(len(text.encode()) for text in strings))
@@ -349,7 +349,7 @@ def _names(parser: argparse.ArgumentParser, given: str, known: tuple[str, ...]) 
 def main(arguments: list[str] | None = None) -> int:
     """Run, show, and keep the results of a full run."""
     options = parse_arguments(arguments)
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else _PIPED_WIDTH)
     if not corpora.data_path().is_dir():
         console.print(f"no data at {corpora.data_path()}: set MERGANSER_DATA")
         return 1

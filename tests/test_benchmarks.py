@@ -104,6 +104,11 @@ def test_cut_documents_stop_at_size() -> None:
     assert [int(d.split()[1]) for d in documents[:20]] == list(range(0, 100, 5))
 
 
+def test_join_documents_is_undone_by_split() -> None:
+    assert corpora.join_documents(["a\n", "b"]) == "a\n<|endoftext|>\nb\n<|endoftext|>\n"
+    assert corpora.split_documents(corpora.join_documents(["a\n", "b"])) == ["a\n", "b\n"]
+
+
 def test_floor_boundary_steps_back_to_a_character() -> None:
     data = "aé日".encode()
     assert [corpora.floor_boundary(data, i) for i in range(8)] == [0, 1, 1, 3, 3, 3, 6, 6]

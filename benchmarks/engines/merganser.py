@@ -1,4 +1,4 @@
-"""merganser: rank files and tokenizer.json; lists, or arrays from `encode_batch`."""
+"""merganser: rank files and tokenizer.json; lists, or arrays from `encode_to_numpy` and `encode_batch`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import merganser as mg
 
-from benchmarks.corpora import split_documents
+from benchmarks.corpora import END_OF_DOCUMENT
 from benchmarks.engines import Encoded, Engine, check_source
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Adapter(Engine):
     """`merganser.Tokenizer`."""
 
-    native_form = "`Ragged` of one string"
+    native_form = "uint16 or uint32 array"
     batch_form = "`Ragged`"
     _tokenizer: mg.Tokenizer
 
@@ -39,16 +39,16 @@ class Adapter(Engine):
         return self._tokenizer.encode(text, n_threads=self.n_threads)
 
     def encode_native(self, text: str) -> Encoded:
-        """Encode one string to arrays."""
-        return self._tokenizer.encode_batch([text], n_threads=self.n_threads)
+        """Encode one string to an array."""
+        return self._tokenizer.encode_to_numpy(text, n_threads=self.n_threads)
 
     def encode_batch(self, texts: list[str]) -> Encoded:
         """Encode strings in one call."""
         return self._tokenizer.encode_batch(texts, n_threads=self.n_threads)
 
     def native_ids(self, encoded: Encoded) -> list[int]:
-        """Convert a Ragged of one row."""
-        return cast("list[int]", encoded.ids.tolist())
+        """Convert an array."""
+        return cast("list[int]", encoded.tolist())
 
     def batch_ids(self, encoded: Encoded) -> list[list[int]]:
         """Convert a Ragged."""
@@ -61,7 +61,7 @@ class Adapter(Engine):
     def train(self, path: Path, *, vocab_size: int, special_token: str) -> list[bytes]:
         """Train byte-level BPE with the GPT-2 pattern."""
         tokenizer = mg.train_bpe(
-            split_documents(path.read_text(encoding="utf-8")),
+            mg.read(path, separator=f"{END_OF_DOCUMENT}\n"),
             vocab_size=vocab_size,
             pre_tokenizer="gpt2",
             special_tokens=[special_token],
