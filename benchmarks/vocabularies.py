@@ -123,7 +123,8 @@ def tokenizer_json(ranks: dict[bytes, int], *, pattern: str, special_tokens: dic
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": True,
-            "vocab": {spell(token): ranks[token] for token in by_rank},
+            # Special tokens stand here too: cl100k leaves an id free before them, and added tokens are numbered on.
+            "vocab": {spell(token): ranks[token] for token in by_rank} | special_tokens,
             "merges": merges,
         },
     }
