@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import tomllib
 from pathlib import Path
 from typing import Any
+
+import tomllib
 
 TASKS = ("encode", "decode", "load", "train")
 FORMS = ("list", "native")

@@ -333,7 +333,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         engine, found, path = given.partition("=")
         if engine not in ENGINES or not found:
             parser.error(f"--python takes ENGINE=PATH, got {given}")
-        options.pythons[engine] = os.path.abspath(path)  # noqa: PTH100 - resolving would leave the environment
+        options.pythons[engine] = str(Path(path).absolute())  # resolving would leave the environment
     return options
 
 
