@@ -51,7 +51,7 @@ impl Tokenizer {
     }
 
     #[staticmethod]
-    #[pyo3(signature = (data, pattern, special_tokens))]
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
     fn from_tiktoken(
         py: Python<'_>,
         data: &[u8],
@@ -133,13 +133,11 @@ impl Tokenizer {
     }
 
     fn token_bytes<'py>(&self, py: Python<'py>, id: u32) -> PyResult<Bound<'py, PyBytes>> {
-        match self.0.vocab().bytes(id) {
-            Some(bytes) => Ok(PyBytes::new(py, bytes)),
-            None => {
-                let vocab_size = self.0.vocab().size();
-                Err(to_py_err(&Error::UnknownToken { id, position: 0, vocab_size }))
-            }
-        }
+        let Some(bytes) = self.0.vocab().bytes(id) else {
+            let vocab_size = self.0.vocab().size();
+            return Err(to_py_err(&Error::UnknownToken { id, position: 0, vocab_size }));
+        };
+        Ok(PyBytes::new(py, bytes))
     }
 
     fn token_to_id(&self, token: &[u8]) -> Option<u32> {

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 
 /// A token that is matched in the text as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "the file format's five independent flags")]
 pub struct AddedToken {
     /// Its id.
     pub id: u32,

@@ -9,11 +9,13 @@ mod scratch;
 use rustc_hash::FxHashSet;
 
 use crate::added_tokens::OnSpecial;
+use crate::compiled::splitter::MAX_BATCH;
 use crate::compiled::word_cache::Key;
 use crate::definition::{Definition, Model};
 use crate::error::{Error, Result};
 use crate::model::bpe::Bpe;
 use crate::pipeline::{Pipeline, TextPart};
+use crate::post_processor::PostProcessor;
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 
@@ -69,7 +71,7 @@ impl Tokenizer {
                 vocab.insert(token.id, token.content.as_bytes())?;
             }
         }
-        let around = definition.post_processor.as_ref().map(|p| p.around_single());
+        let around = definition.post_processor.as_ref().map(PostProcessor::around_single);
         let around = around.unwrap_or_default();
         for &id in around.0.iter().chain(&around.1) {
             if vocab.bytes(id).is_none() {
@@ -118,8 +120,8 @@ impl Tokenizer {
         progress: &Progress,
     ) -> Result<Vec<u32>> {
         let mut ids = Vec::with_capacity(text.len() / 3 + 8);
-        let mut scratch = self.scratch.take();
-        self.encode_into(text, options, progress, &mut scratch, &mut ids)?;
+        let mut scratch = self.scratch.take(1);
+        self.encode_into(text, options, progress, &mut scratch[0], &mut ids)?;
         self.scratch.give_back(scratch);
         Ok(ids)
     }
@@ -175,11 +177,17 @@ impl Tokenizer {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
+        let mut keys = [None; MAX_BATCH];
+        for (key, bound) in keys.iter_mut().zip(bounds.windows(2)) {
+            *key = Key::new(text, bound[0], bound[1]);
+            if let Some(key) = *key {
+                scratch.words.prefetch(key);
+            }
+        }
         let mut known = [0; 256];
         let mut n_known = 0;
-        for bound in bounds.windows(2) {
+        for (&key, bound) in keys.iter().zip(bounds.windows(2)) {
             let (from, to) = (bound[0], bound[1]);
-            let key = Key::new(text, from, to);
             if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
                 if n_known + value.len() > known.len() {
                     ids.extend_from_slice(&known[..n_known]);

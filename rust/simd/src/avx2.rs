@@ -5,12 +5,10 @@ use std::arch::x86_64::{
     _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
 };
 
-use crate::{masks::BlockMasks, scalar};
+use crate::masks::BlockMasks;
 
 pub(crate) fn is_available() -> bool {
     is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("popcnt")
 }
 
 #[target_feature(enable = "avx2")]
@@ -18,12 +16,6 @@ pub(crate) fn classify_blocks(blocks: &[[u8; 64]], out: &mut [BlockMasks]) {
     for (block, masks) in blocks.iter().zip(out) {
         *masks = classify(block);
     }
-}
-
-/// The scalar loop, with instructions that find, clear and count bits.
-#[target_feature(enable = "bmi1,popcnt")]
-pub(crate) fn positions(words: &[u64], base: u32, out: &mut Vec<u32>) {
-    scalar::positions(words, base, out);
 }
 
 #[inline]

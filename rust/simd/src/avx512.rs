@@ -9,13 +9,11 @@
 //! instructions, and eight moves out of mask registers and eight stores where this has one.
 
 use std::arch::x86_64::{
-    __m512i, _mm_set_epi64x, _mm512_add_epi32, _mm512_broadcast_i32x4, _mm512_cvtepu8_epi32,
-    _mm512_extracti32x4_epi32, _mm512_gf2p8affine_epi64_epi8, _mm512_loadu_si512,
-    _mm512_mask_mov_epi8, _mm512_maskz_compress_epi8, _mm512_movepi8_mask,
-    _mm512_permutex2var_epi8, _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_set1_epi64, _mm512_shuffle_epi8, _mm512_storeu_si512,
+    __m512i, _mm_set_epi64x, _mm512_broadcast_i32x4, _mm512_gf2p8affine_epi64_epi8,
+    _mm512_loadu_si512, _mm512_mask_mov_epi8, _mm512_movepi8_mask, _mm512_permutex2var_epi8,
+    _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi64, _mm512_shuffle_epi8,
+    _mm512_storeu_si512,
 };
-use std::mem::MaybeUninit;
 
 use crate::masks::{BlockMasks, CLASSES, NON_ASCII};
 
@@ -23,20 +21,8 @@ pub(crate) fn is_available() -> bool {
     is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512bw")
         && is_x86_feature_detected!("avx512vbmi")
-        && is_x86_feature_detected!("avx512vbmi2")
         && is_x86_feature_detected!("gfni")
-        && is_x86_feature_detected!("popcnt")
 }
-
-static IDENTITY: [u8; 64] = {
-    let mut bytes = [0; 64];
-    let mut i = 0u8;
-    while i < 64 {
-        bytes[i as usize] = i;
-        i += 1;
-    }
-    bytes
-};
 
 /// Byte `8 * class + group` of the masks is byte `8 * group + class` of the transposed groups.
 static GROUPS_TO_CLASSES: [u8; 64] = {
@@ -72,41 +58,6 @@ pub(crate) fn classify_blocks(blocks: &[[u8; 64]], out: &mut [BlockMasks]) {
     }
 }
 
-/// Each word's bit numbers are compressed to the front of a vector and widened, 16 at a time.
-///
-/// All 16 places are written, however many are in use: the next word overwrites the rest.
-#[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
-pub(crate) fn positions(words: &[u64], base: u32, out: &mut Vec<u32>) {
-    let n_set: usize = words.iter().map(|word| word.count_ones() as usize).sum();
-    out.reserve(n_set + 64);
-    let identity = load(&IDENTITY);
-    let mut spare = out.spare_capacity_mut();
-    let mut start = base;
-    for &word in words {
-        let numbers = _mm512_maskz_compress_epi8(word, identity);
-        let n = word.count_ones() as usize;
-        let starts = _mm512_set1_epi32(start.cast_signed());
-        let (places, _) = spare.as_chunks_mut::<16>();
-        store(&mut places[0], _mm512_add_epi32(starts, widen::<0>(numbers)));
-        store(&mut places[1], _mm512_add_epi32(starts, widen::<1>(numbers)));
-        if n > 32 {
-            store(&mut places[2], _mm512_add_epi32(starts, widen::<2>(numbers)));
-            store(&mut places[3], _mm512_add_epi32(starts, widen::<3>(numbers)));
-        }
-        spare = &mut spare[n..];
-        start = start.wrapping_add(64);
-    }
-    // SAFETY: the loop wrote the `n_set` elements after the old end, which `reserve` made room for.
-    unsafe { out.set_len(out.len() + n_set) };
-}
-
-/// Bytes `16 * QUARTER` and on as 32-bit numbers.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn widen<const QUARTER: i32>(bytes: __m512i) -> __m512i {
-    _mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<QUARTER>(bytes))
-}
-
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load(bytes: &[u8; 64]) -> __m512i {
@@ -120,11 +71,4 @@ fn store_masks(masks: &mut BlockMasks, fields: __m512i) {
     // SAFETY: writes the 64 bytes of `masks`, which is `repr(C)` of eight `u64`: no padding, and
     // every value is valid.
     unsafe { _mm512_storeu_si512(std::ptr::from_mut(masks).cast(), fields) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn store(places: &mut [MaybeUninit<u32>; 16], numbers: __m512i) {
-    // SAFETY: writes the 64 bytes of `places`; the store needs no alignment.
-    unsafe { _mm512_storeu_si512(places.as_mut_ptr().cast(), numbers) }
 }

@@ -2,10 +2,10 @@
 //!
 //! The idea: a 64-byte block becomes one [`BlockMasks`], a `u64` for each class with bit `i` for
 //! byte `i`. Where pre-tokens begin is then shifts and ands of whole words: within a block,
-//! `letter & !(letter << 1)` is where the runs of letters start. [`Classifier::positions`] turns
-//! such bits into byte positions. Nothing walks the text.
+//! `letter & !(letter << 1)` is where the runs of letters start. Nothing
+//! walks the text.
 //!
-//! The invariant: every [`Tier`] gives the same masks and positions for every input. The scalar
+//! The invariant: every [`Tier`] gives the same masks for every input. The scalar
 //! tier is always built and is the meaning; the others are a leaf file per instruction set, and the
 //! tests hold them equal to it.
 //!
@@ -75,6 +75,21 @@ impl Tier {
     }
 }
 
+/// Starts to fetch the cache line of `value`, which is soon to be read: a hint that changes nothing else. Does nothing on
+/// processors for which stable Rust has no such instruction.
+#[inline]
+pub fn prefetch<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing that a program can see, and `value` is valid to read.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+            std::ptr::from_ref(value).cast(),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// Classifies text with one tier, whose instructions this processor is known to have.
 ///
 /// ```
@@ -88,9 +103,8 @@ impl Tier {
 /// assert_eq!(masks[0].digit, 1 << 5 | 1 << 20 | 1 << 35 | 1 << 50);
 ///
 /// let starts: Vec<u64> = masks.iter().map(|m| m.letter & !(m.letter << 1)).collect();
-/// let mut positions = Vec::new();
-/// classifier.positions(&starts[..1], 0, &mut positions);
-/// assert_eq!(positions[..4], [0, 3, 7, 9]);
+/// assert_eq!(starts[0].trailing_zeros(), 0);
+/// assert_eq!((starts[0] & !1).trailing_zeros(), 3);
 /// assert_eq!(rest.len(), 7);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,24 +152,6 @@ impl Classifier {
             // SAFETY: as above.
             Tier::Neon => unsafe { neon::classify_blocks(blocks, out) },
             _ => scalar::classify_blocks(blocks, out),
-        }
-    }
-
-    /// Appends the position of each set bit of `words` to `out`, in increasing order.
-    ///
-    /// Bit `i` of `words[w]` has position `base + 64 * w + i`, modulo 2^32: a caller with more than
-    /// 4 GiB of text cuts it and counts from each cut. Up to 64 positions of capacity are reserved
-    /// beyond those appended.
-    pub fn positions(self, words: &[u64], base: u32, out: &mut Vec<u32>) {
-        match self.tier {
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: `with_tier` is the only maker of this tier, and saw every feature the
-            // function enables.
-            Tier::Avx2 => unsafe { avx2::positions(words, base, out) },
-            #[cfg(target_arch = "x86_64")]
-            // SAFETY: as above.
-            Tier::Avx512 => unsafe { avx512::positions(words, base, out) },
-            _ => scalar::positions(words, base, out),
         }
     }
 }

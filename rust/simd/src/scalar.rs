@@ -39,32 +39,3 @@ fn transpose(matrix: u64) -> u64 {
     }
     x
 }
-
-/// Numbers are written eight at a time, however many are left: the next word overwrites the rest. A
-/// loop that ended with the last set bit would end at a place the processor cannot foretell, once a
-/// word.
-///
-/// Always inlined, so that a tier whose instructions count and find bits builds it with them; a call
-/// would be to a build without.
-#[inline(always)]
-pub(crate) fn positions(words: &[u64], base: u32, out: &mut Vec<u32>) {
-    const N_AT_ONCE: usize = 8;
-    let end = out.len() + words.iter().map(|word| word.count_ones() as usize).sum::<usize>();
-    let mut start = base;
-    let mut n_written = out.len();
-    out.resize(end + N_AT_ONCE, 0);
-    for &word in words {
-        let n_set = word.count_ones() as usize;
-        let mut rest = word;
-        let (places, _) = out[n_written..].as_chunks_mut::<N_AT_ONCE>();
-        for eight in places.iter_mut().take(n_set.div_ceil(N_AT_ONCE)) {
-            for place in eight {
-                *place = start.wrapping_add(rest.trailing_zeros());
-                rest &= rest.wrapping_sub(1);
-            }
-        }
-        n_written += n_set;
-        start = start.wrapping_add(64);
-    }
-    out.truncate(end);
-}

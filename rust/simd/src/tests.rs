@@ -22,11 +22,6 @@ fn naive_masks(block: &[u8; 64]) -> BlockMasks {
     }
 }
 
-fn naive_positions(words: &[u64], base: u32) -> Vec<u32> {
-    let is_set = |i: &u32| words[*i as usize / 64] >> (i % 64) & 1 == 1;
-    (0..).take(64 * words.len()).filter(is_set).map(|i| base.wrapping_add(i)).collect()
-}
-
 fn classifiers() -> impl Iterator<Item = Classifier> {
     Tier::ALL.into_iter().filter_map(Classifier::with_tier)
 }
@@ -35,12 +30,6 @@ fn classified(classifier: Classifier, blocks: &[[u8; 64]]) -> Vec<BlockMasks> {
     let mut masks = vec![BlockMasks::default(); blocks.len()];
     classifier.classify_blocks(blocks, &mut masks);
     masks
-}
-
-fn positions(classifier: Classifier, words: &[u64], base: u32) -> Vec<u32> {
-    let mut positions = Vec::new();
-    classifier.positions(words, base, &mut positions);
-    positions
 }
 
 /// `tier` where the processor has it; where not the scalar tier, which equals itself.
@@ -62,14 +51,6 @@ fn blocks() -> impl Strategy<Value = Vec<[u8; 64]>> {
         .prop_map(|blocks| blocks.into_iter().map(|block| block.try_into().unwrap()).collect())
 }
 
-fn words() -> impl Strategy<Value = Vec<u64>> {
-    let dense = any::<u64>();
-    let sparse = (any::<u64>(), any::<u64>()).prop_map(|(a, b)| a & b);
-    let extreme =
-        prop::sample::select(vec![0, 1, 1 << 63, u64::MAX, u64::MAX >> 31, u64::MAX >> 32]);
-    prop::collection::vec(prop_oneof![dense, sparse, extreme], 0..40)
-}
-
 proptest! {
     #![proptest_config(ProptestConfig {
         rng_seed: RngSeed::Fixed(0),
@@ -78,31 +59,27 @@ proptest! {
     })]
 
     #[test]
-    fn scalar_matches_naive(blocks in blocks(), words in words(), base in any::<u32>()) {
+    fn scalar_matches_naive(blocks in blocks()) {
         let naive: Vec<_> = blocks.iter().map(naive_masks).collect();
         prop_assert_eq!(classified(scalar(), &blocks), naive);
-        prop_assert_eq!(positions(scalar(), &words, base), naive_positions(&words, base));
     }
 
     #[test]
-    fn avx2_matches_scalar(blocks in blocks(), words in words(), base in any::<u32>()) {
+    fn avx2_matches_scalar(blocks in blocks()) {
         let avx2 = tier_or_scalar(Tier::Avx2);
         prop_assert_eq!(classified(avx2, &blocks), classified(scalar(), &blocks));
-        prop_assert_eq!(positions(avx2, &words, base), positions(scalar(), &words, base));
     }
 
     #[test]
-    fn avx512_matches_scalar(blocks in blocks(), words in words(), base in any::<u32>()) {
+    fn avx512_matches_scalar(blocks in blocks()) {
         let avx512 = tier_or_scalar(Tier::Avx512);
         prop_assert_eq!(classified(avx512, &blocks), classified(scalar(), &blocks));
-        prop_assert_eq!(positions(avx512, &words, base), positions(scalar(), &words, base));
     }
 
     #[test]
-    fn neon_matches_scalar(blocks in blocks(), words in words(), base in any::<u32>()) {
+    fn neon_matches_scalar(blocks in blocks()) {
         let neon = tier_or_scalar(Tier::Neon);
         prop_assert_eq!(classified(neon, &blocks), classified(scalar(), &blocks));
-        prop_assert_eq!(positions(neon, &words, base), positions(scalar(), &words, base));
     }
 }
 
@@ -124,28 +101,6 @@ fn every_byte_at_every_position_is_classified() {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn every_bit_has_its_position() {
-    for classifier in classifiers() {
-        for bit in 0..64 {
-            assert_eq!(positions(classifier, &[0, 1 << bit], 100), [164 + bit]);
-        }
-        assert_eq!(positions(classifier, &[u64::MAX; 3], 7), (7..199).collect::<Vec<_>>());
-        assert_eq!(positions(classifier, &[], 7), []);
-        assert_eq!(positions(classifier, &[1, 1], u32::MAX), [u32::MAX, 63]);
-    }
-}
-
-#[test]
-fn positions_are_appended() {
-    for classifier in classifiers() {
-        let mut positions = vec![9];
-        classifier.positions(&[0b101], 64, &mut positions);
-        classifier.positions(&[0b10], 128, &mut positions);
-        assert_eq!(positions, [9, 64, 66, 129]);
     }
 }
 

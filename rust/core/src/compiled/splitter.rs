@@ -102,6 +102,8 @@ static CLASSIFIER: LazyLock<Classifier> = LazyLock::new(Classifier::best);
 
 /// At least so many pre-tokens are handed out at once, but for the last.
 const BATCH: usize = 64;
+/// And at most so many.
+pub const MAX_BATCH: usize = BATCH + 63;
 
 /// Pre-tokens of `text[stretch]`: 64 bytes at once where `starts_of` a block is certain, and else one by one.
 #[inline]
@@ -113,7 +115,7 @@ fn run<E>(
     mut each: impl FnMut(&[usize]) -> Result<(), E>,
 ) -> Result<(), E> {
     let Range { start: mut place, end } = stretch;
-    let mut bounds = [0; 2 * BATCH];
+    let mut bounds = [0; MAX_BATCH + 1];
     bounds[0] = place;
     let mut n = 0;
     while place < end {

@@ -1,7 +1,7 @@
 //! [`WordCache`]: the ids of pre-tokens seen before.
 //!
 //! Running text repeats itself: a few thousand pre-tokens make nine tenths of it. Most have up to fifteen bytes and three ids;
-//! they are in sets of two entries found by the pre-token as a number. The others, up to [`LONG_BYTES`] bytes and
+//! they are in sets of four entries found by the pre-token as a number. The others, up to [`LONG_BYTES`] bytes and
 //! [`LONG_IDS`] ids, have one place each, found by hash. The number of entries is fixed, so memory is bounded, and what is in
 //! the cache can never change a result, only how fast it comes.
 
@@ -14,11 +14,12 @@ const KEY_BYTES: usize = 15;
 /// Most ids of an entry in a set.
 const SHORT_IDS: usize = 3;
 /// Longest pre-token that is cached.
-const LONG_BYTES: usize = 62;
+const LONG_BYTES: usize = 126;
 /// Most ids of a pre-token that is cached.
 const LONG_IDS: usize = 16;
+const WAYS: usize = 4;
 const N_SETS: usize = 1 << 15;
-const N_LONG: usize = 1 << 13;
+const N_LONG: usize = 1 << 12;
 
 /// A pre-token as a number: its bytes, little-endian, and its length in the top byte, so that `a` and `a\0` differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +34,7 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
-struct Set([Entry; 2]);
+struct Set([Entry; WAYS]);
 
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
@@ -84,8 +85,8 @@ impl Key {
         self.0.to_le_bytes()
     }
 
-    /// Length of the pre-token in bytes.
-    pub fn len(self) -> usize {
+    /// Length of the pre-token.
+    pub fn n_bytes(self) -> usize {
         usize::from(self.0.to_le_bytes()[15])
     }
 
@@ -102,7 +103,7 @@ impl Default for WordCache {
     fn default() -> Self {
         let entry = Entry { key: Key::EMPTY, value: [0; SHORT_IDS + 1] };
         let long = LongEntry { n_bytes: 0, n_ids: 0, bytes: [0; LONG_BYTES], ids: [0; LONG_IDS] };
-        Self { sets: vec![Set([entry; 2]); N_SETS], long: vec![long; N_LONG] }
+        Self { sets: vec![Set([entry; WAYS]); N_SETS], long: vec![long; N_LONG] }
     }
 }
 
@@ -110,14 +111,14 @@ impl WordCache {
     /// The ids of a pre-token, if they are known: so many (the last) of the first three values.
     #[inline]
     pub fn get(&self, key: Key) -> Option<&[u32; SHORT_IDS + 1]> {
-        let [first, second] = &self.sets[key.hash() % N_SETS].0;
-        if first.key == key {
-            Some(&first.value)
-        } else if second.key == key {
-            Some(&second.value)
-        } else {
-            None
-        }
+        let Set(entries) = &self.sets[key.hash() % N_SETS];
+        entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// Starts to fetch what [`WordCache::get`] will look at.
+    #[inline]
+    pub fn prefetch(&self, key: Key) {
+        merganser_simd::prefetch(&self.sets[key.hash() % N_SETS]);
     }
 
     /// The ids of a pre-token that is too long, or has too many ids, for [`WordCache::get`].
@@ -134,7 +135,7 @@ impl WordCache {
             value[..ids.len()].copy_from_slice(ids);
             value[SHORT_IDS] = u32::try_from(ids.len()).unwrap_or_default();
             let Set(entries) = &mut self.sets[key.hash() % N_SETS];
-            entries[1] = entries[0];
+            entries.copy_within(..WAYS - 1, 1);
             entries[0] = Entry { key, value };
         } else if let (Ok(n_bytes @ 1..), Ok(n_ids)) =
             (u8::try_from(pre_token.len()), u8::try_from(ids.len()))
@@ -175,7 +176,7 @@ mod tests {
     fn cache_returns_what_was_inserted_or_nothing() {
         let mut cache = WordCache::default();
         let n = 200_000_u32;
-        let text = |i: u32| if i % 2 == 0 { i.to_string() } else { format!("{i:0>20}") };
+        let text = |i: u32| if i.is_multiple_of(2) { i.to_string() } else { format!("{i:0>20}") };
         let ids = |i: u32| [i, i + 1, 7, 8][..2 + i as usize % 3].to_vec();
         let get = |cache: &WordCache, i: u32| {
             let text = text(i);

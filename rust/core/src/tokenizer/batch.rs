@@ -41,11 +41,11 @@ impl Tokenizer {
             1 => vec![Unit::Texts(0..texts.len())],
             _ => self.pipeline.units(texts, options.on_special)?,
         };
-        let mut scratch: Vec<_> = (0..n_threads).map(|_| self.scratch.take()).collect();
+        let mut scratch: Vec<_> = self.scratch.take(n_threads);
         let done = parallel::map(&mut scratch, units.len(), |scratch, i| {
             self.encode_unit(&units[i], texts, options, progress, scratch)
         });
-        scratch.into_iter().for_each(|scratch| self.scratch.give_back(scratch));
+        self.scratch.give_back(scratch);
         let around = (&self.around.0[..], &self.around.1[..]);
         let around = if options.add_special_tokens { around } else { Default::default() };
         Ok(put_together(&units, done?, around))

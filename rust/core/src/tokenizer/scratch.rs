@@ -18,20 +18,27 @@ pub(super) struct Scratch {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct ScratchPool(Mutex<Vec<Box<Scratch>>>);
+pub(super) struct ScratchPool(Mutex<Vec<Scratch>>);
 
 impl ScratchPool {
-    /// Scratch from the pool, or new.
-    pub(super) fn take(&self) -> Box<Scratch> {
-        self.0.try_lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default()
+    /// Scratch from the pool, or new, for each of `n` threads.
+    pub(super) fn take(&self, n: usize) -> Vec<Scratch> {
+        let mut taken = match self.0.try_lock() {
+            Ok(mut kept) => {
+                let first = kept.len().saturating_sub(n);
+                kept.split_off(first)
+            }
+            Err(_) => Vec::new(),
+        };
+        taken.resize_with(n, Scratch::default);
+        taken
     }
 
-    /// Keeps scratch for a later call.
-    pub(super) fn give_back(&self, scratch: Box<Scratch>) {
-        if let Ok(mut kept) = self.0.try_lock()
-            && kept.len() < MAX_KEPT
-        {
-            kept.push(scratch);
+    /// Keeps scratch for later calls.
+    pub(super) fn give_back(&self, scratch: Vec<Scratch>) {
+        if let Ok(mut kept) = self.0.try_lock() {
+            let free = MAX_KEPT.saturating_sub(kept.len());
+            kept.extend(scratch.into_iter().take(free));
         }
     }
 }

@@ -242,7 +242,7 @@ impl Table {
     fn into_counts(self) -> Result<WordCounts> {
         let short = self.keys.iter().zip(&self.counts).filter(|&(key, _)| *key != Key::EMPTY);
         let short: Vec<([u8; 16], usize, u64)> =
-            short.map(|(key, &count)| (key.bytes(), key.len(), count)).collect();
+            short.map(|(key, &count)| (key.bytes(), key.n_bytes(), count)).collect();
         let short = short.iter().map(|(bytes, len, count)| (&bytes[..*len], *count));
         let long = self.long.iter().map(|(word, &count)| (&word[..], count));
         WordCounts::from_pairs(short.chain(long))

@@ -21,7 +21,7 @@ const NOTE: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Cells {
-    cells: Vec<u32>,
+    flat: Vec<u32>,
     /// First cell and count of each word.
     words: Vec<(u32, i64)>,
     /// The word that cell `NOTE * i` belongs to.
@@ -36,9 +36,9 @@ impl Cells {
     pub(super) fn new(counts: &WordCounts, byte_ids: &[u32; 256]) -> Result<Self> {
         let too_large =
             || Error::Config("the different words together must stay below 2 GiB".to_owned());
-        let mut cells = Self { cells: vec![BORDER], words: Vec::new(), notes: Vec::new() };
+        let mut cells = Self { flat: vec![BORDER], words: Vec::new(), notes: Vec::new() };
         for (word, count) in counts.iter() {
-            let start = cells.cells.len();
+            let start = cells.flat.len();
             if start + word.len() + 1 >= MARK as usize {
                 return Err(too_large());
             }
@@ -46,9 +46,9 @@ impl Cells {
             let count = i64::try_from(count)
                 .map_err(|_| Error::Config("a count must fit in 63 bits".to_owned()))?;
             cells.words.push((u32::try_from(start).map_err(|_| too_large())?, count));
-            cells.cells.extend(word.iter().map(|&byte| byte_ids[usize::from(byte)]));
-            cells.cells.push(BORDER);
-            cells.notes.resize(cells.cells.len().div_ceil(NOTE), index);
+            cells.flat.extend(word.iter().map(|&byte| byte_ids[usize::from(byte)]));
+            cells.flat.push(BORDER);
+            cells.notes.resize(cells.flat.len().div_ceil(NOTE), index);
         }
         Ok(cells)
     }
@@ -56,28 +56,28 @@ impl Cells {
     /// One more than the last place.
     #[expect(clippy::cast_possible_truncation, reason = "below 2 GiB cells: checked by `new`")]
     pub(super) fn len(&self) -> u32 {
-        self.cells.len() as u32
+        self.flat.len() as u32
     }
 
     /// Whether `place` is between words.
     pub(super) fn is_border(&self, place: u32) -> bool {
-        self.cells[place as usize] == BORDER
+        self.flat[place as usize] == BORDER
     }
 
     /// The token that starts at `place`, or a value that is no id.
     pub(super) fn token(&self, place: u32) -> u32 {
-        self.cells[place as usize]
+        self.flat[place as usize]
     }
 
     /// The place after the token of `len` bytes at `place`, in the same word.
     pub(super) fn next(&self, place: u32, len: u32) -> Option<u32> {
         let next = place + len;
-        (self.cells[next as usize] != BORDER).then_some(next)
+        (self.flat[next as usize] != BORDER).then_some(next)
     }
 
     /// The place of the token before the one at `place`, in the same word.
     pub(super) fn previous(&self, place: u32) -> Option<u32> {
-        match self.cells[place as usize - 1] {
+        match self.flat[place as usize - 1] {
             BORDER => None,
             cell if cell & MARK != 0 => Some(place - (cell & !MARK)),
             _ => Some(place - 1),
@@ -86,9 +86,9 @@ impl Cells {
 
     /// Makes one token of the two at `place` and `middle`, `len` bytes in all.
     pub(super) fn join(&mut self, place: u32, len: u32, middle: u32, product: u32) {
-        self.cells[place as usize] = product;
-        self.cells[middle as usize] = MARK;
-        self.cells[(place + len - 1) as usize] = MARK | len;
+        self.flat[place as usize] = product;
+        self.flat[middle as usize] = MARK;
+        self.flat[(place + len - 1) as usize] = MARK | len;
     }
 
     /// How often the word occurs that `place` is in.
