@@ -74,7 +74,7 @@ def compare(
     Raises
     ------
     ConfigError
-        There is no tokenizer, a name is used twice, or the text is empty.
+        There is no tokenizer, or the text is empty.
     DisallowedSpecialError, TextError, UnknownTokenError
         A document cannot be encoded; the message names the tokenizer and the document.
     FormatError, OSError
