@@ -305,7 +305,7 @@ def demo(
         ("shards/", "the text as ids; open it with merganser.corpus.open"),
         ("comparison.json", "the table above, with every sum"),
     ):
-        typer.echo(f"  {out / path}{'/' if path.endswith('/') else ''}  {what}")
+        typer.echo(f"  {f'{out}/{path}':<{len(str(out)) + 17}} {what}")
 
 
 def main() -> None:

@@ -158,7 +158,7 @@ def run_demo(
             n_threads=n_threads,
             progress=progress,
         )
-        say("Reading the shards back and comparing every document with its source, byte for byte")
+        say("Reading the shards back and comparing every document byte for byte")
         check_shards(folder / "shards", documents)
         say(f"Comparing the vocabularies on the {len(held_out):,} documents kept from training")
         comparison = compare(tokenizers, held_out, progress=progress)
@@ -256,13 +256,15 @@ def _own_folder(out: Path) -> Iterator[Path]:
     """A hidden folder in `out` to work in, gone at the end, as `out` is if it is empty then."""
     is_new = not out.exists()
     if not is_new:
+        if not out.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out))
         _earlier_files(out)
-    out.mkdir(parents=True, exist_ok=True)
     try:
+        out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=out) as folder:
             yield Path(folder)
     finally:
-        if is_new and not any(out.iterdir()):
+        if is_new and out.exists() and not any(out.iterdir()):
             out.rmdir()
 
 

@@ -93,7 +93,7 @@ def inspect_text(
     >>> import merganser as mg
     >>> tok = mg.train_bpe(["banana"], vocab_size=258)
     >>> [(token.id, token.data) for token in inspect_text(tok, "banana")]
-    [(65, b'b'), (257, b'anan'), (64, b'a')]
+    [(257, b'ban'), (256, b'an'), (64, b'a')]
     """
     special_ids = set(tokenizer.special_tokens.values())
     ids = tokenizer.encode(text, add_special_tokens=add_special_tokens, on_special=on_special)
