@@ -138,7 +138,7 @@ def test_compare_refuses_what_is_not_many(tokenizers: dict[str, mg.Tokenizer], t
     with pytest.raises(TypeError, match="document 1 must be str or bytes, got int"):
         mg.compare(tokenizers, ["a", 5])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="a tokenizer must be a Tokenizer or a path, got int"):
-        mg.compare({"a": 5}, TEXTS)  # type: ignore[dict-item]
+        mg.compare({"a": 5}, TEXTS)
     with pytest.raises(ConfigError, match="at least one tokenizer"):
         mg.compare([], TEXTS)
     with pytest.raises(ConfigError, match="on_special must be"):
@@ -240,6 +240,13 @@ def test_table_marks_the_best_and_shows_names_as_they_are() -> None:
     assert "2.500" in bold[0]
     # All tokenizers are equally fast and none loses anything: nothing stands out there.
     assert bold[0].count("\x1b[1;32m") == 4
+
+
+def test_table_marks_all_that_look_equally_good() -> None:
+    rows = [make_row(name, n_ids=n_ids) for name, n_ids in (("a", 30_000), ("b", 30_001), ("c", 40_000_000))]
+    assert make_comparison(*rows)._repr_html_().count("<b>0.0</b>") == 0
+    rows = [make_row(name, n_ids_used=n_used) for name, n_used in (("a", 200), ("b", 200), ("c", 100))]
+    assert make_comparison(*rows)._repr_html_().count("<b>66.7</b>") == 2
 
 
 def test_table_fits_80_columns() -> None:

@@ -170,7 +170,7 @@ def _colored(token: TokenView, place: int, *, has_color: bool, is_row: bool = Fa
     """One token; in the running text a line feed also ends the line."""
     from rich.text import Text
 
-    style = f"black on {_COLORS[place % len(_COLORS)]}" + (" bold underline" if token.is_special else "")
+    style = f"#000000 on {_COLORS[place % len(_COLORS)]}" + (" bold underline" if token.is_special else "")
     text = Text()
     for number, piece in enumerate(token.data.split(b"\n")):
         if number:

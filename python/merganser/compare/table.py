@@ -60,9 +60,9 @@ def rich_table(comparison: Comparison) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     best = [_best(comparison.rows, metric) for metric in METRICS]
     for row in comparison.rows:
+        figures = [_format(row, metric) for metric in METRICS]
         cells = [
-            Text(_format(row, metric), style="bold green" if getattr(row, metric.name) in winners else "")
-            for metric, winners in zip(METRICS, best, strict=True)
+            Text(figure, style="bold green" if figure == top else "") for figure, top in zip(figures, best, strict=True)
         ]
         table.add_row(Text(row.name), *cells)
     return table
@@ -92,9 +92,9 @@ def html_table(comparison: Comparison) -> str:
     lines = []
     for row in comparison.rows:
         cells = [f"<td {name_cell}>{html.escape(row.name)}</td>"]
-        for metric, winners in zip(METRICS, best, strict=True):
-            text = _format(row, metric)
-            cells.append(f"<td {cell}>{f'<b>{text}</b>' if getattr(row, metric.name) in winners else text}</td>")
+        for metric, top in zip(METRICS, best, strict=True):
+            figure = _format(row, metric)
+            cells.append(f"<td {cell}>{f'<b>{figure}</b>' if figure == top else figure}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")
     caption = f'<caption style="caption-side:bottom;text-align:left">{html.escape(_caption(comparison))}</caption>'
     return f"<table>{caption}<thead><tr>{''.join(heads)}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
@@ -122,12 +122,13 @@ def plain_table(comparison: Comparison) -> str:
     return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
-def _best(rows: Sequence[Row], metric: Metric) -> set[float]:
-    """The value that stands out: the best, unless there is no better and worse."""
-    values = {value for row in rows if (value := getattr(row, metric.name)) is not None}
-    if metric.direction is None or len({_format(row, metric) for row in rows}) < 2:
-        return set()
-    return {max(values) if metric.direction == "higher" else min(values)}
+def _best(rows: Sequence[Row], metric: Metric) -> str | None:
+    """The figure that stands out, as it is shown; None where neither is better or all are shown alike."""
+    known = [row for row in rows if getattr(row, metric.name) is not None]
+    if metric.direction is None or len({_format(row, metric) for row in rows}) < 2 or not known:
+        return None
+    choose = max if metric.direction == "higher" else min
+    return _format(choose(known, key=lambda row: float(getattr(row, metric.name))), metric)
 
 
 def _format(row: Row, metric: Metric) -> str:
