@@ -6,17 +6,20 @@ Three jobs: train a vocabulary (`train_bpe`), encode a corpus into token shards 
 
 from merganser import corpus, errors
 from merganser._core import VERSION as __version__
+from merganser.compare import Comparison, compare
 from merganser.corpus import Documents, read
 from merganser.ragged import Ragged
 from merganser.tokenizer import Tokenizer
 from merganser.training import WordCounts, train_bpe
 
 __all__ = [
+    "Comparison",
     "Documents",
     "Ragged",
     "Tokenizer",
     "WordCounts",
     "__version__",
+    "compare",
     "corpus",
     "errors",
     "read",

@@ -1,0 +1,379 @@
+"""The command ``merganser``: each subcommand reads its options, makes one call of the library, and shows the result.
+
+Results go to standard output; progress and errors to standard error. Exit codes: 0 done, 1 an error (one line, no
+traceback), 2 wrong usage, 130 Ctrl-C, 141 the reader of the output left. What is written to disk is complete or absent.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console, RenderableType
+from typer.core import TyperGroup
+
+import merganser as mg
+from merganser.demo import run_demo
+from merganser.errors import ConfigError, MerganserError
+from merganser.inspection import inspect_text, render
+
+__all__ = ["app", "main"]
+
+_EXIT_INTERRUPTED = 130
+_EXIT_BROKEN_PIPE = 141
+# The library's errors name arguments; on the command line they are options.
+_ARGUMENT = re.compile(r"\b(overwrite|allow_smaller|on_special|errors|pattern)=(\"?)(\w+)\2")
+
+
+class _Commands(TyperGroup):
+    """Turns what a command raises into one line on standard error and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            raise typer.Exit(_EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            # Python flushes standard output once more on its way out; give it somewhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_EXIT_BROKEN_PIPE) from None
+        except (MerganserError, OSError) as error:
+            typer.echo(f"{typer.style('error:', fg='red', bold=True)} {_message(error)}", err=True)
+            raise typer.Exit(1) from None
+        return result
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train vocabularies, encode corpora into token shards, and compare tokenizers.",
+    epilog="Start with [bold]merganser demo[/bold]: it needs no data.",
+)
+
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILES",
+        show_default=False,
+        help="Files or patterns of documents: .txt, .jsonl, .parquet; also .gz and .zst; - is standard input.",
+    ),
+]
+TokenizerPath = Annotated[
+    str,
+    typer.Option(
+        "--tokenizer",
+        metavar="PATH",
+        show_default=False,
+        help="tokenizer.json, a .tiktoken file, or a folder that holds a tokenizer.",
+    ),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(help="For a .tiktoken file of your own: gpt2, cl100k, o200k or a regular expression."),
+]
+OnSpecial = Annotated[
+    Literal["raise", "encode", "text"],
+    typer.Option(help="A special token's text in the documents is an error, becomes its id, or is ordinary text."),
+]
+Threads = Annotated[int | None, typer.Option(min=1, show_default="all", help="Threads to work with.")]
+TextField = Annotated[str, typer.Option(metavar="NAME", help="Field or column that holds the text (.jsonl, .parquet).")]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        show_default="a file is one document",
+        help=r"What stands between two documents of a text file, such as $'<|endoftext|>\n'.",
+    ),
+]
+Errors = Annotated[
+    Literal["strict", "replace"],
+    typer.Option(help="Invalid UTF-8 is an error, or is replaced by U+FFFD and counted."),
+]
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"merganser {mg.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    epilog="Example: [bold]merganser train --vocab-size 32000 --special-token '<|endoftext|>' "
+    "--out tokenizer.json 'data/*.txt'[/bold]"
+)
+def train(
+    files: Files,
+    out: Annotated[
+        Path,
+        typer.Option(
+            show_default=False,
+            help="A .json or .tiktoken file, or a folder for vocab.json and merges.txt.",
+        ),
+    ],
+    method: Annotated[Literal["bpe"], typer.Option(help="How to train.")] = "bpe",
+    vocab_size: Annotated[int, typer.Option(min=1, help="Tokens in all.")] = 32_000,
+    pre_tokenizer: Annotated[
+        Literal["gpt2", "cl100k", "o200k"], typer.Option(help="The pattern that splits text: GPT-2, GPT-4, GPT-4o.")
+    ] = "cl100k",
+    normalizer: Annotated[
+        Literal["nfc"] | None, typer.Option(show_default="none", help="What text goes through first.")
+    ] = None,
+    min_frequency: Annotated[int, typer.Option(min=0, help="A rarer pair is not merged.")] = 0,
+    special_token: Annotated[
+        list[str] | None, typer.Option(metavar="TEXT", show_default=False, help="A special token; may be repeated.")
+    ] = None,
+    max_token_length: Annotated[
+        int | None, typer.Option(min=1, show_default="no limit", help="Longest token, in bytes.")
+    ] = None,
+    allow_smaller: Annotated[
+        bool, typer.Option("--allow-smaller", help="Be content with fewer tokens where the text has no more to give.")
+    ] = False,
+    threads: Threads = None,
+    text_field: TextField = "text",
+    separator: Separator = None,
+    errors: Errors = "strict",
+) -> None:
+    """Train a vocabulary on documents and save it as a tokenizer."""
+    _check_place(out)
+    start = time.perf_counter()
+    documents = mg.read(*files, text_field=text_field, separator=separator, errors=errors)
+    tokenizer = mg.train_bpe(
+        documents,
+        vocab_size=vocab_size,
+        pre_tokenizer=pre_tokenizer,
+        normalizer=normalizer,
+        min_frequency=min_frequency,
+        special_tokens=special_token or [],
+        max_token_length=max_token_length,
+        allow_smaller=allow_smaller,
+        n_threads=threads,
+        progress=_has_terminal(),
+    )
+    tokenizer.save(out)
+    seconds = time.perf_counter() - start
+    typer.echo(f"trained {method} on {_count(documents.n_documents_read, 'document')} in {seconds:.1f} s:", nl=False)
+    typer.echo(f" {_count(tokenizer.n_tokens, 'token')}, {len(tokenizer.special_tokens)} of them special")
+    _tell_replaced(documents)
+    typer.echo(f"wrote {out}")
+
+
+@app.command(
+    epilog="Example: [bold]merganser encode --tokenizer tokenizer.json --append '<|endoftext|>' --out shards/ "
+    "'data/*.jsonl.zst'[/bold]"
+)
+def encode(
+    files: Files,
+    tokenizer: TokenizerPath,
+    out: Annotated[Path, typer.Option(show_default=False, help="Folder for the shards.")],
+    pattern: Pattern = None,
+    dtype: Annotated[
+        Literal["uint16", "uint32"] | None,
+        typer.Option(show_default="the smaller that holds the vocabulary", help="Type of an id on disk."),
+    ] = None,
+    shard_tokens: Annotated[int, typer.Option(min=1, help="Most tokens in a shard.")] = 100_000_000,
+    append: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", show_default=False, help="Special token to put after each document."),
+    ] = None,
+    on_special: OnSpecial = "raise",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the corpus in the folder.")] = False,
+    threads: Threads = None,
+    text_field: TextField = "text",
+    separator: Separator = None,
+    errors: Errors = "strict",
+) -> None:
+    """Encode documents into token shards on disk."""
+    start = time.perf_counter()
+    encoder = mg.Tokenizer.load(tokenizer, pattern=pattern)
+    documents = mg.read(*files, text_field=text_field, separator=separator, errors=errors)
+    manifest = mg.corpus.encode(
+        documents,
+        encoder,
+        out,
+        dtype=dtype,
+        shard_tokens=shard_tokens,
+        append_id=None if append is None else _special_id(encoder, append),
+        on_special=on_special,
+        n_threads=threads,
+        progress=_has_terminal(),
+        overwrite=overwrite,
+    )
+    seconds = time.perf_counter() - start
+    typer.echo(f"encoded {_count(manifest.n_documents, 'document')}, {manifest.n_bytes / 1e6:,.1f} MB,", nl=False)
+    typer.echo(f" into {_count(manifest.n_tokens, 'token')} in {seconds:.1f} s")
+    _tell_replaced(documents)
+    typer.echo(f"wrote {_count(len(manifest.shards), 'shard')} of {manifest.dtype} to {out}")
+
+
+@app.command(
+    epilog="Example: [bold]merganser compare tokenizer.json gpt2/ cl100k_base.tiktoken --text sample.txt[/bold]"
+)
+def compare(
+    tokenizers: Annotated[
+        list[str],
+        typer.Argument(metavar="TOKENIZERS", show_default=False, help="Tokenizer files or folders."),
+    ],
+    text: Annotated[
+        list[str],
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="File or pattern of documents; may be repeated; - is standard input.",
+        ),
+    ],
+    is_json: Annotated[bool, typer.Option("--json", help="Print JSON, with every sum.")] = False,
+    on_special: OnSpecial = "text",
+    threads: Annotated[int, typer.Option(min=1, help="Threads to encode with.")] = 1,
+    text_field: TextField = "text",
+    separator: Separator = None,
+    errors: Errors = "strict",
+) -> None:
+    """Compare tokenizers on the same text: compression, fertility, vocabulary use, round trip, speed."""
+    documents = mg.read(*text, text_field=text_field, separator=separator, errors=errors)
+    comparison = mg.compare(tokenizers, documents, on_special=on_special, n_threads=threads, progress=_has_terminal())
+    if is_json:
+        typer.echo(comparison.to_json())
+    else:
+        _show(comparison.__rich__())
+        _tell_replaced(documents)
+
+
+@app.command(epilog="Example: [bold]merganser inspect tokenizer.json 'some text'[/bold]")
+def inspect(
+    tokenizer: Annotated[str, typer.Argument(metavar="TOKENIZER", show_default=False, help="A file or folder.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", show_default=False, help="The text; - is standard input.")],
+    is_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON: of each token id, bytes (hexadecimal), text, is_special.")
+    ] = False,
+    pattern: Pattern = None,
+    add_special_tokens: Annotated[bool, typer.Option(help="Let the tokenizer add its own, such as <s>.")] = True,
+    on_special: OnSpecial = "raise",
+) -> None:
+    """Show the tokens of a text in colour, with ids and bytes."""
+    encoder = mg.Tokenizer.load(tokenizer, pattern=pattern)
+    data = sys.stdin.buffer.read() if text == "-" else text
+    tokens = inspect_text(encoder, data, add_special_tokens=add_special_tokens, on_special=on_special)
+    if is_json:
+        typer.echo(json.dumps([token.to_dict() for token in tokens], ensure_ascii=False, indent=2))
+    else:
+        console = Console()
+        _show(render(tokens, has_color=console.color_system is not None and not console.no_color))
+
+
+@app.command(epilog="Example: [bold]merganser demo --out /tmp/demo[/bold]")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder to write to: new, empty, or of an earlier demo.")] = Path(
+        "merganser-demo"
+    ),
+    vocab_size: Annotated[int, typer.Option(min=257, help="Tokens of each trained vocabulary.")] = 8192,
+    threads: Threads = None,
+) -> None:
+    """Train, encode, decode, check and compare, on text that every Python carries."""
+    start = time.perf_counter()
+    result = run_demo(out, vocab_size=vocab_size, n_threads=threads, progress=_has_terminal(), announce=_announce)
+    typer.echo()
+    _show(result.comparison.__rich__())
+    manifest = result.manifest
+    typer.echo(
+        f"\n{_count(manifest.n_documents, 'document')} came back byte for byte "
+        f"from {_count(manifest.n_tokens, 'token')} in {_count(len(manifest.shards), 'shard')}."
+    )
+    typer.echo(f"Done in {time.perf_counter() - start:.1f} s. Written:")
+    for path, what in (
+        ("tokenizers/", f"{len(result.comparison)} tokenizers, each a tokenizer.json"),
+        ("shards/", "the text as ids; open it with merganser.corpus.open"),
+        ("comparison.json", "the table above, with every sum"),
+    ):
+        typer.echo(f"  {f'{out}/{path}':<{len(str(out)) + 17}} {what}")
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe that has no · gets \xb7 rather than a traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app(prog_name="merganser")
+    except KeyboardInterrupt:
+        sys.exit(_EXIT_INTERRUPTED)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        message = error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+    else:
+        message = str(error)
+    return _ARGUMENT.sub(_as_option, message)
+
+
+def _as_option(match: re.Match[str]) -> str:
+    option = f"--{match[1].replace('_', '-')}"
+    return option if match[3] == "True" else f"{option} {match[3]}"
+
+
+def _check_place(out: Path) -> None:
+    """Tell now, not after hours of training, that the result cannot be saved."""
+    folder = out.parent
+    if not os.access(folder, os.W_OK):
+        # Says what is wrong with it, in the system's words.
+        os.stat(folder)
+        raise PermissionError(13, "cannot be written to", str(folder))
+
+
+def _special_id(tokenizer: mg.Tokenizer, text: str) -> int:
+    special_tokens = tokenizer.special_tokens
+    if text not in special_tokens:
+        known = ", ".join(special_tokens) or "none"
+        msg = f"--append: {text!r} is not a special token of the tokenizer, which has: {known}"
+        raise ConfigError(msg)
+    return special_tokens[text]
+
+
+def _has_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def _announce(sentence: str) -> None:
+    typer.echo(sentence)
+    sys.stdout.flush()
+
+
+def _show(renderable: RenderableType) -> None:
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # Nothing is folded or cut for a screen that is not there.
+        console.width = max(
+            console.width, console.measure(renderable, options=console.options.update(width=10_000)).maximum
+        )
+    console.print(renderable)
+
+
+def _tell_replaced(documents: mg.Documents) -> None:
+    if documents.n_replaced:
+        typer.echo(f"replaced {_count(documents.n_replaced, 'invalid sequence')} by U+FFFD")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
