@@ -12,6 +12,7 @@ pub const MAX_IDS: usize = 3;
 pub const N_BYTES: usize = N_SETS * size_of::<Set>();
 
 const N_SETS: usize = 1 << 15;
+const SET_SHIFT: u32 = 64 - N_SETS.trailing_zeros();
 
 /// A pre-token as a number: its bytes, little-endian, and its length in the top byte, so that `a` and `a\0` differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +73,20 @@ impl Key {
         usize::from(self.0.to_le_bytes()[15])
     }
 
-    /// A hash whose low 32 bits are well mixed.
+    /// A hash whose top bits are well mixed: the two halves, each times its multiplier. With odd multipliers that nobody
+    /// knows, no keys are bad for it; see [`crate::vocab`].
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "takes halves")]
-    pub fn hash(self) -> usize {
-        let folded = (self.0 as u64) ^ ((self.0 >> 64) as u64).rotate_left(29);
-        (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
+    pub fn hash(self, (low, high): (u64, u64)) -> u64 {
+        let halves = (self.0 as u64, (self.0 >> 64) as u64);
+        halves.0.wrapping_mul(low).wrapping_add(halves.1.wrapping_mul(high))
+    }
+
+    /// The cache's set. Its multipliers are fixed: however many keys collide, a set has two entries to look at.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "shifted down to the number of sets")]
+    fn set(self) -> usize {
+        (self.hash((0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03)) >> SET_SHIFT) as usize
     }
 }
 
@@ -92,7 +101,7 @@ impl WordCache {
     /// The ids of a pre-token, if they are known.
     #[inline]
     pub fn get(&self, key: Key) -> Option<&[u32]> {
-        let [first, second] = &self.sets[key.hash() % N_SETS].0;
+        let [first, second] = &self.sets[key.set()].0;
         let entry = if first.key == key {
             first
         } else if second.key == key {
@@ -110,7 +119,7 @@ impl WordCache {
         }
         let mut ids = [0; MAX_IDS];
         ids[..new.len()].copy_from_slice(new);
-        let Set(entries) = &mut self.sets[key.hash() % N_SETS];
+        let Set(entries) = &mut self.sets[key.set()];
         entries[1] = entries[0];
         entries[0] = Entry { key, ids, n_ids: u32::try_from(new.len()).unwrap_or_default() };
     }

@@ -9,12 +9,10 @@
 mod long;
 mod pairs;
 
-use rustc_hash::FxHashMap;
-
 use crate::definition::BpeDefinition;
 use crate::error::{Error, Result};
 use crate::pre_tokenizer::byte_level;
-use crate::vocab::{BytesIndex, Vocab};
+use crate::vocab::{BytesIndex, SeededMap, Vocab};
 
 use pairs::PairTable;
 
@@ -153,14 +151,14 @@ impl Bpe {
 }
 
 /// Rank and product of every pair that has a merge. A pair given twice keeps the later rank, as in `tokenizers`.
-fn products(definition: &BpeDefinition) -> Result<FxHashMap<(u32, u32), (u32, u32)>> {
-    let mut text_of: FxHashMap<u32, &str> = FxHashMap::default();
-    let mut id_of: FxHashMap<&str, u32> = FxHashMap::default();
+fn products(definition: &BpeDefinition) -> Result<SeededMap<(u32, u32), (u32, u32)>> {
+    let mut text_of: SeededMap<u32, &str> = SeededMap::with_capacity(definition.vocab.len());
+    let mut id_of: SeededMap<&str, u32> = SeededMap::with_capacity(definition.vocab.len());
     for (text, id) in &definition.vocab {
         text_of.insert(*id, text);
         id_of.insert(text, *id);
     }
-    let mut products = FxHashMap::default();
+    let mut products = SeededMap::with_capacity(definition.merges.len());
     let mut product = String::new();
     for (rank, &(left, right)) in (0_u32..).zip(&definition.merges) {
         let text = |id: u32| {
