@@ -9,6 +9,8 @@
 mod long;
 mod pairs;
 
+use rustc_hash::FxHashSet;
+
 use crate::definition::BpeDefinition;
 use crate::error::{Error, Result};
 use crate::pre_tokenizer::byte_level;
@@ -34,28 +36,33 @@ pub struct Bpe {
 }
 
 impl Bpe {
-    /// Builds the tables.
+    /// Builds the tables. The model never makes one of `special_ids`, as if the vocabulary did not hold them; only a special
+    /// token that is one byte of the alphabet keeps standing for that byte, which would have no token otherwise.
     ///
     /// # Errors
     /// [`Error::Vocab`] when a merge names an id that is not in the vocabulary or makes a token that is not in it.
-    pub fn new(definition: &BpeDefinition) -> Result<Self> {
+    pub fn new(definition: &BpeDefinition, special_ids: &FxHashSet<u32>) -> Result<Self> {
         let mut vocab = Vocab::default();
         let mut spelled = Vec::with_capacity(definition.vocab.len());
         let mut byte_ids = Box::new([NONE; 256]);
         for (text, id) in &definition.vocab {
-            // A token that is not spelled in the byte alphabet cannot come out of merging; it stands for its own text.
-            let Some(bytes) = byte_level::bytes_of(text) else {
-                vocab.insert(*id, text.as_bytes())?;
-                continue;
-            };
-            vocab.insert(*id, &bytes)?;
-            spelled.push(*id);
-            if let [byte] = bytes[..] {
-                byte_ids[usize::from(byte)] = *id;
+            let is_special = special_ids.contains(id);
+            match byte_level::bytes_of(text) {
+                Some(bytes) if !is_special || bytes.len() == 1 => {
+                    vocab.insert(*id, &bytes)?;
+                    if let [byte] = bytes[..] {
+                        byte_ids[usize::from(byte)] = *id;
+                    }
+                    if !is_special {
+                        spelled.push(*id);
+                    }
+                }
+                // It cannot, or must not, come out of merging, and stands for its own text.
+                _ => vocab.insert(*id, text.as_bytes())?,
             }
         }
         let index = BytesIndex::new(&vocab, spelled.into_iter());
-        let pairs = PairTable::new(&products(definition)?, &byte_ids);
+        let pairs = PairTable::new(&products(definition, special_ids)?, &byte_ids);
         Ok(Self { vocab, index, pairs, byte_ids, ignore_merges: definition.ignore_merges })
     }
 
@@ -150,8 +157,12 @@ impl Bpe {
     }
 }
 
-/// Rank and product of every pair that has a merge. A pair given twice keeps the later rank, as in `tokenizers`.
-fn products(definition: &BpeDefinition) -> Result<SeededMap<(u32, u32), (u32, u32)>> {
+/// Rank and product of every pair that has a merge, but for those that make a special token. A pair given twice keeps the
+/// later rank, as in `tokenizers`.
+fn products(
+    definition: &BpeDefinition,
+    special_ids: &FxHashSet<u32>,
+) -> Result<SeededMap<(u32, u32), (u32, u32)>> {
     let mut text_of: SeededMap<u32, &str> = SeededMap::with_capacity(definition.vocab.len());
     let mut id_of: SeededMap<&str, u32> = SeededMap::with_capacity(definition.vocab.len());
     for (text, id) in &definition.vocab {
@@ -174,7 +185,9 @@ fn products(definition: &BpeDefinition) -> Result<SeededMap<(u32, u32), (u32, u3
                 "merge {rank} makes {product:?}, which is not in the vocabulary"
             )));
         };
-        products.insert((left, right), (rank, id));
+        if !special_ids.contains(&id) {
+            products.insert((left, right), (rank, id));
+        }
     }
     Ok(products)
 }
