@@ -84,7 +84,6 @@ impl Key {
 
     /// The cache's set. Its multipliers are fixed: however many keys collide, a set has two entries to look at.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "shifted down to the number of sets")]
     fn set(self) -> usize {
         (self.hash((0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03)) >> SET_SHIFT) as usize
     }

@@ -126,7 +126,7 @@ impl WordCounter {
     /// [`Error::PatternLimit`] inside [`Error::InBatch`], [`Error::Interrupted`].
     pub fn count(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
         let Self { pipeline, tables } = self;
-        let units = pipeline.units(texts, OnSpecial::Encode)?;
+        let units = pipeline.units(texts, OnSpecial::Encode);
         parallel::map(tables, units.len(), |table, i| match &units[i] {
             Unit::Texts(range) => range.clone().try_for_each(|index| {
                 let text = texts[index];
@@ -135,7 +135,9 @@ impl WordCounter {
             }),
             Unit::Piece { index, part, stretch } => {
                 let part = texts[*index].get(part.clone()).unwrap_or_default();
-                table.count_part(pipeline, part, stretch.clone())?;
+                table
+                    .count_part(pipeline, part, stretch.clone())
+                    .map_err(|error| error.in_batch(*index))?;
                 progress.advance(stretch.len() as u64)
             }
             Unit::Token(_) | Unit::EndOfText => Ok(()),
