@@ -29,7 +29,7 @@ fn compiled_pieces(pre_tokenizer: &PreTokenizer, text: &str) -> Vec<String> {
 
 fn generic_pieces(pre_tokenizer: &PreTokenizer, text: &str) -> Vec<String> {
     let generic = GenericPreTokenizer::new(Some(pre_tokenizer)).unwrap();
-    let found = generic.pre_tokenize(text).unwrap();
+    let found = generic.pre_tokenize(text, &Progress::default()).unwrap();
     found.ranges.iter().map(|range| found.text.get(range.clone()).unwrap().to_owned()).collect()
 }
 
@@ -136,7 +136,7 @@ proptest! {
         let fast = build(&tokenizer);
         for mode in [OnSpecial::Encode, OnSpecial::Text] {
             let ids = encode(&fast, &text, mode).unwrap();
-            prop_assert_eq!(fast.decode(&ids, false).unwrap(), text.as_bytes());
+            prop_assert_eq!(fast.decode(&ids, false, &Progress::default()).unwrap(), text.as_bytes());
         }
     }
 }
