@@ -115,6 +115,16 @@ fn special_tokens_in_the_vocabulary_never_come_out_of_the_model() {
     assert_eq!(encode(&whole, "abc", OnSpecial::Text), Ok(vec![257]));
 }
 
+#[test]
+fn a_byte_that_is_also_a_special_token_can_still_be_encoded() {
+    let mut tokenizer = bytes_and_ab(true);
+    tokenizer.added[0].id = u32::from(b'!');
+    tokenizer.added[0].content = "!".to_owned();
+    let fast = build(&tokenizer);
+    assert_eq!(encode(&fast, "a!", OnSpecial::Text), Ok(vec![97, 33]));
+    assert_eq!(fast.decode(&[97, 33], true), Ok(b"a".to_vec()));
+}
+
 /// Each character of `<|é|>` is one of the byte alphabet, where `é` spells a byte that is no text.
 #[test]
 fn special_tokens_stand_for_their_own_text_however_it_is_spelled() {
