@@ -11,10 +11,6 @@ use crate::progress::Progress;
 const POLL_MATCHES: u32 = 1 << 12;
 
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the three options of a split, and where from and to"
-)]
 pub(super) fn split(
     text: &str,
     matcher: &Matcher,

@@ -122,7 +122,7 @@ fn a_byte_that_is_also_a_special_token_can_still_be_encoded() {
     tokenizer.added[0].content = "!".to_owned();
     let fast = build(&tokenizer);
     assert_eq!(encode(&fast, "a!", OnSpecial::Text), Ok(vec![97, 33]));
-    assert_eq!(fast.decode(&[97, 33], true), Ok(b"a".to_vec()));
+    assert_eq!(fast.decode(&[97, 33], true, &Progress::default()), Ok(b"a".to_vec()));
 }
 
 /// Each character of `<|é|>` is one of the byte alphabet, where `é` spells a byte that is no text.
