@@ -1,19 +1,12 @@
-"""Every example in a docstring runs, and every public docstring is complete."""
+"""Every public docstring is complete: parameters, result, and the dtype and shape of arrays."""
 
-import doctest
-import importlib
 import inspect
-import pkgutil
+import re
 
 import pytest
 
 import merganser
 
-MODULES = [
-    info.name
-    for info in pkgutil.walk_packages(merganser.__path__, "merganser.")
-    if not info.name.endswith(("_core", "__main__")) and ".reference" not in info.name
-]
 PUBLIC = [getattr(merganser, name) for name in merganser.__all__ if not name.startswith("__")]
 
 
@@ -27,14 +20,6 @@ def public_callables():
                 function = getattr(member, "__func__", member)
                 if not name.startswith("_") and inspect.isfunction(function):
                     yield function.__qualname__, function
-
-
-@pytest.mark.parametrize("name", ["merganser", *MODULES])
-def test_docstring_examples_run(name, tmp_path):
-    module = importlib.import_module(name)
-    flags = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
-    failed, _ = doctest.testmod(module, extraglobs={"tmp_path": tmp_path}, optionflags=flags)
-    assert failed == 0
 
 
 @pytest.mark.parametrize(("name", "thing"), list(public_callables()))
@@ -57,4 +42,4 @@ def test_public_arrays_state_dtype_and_shape():
         doc = inspect.getdoc(thing) or ""
         for line in doc.splitlines():
             if line.strip().startswith("ndarray"):
-                assert " of " in line and "shape (" in line, f"{name}: {line!r} must give dtype and shape"
+                assert re.search(r" of .*shape \(", line), f"{name}: {line!r} must give dtype and shape"

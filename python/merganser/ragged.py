@@ -67,8 +67,13 @@ class Ragged(Sequence[NDArray[Any]]):
         -------
         Ragged
             A copy of the ids.
+
+        Raises
+        ------
+        ConfigError
+            If an id is no integer, or does not fit `dtype`.
         """
-        arrays = [np.asarray(ids, dtype=dtype) for ids in lists]
+        arrays = [_exactly(ids, np.dtype(dtype)) for ids in lists]
         offsets = np.zeros(len(arrays) + 1, dtype=np.int64)
         np.cumsum([len(ids) for ids in arrays], out=offsets[1:])
         return cls(np.concatenate([np.empty(0, dtype), *arrays]), offsets)
@@ -139,3 +144,15 @@ class Ragged(Sequence[NDArray[Any]]):
             msg = "pyarrow is missing; install it with: pip install 'merganser[corpus]'"
             raise MissingDependencyError(msg) from error
         return pa.LargeListArray.from_arrays(pa.array(self.offsets), pa.array(self.ids))
+
+
+def _exactly(ids: Sequence[int] | NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Ids as an array of a type that holds each of them; `asarray` alone would round and wrap."""
+    array = np.asarray(ids)
+    if array.size == 0:
+        return np.empty(0, dtype)
+    limits = np.iinfo(dtype)
+    if array.ndim != 1 or array.dtype.kind not in "iu" or array.min() < limits.min or array.max() > limits.max:
+        msg = f"ids must be integers from {limits.min} to {limits.max}, one list a sequence, got {ids!r:.60}"
+        raise ConfigError(msg)
+    return array.astype(dtype, copy=False)

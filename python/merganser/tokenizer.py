@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -13,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from merganser import _core
 from merganser.atomic import atomic_write
-from merganser.errors import ConfigError, FormatError, TextError, UnknownTokenError
+from merganser.errors import ConfigError, FormatError, TextError, UnknownTokenError, VocabError
 from merganser.ragged import Ragged
 
 __all__ = ["Ids", "OnSpecial", "Tokenizer"]
@@ -108,7 +109,7 @@ class Tokenizer:
         >>> path = tmp_path / "tokenizer.json"
         >>> mg.train_bpe(["banana"], vocab_size=258).save(path)
         >>> mg.Tokenizer.load(path).encode("banana")
-        [65, 257, 64]
+        [257, 256, 64]
         """
         path = Path(path)
         if path.is_dir():
@@ -123,16 +124,20 @@ class Tokenizer:
         if not is_tiktoken and (pattern is not None or special_tokens is not None):
             msg = f"pattern and special_tokens are for .tiktoken files, got {path.name}"
             raise ConfigError(msg)
+        specials = None if special_tokens is None else list(special_tokens.items())
+        for text, id_ in specials or []:
+            if not 0 <= id_ < 1 << 32:
+                msg = f"the id of a special token must be from 0 to 2**32 - 1, got {id_} for {text!r}"
+                raise ConfigError(msg)
         data = path.read_bytes()
         try:
             if is_tiktoken:
-                specials = None if special_tokens is None else list(special_tokens.items())
                 return cls._wrap(_core.Tokenizer.from_tiktoken(data, pattern, specials))
             if path.name == "vocab.json":
                 merges = path.with_name("merges.txt").read_bytes()
                 return cls._wrap(_core.Tokenizer.from_vocab_merges(data, merges, []))
             return cls._wrap(_core.Tokenizer.from_json(data))
-        except (FormatError, ConfigError) as error:
+        except (FormatError, VocabError, ConfigError) as error:
             # The core sees bytes; say which file they are.
             raise type(error)(f"{path}: {error}") from None
 
@@ -243,13 +248,13 @@ class Tokenizer:
         >>> import merganser as mg
         >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259, special_tokens=["<|end|>"])
         >>> tok.encode("banana<|end|>", on_special="encode")
-        [66, 258, 65, 0]
+        [258, 257, 65, 0]
         >>> tok.encode("banana<|end|>")
         Traceback (most recent call last):
         ...
         merganser.errors.DisallowedSpecialError: text contains the special token "<|end|>" at byte 6; ...
         """
-        return self._inner.encode(text, add_special_tokens, on_special, _threads(n_threads))
+        return self._inner.encode(text, add_special_tokens, on_special, checked_threads(n_threads))
 
     def encode_to_numpy(
         self,
@@ -280,7 +285,9 @@ class Tokenizer:
         DisallowedSpecialError, TextError, UnknownTokenError
             As :meth:`encode`.
         """
-        return self._inner.encode_array(text, add_special_tokens, on_special, _is_wide(dtype), _threads(n_threads))
+        return self._inner.encode_array(
+            text, add_special_tokens, on_special, _is_wide(dtype), checked_threads(n_threads)
+        )
 
     def encode_batch(
         self,
@@ -326,10 +333,10 @@ class Tokenizer:
         >>> tok = mg.train_bpe(["banana"], vocab_size=258)
         >>> batch = tok.encode_batch(["banana", "", "ban"])
         >>> batch.to_list(), batch.ids.dtype
-        ([[65, 257, 64], [], [65, 64, 77]], dtype('uint16'))
+        ([[257, 256, 64], [], [257]], dtype('uint16'))
         """
         ids, offsets = self._inner.encode_batch(
-            _texts(texts), add_special_tokens, on_special, _is_wide(dtype), _threads(n_threads)
+            _texts(texts), add_special_tokens, on_special, _is_wide(dtype), checked_threads(n_threads)
         )
         return Ragged(ids, offsets)
 
@@ -497,7 +504,7 @@ class Tokenizer:
         -------
         dict of bytes to int
         """
-        return self._inner.vocab()
+        return dict(sorted(self._inner.vocab().items(), key=itemgetter(1)))
 
     @property
     def vocab_size(self) -> int:
@@ -553,7 +560,8 @@ def _texts(texts: Iterable[str | bytes]) -> list[str | bytes]:
     return texts if isinstance(texts, list) else list(texts)
 
 
-def _threads(n_threads: int | None) -> int | None:
+def checked_threads(n_threads: int | None) -> int | None:
+    """Refuse a number of threads below one."""
     if n_threads is not None and n_threads < 1:
         msg = f"n_threads must be at least 1, got {n_threads}"
         raise ConfigError(msg)

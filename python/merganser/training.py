@@ -9,7 +9,7 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 from merganser import _core
 from merganser.errors import ConfigError
 from merganser.progress import Progress, reporting
-from merganser.tokenizer import Tokenizer
+from merganser.tokenizer import Tokenizer, checked_threads
 
 __all__ = ["PreTokenizer", "WordCounts", "train_bpe"]
 
@@ -106,7 +106,8 @@ class WordCounts:
         -----
         Memory: the different pre-tokens, once a thread, and a few megabytes of text at a time.
         """
-        counter = _core.WordCounter(pre_tokenizer, normalizer, list(special_tokens), n_threads)
+        specials = _special_tokens(special_tokens)
+        counter = _core.WordCounter(pre_tokenizer, normalizer, specials, checked_threads(n_threads))
         with reporting(progress) as report:
             for batch, done, total in _batches(documents):
                 counter.count(batch)
@@ -146,17 +147,24 @@ class WordCounts:
                 raise ConfigError(msg)
         return cls._wrap(_core.WordCounts.from_pairs(pairs), pre_tokenizer, normalizer)
 
+    @property
+    def _stages(self) -> str:
+        return f"pre_tokenizer={self.pre_tokenizer!r}, normalizer={self.normalizer!r}"
+
     def __add__(self, other: WordCounts) -> WordCounts:
         """Return the counts of both texts together."""
         if not isinstance(other, WordCounts):
             return NotImplemented
         if (self.pre_tokenizer, self.normalizer) != (other.pre_tokenizer, other.normalizer):
-            msg = f"counts add up only if made alike: {self.pre_tokenizer!r} and {other.pre_tokenizer!r} differ"
+            msg = f"counts add up only if made alike: {self._stages} and {other._stages} differ"
             raise ConfigError(msg)
         return self._wrap(self._inner.plus(other._inner), self.pre_tokenizer, self.normalizer)
 
     def __len__(self) -> int:
         return len(self._inner)
+
+    def __reduce__(self) -> tuple[object, tuple[object, ...]]:
+        return (_counts_of_pairs, (self.items(), self.pre_tokenizer, self.normalizer))
 
     def __getitem__(self, word: str | bytes) -> int:
         """Return the count of a word; 0 if it does not occur."""
@@ -186,6 +194,10 @@ class WordCounts:
 
     def __repr__(self) -> str:
         return f"WordCounts({len(self):,} words, {self.total:,} in all, pre_tokenizer={self.pre_tokenizer!r})"
+
+
+def _counts_of_pairs(pairs: list[tuple[bytes, int]], pre_tokenizer: str, normalizer: str | None) -> WordCounts:
+    return WordCounts._wrap(_core.WordCounts.from_pairs(pairs), pre_tokenizer, normalizer)
 
 
 def train_bpe(
@@ -258,21 +270,23 @@ def train_bpe(
     >>> import merganser as mg
     >>> tok = mg.train_bpe(["low lower lowest", "new newer newest"], vocab_size=260)
     >>> [tok.token_bytes(id) for id in range(256, 260)]
-    [b'we', b'lo', b'ne', b' lo']
+    [b'we', b'lo', b'ne', b'st']
     """
-    specials = list(special_tokens)
+    specials = _special_tokens(special_tokens)
     if isinstance(documents, WordCounts):
         given = (pre_tokenizer or documents.pre_tokenizer, normalizer or documents.normalizer)
         if given != (documents.pre_tokenizer, documents.normalizer):
-            msg = f"the words were counted with pre_tokenizer={documents.pre_tokenizer!r}; count anew to change it"
+            msg = f"the words were counted with {documents._stages}; count anew to change it"
             raise ConfigError(msg)
-    for name, value, least in (("vocab_size", vocab_size, 1), ("min_frequency", min_frequency, 0)):
-        if value < least:
-            msg = f"{name} must be at least {least}, got {value}"
+    limits = (
+        ("vocab_size", vocab_size, 1),
+        ("min_frequency", min_frequency, 0),
+        ("max_token_length", max_token_length, 1),
+    )
+    for name, value, least in limits:
+        if value is not None and not least <= value < 1 << 63:
+            msg = f"{name} must be at least {least} and less than 2**63, got {value}"
             raise ConfigError(msg)
-    if max_token_length is not None and max_token_length < 1:
-        msg = f"max_token_length must be at least 1, got {max_token_length}"
-        raise ConfigError(msg)
     with reporting(progress) as report:
         counts = documents
         if not isinstance(counts, WordCounts):
@@ -313,7 +327,10 @@ def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | byte
         return
     batch: list[str | bytes] = []
     in_batch = done = 0
-    for document in documents:
+    for index, document in enumerate(documents):
+        if not isinstance(document, (str, bytes)):
+            msg = f"text {index}: text must be str or bytes, got {type(document).__name__}"
+            raise TypeError(msg)
         batch.append(document)
         in_batch += len(document)
         if in_batch >= _BATCH_BYTES:
@@ -321,3 +338,11 @@ def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | byte
             yield batch, done, None
             batch, in_batch = [], 0
     yield batch, done + in_batch, None
+
+
+def _special_tokens(special_tokens: Iterable[str]) -> list[str]:
+    """Give the texts as a list, but refuse a single `str`, which would pass for its characters."""
+    if isinstance(special_tokens, (str, bytes)):
+        msg = f"special_tokens must be many texts, got one {type(special_tokens).__name__}; wrap it in a list"
+        raise TypeError(msg)
+    return list(special_tokens)

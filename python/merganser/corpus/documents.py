@@ -152,7 +152,18 @@ class Documents:
             yield cast("list[str]", batch.texts)
 
     def located_batches(self, max_bytes: int) -> Iterator[Batch]:
-        """`batches` that know the file of each document."""
+        """Give out documents by the list as `batches` does, with the file that each is from.
+
+        Parameters
+        ----------
+        max_bytes : int
+            As for `batches`.
+
+        Yields
+        ------
+        Batch
+            One document or more, in order.
+        """
         if max_bytes < 1:
             msg = f"max_bytes must be at least 1, got {max_bytes}"
             raise ConfigError(msg)

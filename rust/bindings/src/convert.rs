@@ -44,11 +44,10 @@ fn lone_surrogate(py: Python<'_>, error: &PyErr) -> PyErr {
     }
 }
 
-/// The texts of a list; the index is named where one is not text.
-pub(crate) fn texts<'a>(values: &'a [Bound<'_, PyAny>]) -> PyResult<Vec<&'a str>> {
-    values
-        .iter()
-        .enumerate()
+/// The texts of a list, numbered from `first` on; the number is named where one is not text.
+pub(crate) fn texts<'a>(values: &'a [Bound<'_, PyAny>], first: usize) -> PyResult<Vec<&'a str>> {
+    (first..)
+        .zip(values)
         .map(|(index, value)| text(value).map_err(|error| in_batch(value.py(), index, &error)))
         .collect()
 }

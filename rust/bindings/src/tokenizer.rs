@@ -202,7 +202,7 @@ impl Tokenizer {
         is_wide: Option<bool>,
         n_threads: Option<usize>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-        let texts = convert::texts(&texts)?;
+        let texts = convert::texts(&texts, 0)?;
         let options = convert::options(add_special_tokens, on_special)?;
         let is_wide = self.is_wide(is_wide)?;
         let n_bytes = texts.iter().map(|text| text.len()).sum();

@@ -98,11 +98,11 @@ impl WordCounter {
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
     fn count(&self, py: Python<'_>, texts: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
-        let texts = convert::texts(&texts)?;
         self.with(|counter| {
             let Some(counter) = counter else {
                 return Err(finished());
             };
+            let texts = convert::texts(&texts, counter.n_texts())?;
             long(py, None, |progress| counter.count(&texts, progress))
         })
     }

@@ -111,36 +111,46 @@ fn overflow() -> Error {
 pub struct WordCounter {
     pipeline: Pipeline,
     tables: Vec<Table>,
+    /// How many texts were counted: errors number them over all calls.
+    n_texts: usize,
 }
 
 impl WordCounter {
     /// Counts what `pipeline` makes of texts; special tokens in them are left out.
     pub fn new(pipeline: Pipeline, n_threads: Option<usize>) -> Self {
         let n_threads = parallel::n_threads(n_threads);
-        Self { pipeline, tables: (0..n_threads).map(|_| Table::default()).collect() }
+        let tables = (0..n_threads).map(|_| Table::default()).collect();
+        Self { pipeline, tables, n_texts: 0 }
+    }
+
+    /// How many texts were counted.
+    pub fn n_texts(&self) -> usize {
+        self.n_texts
     }
 
     /// Counts each of `texts` as a text of its own.
     ///
     /// # Errors
-    /// [`Error::PatternLimit`] inside [`Error::InBatch`], [`Error::Interrupted`].
+    /// [`Error::PatternLimit`] inside [`Error::InBatch`], which numbers the texts of all calls; [`Error::Interrupted`].
     pub fn count(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
-        let Self { pipeline, tables } = self;
+        let Self { pipeline, tables, n_texts } = self;
+        let first = *n_texts;
         let units = pipeline.units(texts, OnSpecial::Encode);
         parallel::map(tables, units.len(), |table, i| match &units[i] {
             Unit::Texts(range) => range.clone().try_for_each(|index| {
                 table
                     .count_text(pipeline, texts[index], progress)
-                    .map_err(|error| error.in_batch(index))
+                    .map_err(|error| error.in_batch(first + index))
             }),
             Unit::Piece { index, part, stretch } => {
                 let part = texts[*index].get(part.clone()).unwrap_or_default();
                 table
                     .count_part(pipeline, part, stretch.clone(), progress)
-                    .map_err(|error| error.in_batch(*index))
+                    .map_err(|error| error.in_batch(first + *index))
             }
             Unit::Token(_) | Unit::EndOfText => Ok(()),
         })?;
+        *n_texts += texts.len();
         Ok(())
     }
 
