@@ -38,7 +38,7 @@ class Tokenizer:
     Notes
     -----
     Every path gives the same ids: one text, a batch, any number of threads. Encoding is O(n log n) in the text at worst.
-    The GIL is released, Ctrl-C is heard within 0.2 s, and forking and pickling are safe. Caches take at most 2 MiB a
+    The GIL is released, Ctrl-C is heard within 0.2 s, and forking and pickling are safe. Caches take at most 5 MiB a
     thread.
 
     Examples
@@ -103,11 +103,12 @@ class Tokenizer:
 
         Examples
         --------
-        >>> import merganser as mg
-        >>> path = tmp_path / "tokenizer.json"
-        >>> mg.train_bpe(["banana"], vocab_size=258).save(path)
-        >>> mg.Tokenizer.load(path).encode("banana")
-        [65, 257, 64]
+        >>> import merganser as mg, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> mg.train_bpe(["banana"], vocab_size=258).save(f"{folder.name}/tokenizer.json")
+        >>> mg.Tokenizer.load(folder.name).encode("banana")
+        [257, 256, 64]
+        >>> folder.cleanup()
         """
         path = Path(path)
         if path.is_dir():
@@ -242,7 +243,7 @@ class Tokenizer:
         >>> import merganser as mg
         >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259, special_tokens=["<|end|>"])
         >>> tok.encode("banana<|end|>", on_special="encode")
-        [66, 258, 65, 0]
+        [258, 257, 65, 0]
         >>> tok.encode("banana<|end|>")
         Traceback (most recent call last):
         ...
@@ -325,7 +326,7 @@ class Tokenizer:
         >>> tok = mg.train_bpe(["banana"], vocab_size=258)
         >>> batch = tok.encode_batch(["banana", "", "ban"])
         >>> batch.to_list(), batch.ids.dtype
-        ([[65, 257, 64], [], [65, 64, 77]], dtype('uint16'))
+        ([[257, 256, 64], [], [257]], dtype('uint16'))
         """
         ids, offsets = self._core.encode_batch(
             _texts(texts), add_special_tokens, on_special, _is_wide(dtype), _threads(n_threads)

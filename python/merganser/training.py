@@ -256,7 +256,7 @@ def train_bpe(
     >>> import merganser as mg
     >>> tok = mg.train_bpe(["low lower lowest", "new newer newest"], vocab_size=260)
     >>> [tok.token_bytes(id) for id in range(256, 260)]
-    [b'we', b'lo', b'ne', b' lo']
+    [b'we', b'lo', b'ne', b'st']
     """
     specials = list(special_tokens)
     if isinstance(documents, WordCounts):
