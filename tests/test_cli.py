@@ -12,12 +12,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-import merganser as mg
 import pytest
+from typer.testing import CliRunner
+
+import merganser as mg
 from merganser import cli, demo
 from merganser.errors import ConfigError, ShardError
 from merganser.inspection import inspect_text, visible
-from typer.testing import CliRunner
 
 TEXT = "low lower lowest\nnew newer newest\n" * 20
 RUNNER = CliRunner(env={"NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb"})

@@ -8,16 +8,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import merganser as mg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
+
+import merganser as mg
 from merganser.compare import METRICS, Comparison, Row, TextTotals
 from merganser.compare import comparison as comparison_module
 from merganser.compare.comparison import count_words
 from merganser.compare.naming import name_all
 from merganser.errors import ConfigError, DisallowedSpecialError, FormatError, TextError, UnknownTokenError
-from rich.console import Console
 
 TEXTS = ["the cat sat on the mat", "", " the  dog\nsat ", "naïve 日本語 🙂", "the end<|end|>"]
 TIMES = {"encode_seconds", "encode_cpu_seconds", "mb_per_s", "mb_per_cpu_s"}

@@ -16,6 +16,7 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from merganser import _core, corpus
 from merganser.errors import ConfigError, FormatError, MerganserError, MissingDependencyError, TextError
 

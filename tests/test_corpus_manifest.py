@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import merganser as mg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import merganser as mg
 from merganser import corpus
 from merganser.errors import ShardError
 

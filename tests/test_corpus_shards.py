@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import merganser as mg
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import merganser as mg
 from merganser import corpus
 from merganser.errors import ConfigError, DisallowedSpecialError, ShardError, TextError
 

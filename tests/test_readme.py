@@ -19,7 +19,6 @@ import merganser as mg
 from merganser import cli
 from merganser.demo import standard_library
 
-
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = (
     "README.md",
@@ -54,14 +53,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = "".join(json.dumps({"text": text}) + "\n" for text in texts)
     for name in ("data", "notes", "gpt2"):
         (tmp_path / name).mkdir()
-    (tmp_path / "data" / "text.jsonl.zst").write_bytes(
-        zstandard.ZstdCompressor(level=1).compress(lines.encode())
-    )
+    (tmp_path / "data" / "text.jsonl.zst").write_bytes(zstandard.ZstdCompressor(level=1).compress(lines.encode()))
     for number, text in enumerate(texts[:20]):
         (tmp_path / "notes" / f"{number}.txt").write_text(text, encoding="utf-8")
-    mg.train_bpe(texts[:50], vocab_size=1000, pre_tokenizer="gpt2").save(
-        tmp_path / "gpt2"
-    )
+    mg.train_bpe(texts[:50], vocab_size=1000, pre_tokenizer="gpt2").save(tmp_path / "gpt2")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -76,12 +71,7 @@ def test_readme_python_examples_run(folder: Path) -> None:
 
 
 def test_readme_commands_run(folder: Path) -> None:
-    lines = [
-        line
-        for block in blocks("sh")
-        for line in block.splitlines()
-        if line.startswith("merganser ")
-    ]
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("merganser ")]
     assert {shlex.split(line)[1] for line in lines} == {
         "train",
         "encode",
@@ -114,7 +104,5 @@ def test_links_lead_somewhere(name: str) -> None:
         linked = path.parent / file if file else path
         assert linked.exists(), target
         if anchor:
-            headings = re.findall(
-                r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE
-            )
+            headings = re.findall(r"^#+ (.*)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in map(anchor_of, headings), target

@@ -86,9 +86,10 @@ def test_train_puts_special_tokens_first_and_once() -> None:
     assert vocabulary.tokens == [b"<|end|>", b"<|pad|>", b"a", b"b", b"ab"]
 
 
-def test_train_reuses_a_special_token_when_a_product_has_its_bytes() -> None:
-    vocabulary = bpe.train({b"abab": 1}, vocab_size=9, special_tokens=["ab"], initial_alphabet=b"")
-    assert vocabulary == ([b"ab", b"a", b"b", b"abab"], [(b"a", b"b"), (b"ab", b"ab")])
+def test_train_never_joins_a_pair_with_the_bytes_of_a_special_token() -> None:
+    vocabulary = train_small({b"abab": 3, b"ac": 1}, 9, special_tokens=["ab"])
+    assert vocabulary.tokens == [b"ab", b"a", b"b", b"c", b"ba", b"aba", b"abab", b"ac"]
+    assert vocabulary.merges == [(b"b", b"a"), (b"a", b"ba"), (b"aba", b"b"), (b"a", b"c")]
 
 
 @pytest.mark.parametrize(("min_frequency", "n_merges"), [(0, 3), (1, 3), (2, 2), (3, 1), (4, 0)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import merganser as mg
-
 from benchmarks.corpora import END_OF_DOCUMENT
 from benchmarks.engines import Encoded, Engine, check_source
 

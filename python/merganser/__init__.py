@@ -1,16 +1,17 @@
 """merganser: train, encode and compare tokenizers.
 
-Three jobs: train a vocabulary (`train_bpe`), encode a corpus into token shards (`corpus.encode`), and compare tokenizers
-(`compare`). `read` finds documents; `Tokenizer.load` loads what others made.
+Three jobs: train a vocabulary (`train_bpe`), encode a corpus into token shards (`corpus.encode`), and compare
+tokenizers (`compare`). `read` finds documents; `Tokenizer.load` loads what others made.
 """
 
-from merganser import corpus, errors
-from merganser._core import VERSION as __version__
+from merganser import _core, corpus, errors
 from merganser.compare import Comparison, compare
 from merganser.corpus import Documents, read
 from merganser.ragged import Ragged
 from merganser.tokenizer import Tokenizer
 from merganser.training import WordCounts, train_bpe
+
+__version__ = _core.VERSION
 
 __all__ = [
     "Comparison",

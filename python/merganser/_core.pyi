@@ -2,8 +2,8 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
-from numpy.typing import NDArray
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
     "UNICODE_VERSION",
@@ -20,6 +20,7 @@ UNICODE_VERSION: str
 VERSION: str
 
 def document_format(path: str | os.PathLike[str]) -> str: ...
+
 @final
 class DocumentReader:
     def __new__(
@@ -38,9 +39,7 @@ class Tokenizer:
     @staticmethod
     def from_json(data: bytes) -> Tokenizer: ...
     @staticmethod
-    def from_tiktoken(
-        data: bytes, pattern: str | None, special_tokens: list[tuple[str, int]] | None
-    ) -> Tokenizer: ...
+    def from_tiktoken(data: bytes, pattern: str | None, special_tokens: list[tuple[str, int]] | None) -> Tokenizer: ...
     @staticmethod
     def from_vocab_merges(vocab: bytes, merges: bytes, special_tokens: list[str]) -> Tokenizer: ...
     def to_json(self, pretty: bool) -> str: ...

@@ -255,7 +255,7 @@ def check_shards(folder: str | os.PathLike[str], documents: list[bytes]) -> None
 
 @contextmanager
 def _own_folder(out: Path) -> Iterator[Path]:
-    """A hidden folder in `out` to work in, gone at the end, as `out` is if it is empty then."""
+    """Make a hidden folder in `out` to work in, gone at the end, as `out` is if it is empty then."""
     is_new = not out.exists()
     if not is_new:
         if not out.is_dir():
@@ -271,7 +271,7 @@ def _own_folder(out: Path) -> Iterator[Path]:
 
 
 def _earlier_files(out: Path) -> set[Path]:
-    """The files of an earlier demo; refuse a folder that holds anything else."""
+    """List the files of an earlier demo; refuse a folder that holds anything else."""
     found = {path.relative_to(out) for path in out.rglob("*") if not path.is_dir()}
     found = {path for path in found if not path.parts[0].startswith(_UNFINISHED)}
     try:

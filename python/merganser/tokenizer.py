@@ -37,7 +37,7 @@ class Tokenizer:
 
     Notes
     -----
-    Every path gives the same ids: one text, a batch, any number of threads. Encoding is O(n log n) in the text at worst.
+    Every path gives the same ids: one text, a batch, any number of threads. Encoding is O(n log n) at worst.
     The GIL is released, Ctrl-C is heard within 0.2 s, and forking and pickling are safe. Caches take at most 5 MiB a
     thread.
 
@@ -50,7 +50,7 @@ class Tokenizer:
     'newest lower'
     """
 
-    __slots__ = ("__dict__", "_core")
+    _inner: _core.Tokenizer
 
     def __init__(self, *_args: object) -> None:
         msg = "make a Tokenizer with Tokenizer.load(path), Tokenizer.from_json(text) or merganser.train_bpe(...)"
@@ -59,7 +59,7 @@ class Tokenizer:
     @classmethod
     def _wrap(cls, core: _core.Tokenizer) -> Tokenizer:
         tokenizer = cls.__new__(cls)
-        tokenizer._core = core
+        tokenizer._inner = core
         return tokenizer
 
     @classmethod
@@ -75,8 +75,8 @@ class Tokenizer:
         Parameters
         ----------
         path : path
-            ``tokenizer.json``; a ``.tiktoken`` file; ``vocab.json`` with ``merges.txt`` beside it; or a folder that holds
-            ``tokenizer.json`` or that pair.
+            ``tokenizer.json``; a ``.tiktoken`` file; ``vocab.json`` with ``merges.txt`` beside it; or a folder
+            with ``tokenizer.json`` or that pair.
         pattern : str, optional
             For a ``.tiktoken`` file that OpenAI does not publish: ``"gpt2"``, ``"cl100k"``, ``"o200k"`` or a regular
             expression. The file does not say it, and it is never guessed.
@@ -99,7 +99,8 @@ class Tokenizer:
 
         Notes
         -----
-        The file is data: nothing in it is executed, and no other file is opened. Time and memory are linear in its size.
+        The file is data: nothing in it is executed, and no other file is opened. It takes time and memory linear in its
+        size.
 
         Examples
         --------
@@ -168,7 +169,7 @@ class Tokenizer:
         -------
         str
         """
-        return self._core.to_json(pretty)
+        return self._inner.to_json(pretty)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save to a file or a folder, which is complete or as it was before.
@@ -176,8 +177,8 @@ class Tokenizer:
         Parameters
         ----------
         path : path
-            Ending in ``.json``: a ``tokenizer.json``. Ending in ``.tiktoken``: a rank file, which holds neither pattern nor
-            special tokens. Otherwise a folder, which gets ``vocab.json`` and ``merges.txt``.
+            Ending in ``.json``: a ``tokenizer.json``. Ending in ``.tiktoken``: a rank file, which holds no
+            pattern and no special tokens. Otherwise a folder, which gets ``vocab.json`` and ``merges.txt``.
 
         Raises
         ------
@@ -190,9 +191,9 @@ class Tokenizer:
         if path.suffix == ".json":
             files = {path: self.to_json(pretty=True).encode()}
         elif path.suffix == ".tiktoken":
-            files = {path: self._core.to_tiktoken()}
+            files = {path: self._inner.to_tiktoken()}
         else:
-            vocab, merges = self._core.to_vocab_merges()
+            vocab, merges = self._inner.to_vocab_merges()
             path.mkdir(parents=True, exist_ok=True)
             files = {path / "vocab.json": vocab, path / "merges.txt": merges}
         for name, data in files.items():
@@ -249,7 +250,7 @@ class Tokenizer:
         ...
         merganser.errors.DisallowedSpecialError: text contains the special token "<|end|>" at byte 6; ...
         """
-        return self._core.encode(text, add_special_tokens, on_special, _threads(n_threads))
+        return self._inner.encode(text, add_special_tokens, on_special, _threads(n_threads))
 
     def encode_to_numpy(
         self,
@@ -280,7 +281,7 @@ class Tokenizer:
         DisallowedSpecialError, TextError, UnknownTokenError
             As :meth:`encode`.
         """
-        return self._core.encode_array(text, add_special_tokens, on_special, _is_wide(dtype), _threads(n_threads))
+        return self._inner.encode_array(text, add_special_tokens, on_special, _is_wide(dtype), _threads(n_threads))
 
     def encode_batch(
         self,
@@ -328,14 +329,12 @@ class Tokenizer:
         >>> batch.to_list(), batch.ids.dtype
         ([[257, 256, 64], [], [257]], dtype('uint16'))
         """
-        ids, offsets = self._core.encode_batch(
+        ids, offsets = self._inner.encode_batch(
             _texts(texts), add_special_tokens, on_special, _is_wide(dtype), _threads(n_threads)
         )
         return Ragged(ids, offsets)
 
-    def count(
-        self, text: str | bytes, *, add_special_tokens: bool = True, on_special: OnSpecial = "raise"
-    ) -> int:
+    def count(self, text: str | bytes, *, add_special_tokens: bool = True, on_special: OnSpecial = "raise") -> int:
         """Return how many ids :meth:`encode` would give.
 
         Parameters
@@ -352,7 +351,7 @@ class Tokenizer:
         DisallowedSpecialError, TextError, UnknownTokenError
             As :meth:`encode`.
         """
-        return self._core.count(text, add_special_tokens, on_special)
+        return self._inner.count(text, add_special_tokens, on_special)
 
     def decode(
         self, ids: Ids, *, skip_special_tokens: bool = False, errors: Literal["replace", "strict"] = "replace"
@@ -382,7 +381,7 @@ class Tokenizer:
         if errors not in {"replace", "strict"}:
             msg = f'errors must be "replace" or "strict", got {errors!r}'
             raise ConfigError(msg)
-        data = self._core.decode(ids, skip_special_tokens)
+        data = self._inner.decode(ids, skip_special_tokens)
         try:
             return data.decode("utf-8", errors)
         except UnicodeDecodeError as error:
@@ -406,7 +405,7 @@ class Tokenizer:
         UnknownTokenError
             If an id is not in the vocabulary; the message gives its position.
         """
-        return self._core.decode(ids, skip_special_tokens)
+        return self._inner.decode(ids, skip_special_tokens)
 
     def decode_batch(
         self,
@@ -452,9 +451,9 @@ class Tokenizer:
         DisallowedSpecialError, TextError
             As :meth:`encode`.
         """
-        return self._core.pre_tokenize(text, on_special)
+        return self._inner.pre_tokenize(text, on_special)
 
-    def token_bytes(self, id: int) -> bytes:  # noqa: A002  # the field's word
+    def token_bytes(self, id: int) -> bytes:  # the field's word
         """Return the bytes that an id stands for.
 
         Parameters
@@ -472,7 +471,7 @@ class Tokenizer:
             If it is not in the vocabulary.
         """
         try:
-            return self._core.token_bytes(id)
+            return self._inner.token_bytes(id)
         except OverflowError:
             msg = f"token id {id} is not in the vocabulary (vocab_size {self.vocab_size})"
             raise UnknownTokenError(msg) from None
@@ -490,7 +489,7 @@ class Tokenizer:
         int or None
             ``None`` if it is not in the vocabulary.
         """
-        return self._core.token_to_id(token.encode() if isinstance(token, str) else token)
+        return self._inner.token_to_id(token.encode() if isinstance(token, str) else token)
 
     def vocab(self) -> dict[bytes, int]:
         """Return bytes and id of every token, ids increasing. Of tokens with the same bytes the last stands.
@@ -499,27 +498,27 @@ class Tokenizer:
         -------
         dict of bytes to int
         """
-        return self._core.vocab()
+        return self._inner.vocab()
 
     @property
     def vocab_size(self) -> int:
         """One more than the largest id: the rows that an embedding matrix needs."""
-        return self._core.vocab_size
+        return self._inner.vocab_size
 
     @property
     def n_tokens(self) -> int:
         """How many ids stand for a token; less than `vocab_size` where ids leave gaps."""
-        return self._core.n_tokens
+        return self._inner.n_tokens
 
     @property
     def special_tokens(self) -> dict[str, int]:
         """Text and id of each special token."""
-        return {content: id_ for content, id_, is_special in self._core.added_tokens if is_special}
+        return {content: id_ for content, id_, is_special in self._inner.added_tokens if is_special}
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """The sha256 of the canonical definition, in hexadecimal digits: equal exactly when the tokenizers are."""
-        return self._core.fingerprint
+        return self._inner.fingerprint
 
     @property
     def unicode_version(self) -> str:

@@ -49,7 +49,9 @@ class WordCounts:
     (2, 3, 4)
     """
 
-    __slots__ = ("_core", "normalizer", "pre_tokenizer")
+    _inner: _core.WordCounts
+    pre_tokenizer: str
+    normalizer: str | None
 
     def __init__(self, *_args: object) -> None:
         msg = "make WordCounts with WordCounts.count(documents) or WordCounts.from_dict(counts)"
@@ -58,7 +60,7 @@ class WordCounts:
     @classmethod
     def _wrap(cls, core: _core.WordCounts, pre_tokenizer: str, normalizer: str | None) -> WordCounts:
         counts = cls.__new__(cls)
-        counts._core = core
+        counts._inner = core
         counts.pre_tokenizer = pre_tokenizer
         counts.normalizer = normalizer
         return counts
@@ -151,14 +153,14 @@ class WordCounts:
         if (self.pre_tokenizer, self.normalizer) != (other.pre_tokenizer, other.normalizer):
             msg = f"counts add up only if made alike: {self.pre_tokenizer!r} and {other.pre_tokenizer!r} differ"
             raise ConfigError(msg)
-        return self._wrap(self._core.plus(other._core), self.pre_tokenizer, self.normalizer)
+        return self._wrap(self._inner.plus(other._inner), self.pre_tokenizer, self.normalizer)
 
     def __len__(self) -> int:
-        return len(self._core)
+        return len(self._inner)
 
     def __getitem__(self, word: str | bytes) -> int:
         """Return the count of a word; 0 if it does not occur."""
-        return self._core.count_of(word.encode() if isinstance(word, str) else word)
+        return self._inner.count_of(word.encode() if isinstance(word, str) else word)
 
     def items(self) -> list[tuple[bytes, int]]:
         """Return words and counts, sorted by the words' bytes.
@@ -167,18 +169,18 @@ class WordCounts:
         -------
         list of (bytes, int)
         """
-        return self._core.pairs()
+        return self._inner.pairs()
 
     @property
     def total(self) -> int:
         """The sum of all counts."""
-        return self._core.total
+        return self._inner.total
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, WordCounts):
             return NotImplemented
         same_stages = (self.pre_tokenizer, self.normalizer) == (other.pre_tokenizer, other.normalizer)
-        return same_stages and self._core.equals(other._core)
+        return same_stages and self._inner.equals(other._inner)
 
     __hash__ = None  # type: ignore[assignment]  # a value, compared by content
 
@@ -202,7 +204,7 @@ def train_bpe(
 ) -> Tokenizer:
     """Train a byte-level BPE vocabulary.
 
-    Equal documents and options give the same tokenizer, byte for byte, on any machine and with any number of threads; its
+    Equal documents and options give the same tokenizer, byte for byte, on any machine with any number of threads; its
     merges are those of Hugging Face's trainer on the same word counts.
 
     Parameters
@@ -283,7 +285,7 @@ def train_bpe(
                 progress=report,
             )
         core = _core.train_bpe(
-            counts._core,
+            counts._inner,
             vocab_size,
             min_frequency,
             specials,

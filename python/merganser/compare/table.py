@@ -123,7 +123,7 @@ def plain_table(comparison: Comparison) -> str:
 
 
 def _best(rows: Sequence[Row], metric: Metric) -> str | None:
-    """The figure that stands out, as it is shown; None where neither is better or all are shown alike."""
+    """Return the figure that stands out, as it is shown; None where neither is better or all are shown alike."""
     known = [row for row in rows if getattr(row, metric.name) is not None]
     if metric.direction is None or len({_format(row, metric) for row in rows}) < 2 or not known:
         return None

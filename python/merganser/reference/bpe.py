@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 _CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
@@ -87,7 +87,8 @@ def train(
 
     Notes
     -----
-    A product with the bytes of a special token takes that token's id, as in Hugging Face ``tokenizers``.
+    A pair whose joined bytes are those of a special token is never joined, so that text cannot become a special token;
+    here alone the result differs from that of Hugging Face ``tokenizers``. Special tokens have more than one byte.
 
     Examples
     --------
@@ -102,27 +103,26 @@ def train(
     alphabet = sorted({*initial_alphabet}.union(*word_counts), key=byte_characters().__getitem__)
     tokens = list(dict.fromkeys([*(token.encode() for token in special_tokens), *(bytes([byte]) for byte in alphabet)]))
     ids = {token: token_id for token_id, token in enumerate(tokens)}
+    special = {token.encode() for token in special_tokens}
     words = [([ids[bytes([byte])] for byte in word], count) for word, count in word_counts.items()]
     merges: list[tuple[bytes, bytes]] = []
     while len(tokens) < vocab_size:
         pair_counts: Counter[tuple[int, int]] = Counter()
         for word, count in words:
             for left, right in pairwise(word):
-                if max_token_length is None or len(tokens[left] + tokens[right]) <= max_token_length:
+                product = tokens[left] + tokens[right]
+                if product not in special and (max_token_length is None or len(product) <= max_token_length):
                     pair_counts[left, right] += count
         best = min(pair_counts, key=lambda pair: (-pair_counts[pair], pair), default=None)
         if best is None or pair_counts[best] < max(min_frequency, 1):
             break
         left, right = best
-        product = tokens[left] + tokens[right]
         merges.append((tokens[left], tokens[right]))
-        if product not in ids:
-            ids[product] = len(tokens)
-            tokens.append(product)
+        tokens.append(tokens[left] + tokens[right])
         for word, _ in words:
             for place in range(len(word) - 1):
                 if word[place : place + 2] == [left, right]:
-                    word[place : place + 2] = [ids[product]]
+                    word[place : place + 2] = [len(tokens) - 1]
     return Vocabulary(tokens, merges)
 
 

@@ -143,18 +143,24 @@ impl Error {
 }
 
 impl Error {
-    /// This error with offsets into a text moved by `n_bytes`: from a part of a text to the text.
+    /// This error with its offset into a text, if it has one, put through `place_of`.
     #[must_use]
-    pub fn moved_by(mut self, n_bytes: usize) -> Self {
+    pub fn map_offset(mut self, place_of: impl FnOnce(usize) -> usize) -> Self {
         match &mut self {
             Self::Unencodable { byte_offset }
             | Self::PatternLimit { byte_offset, .. }
             | Self::DisallowedSpecial { byte_offset, .. } => {
-                *byte_offset = byte_offset.saturating_add(n_bytes);
+                *byte_offset = place_of(*byte_offset);
             }
             _ => {}
         }
         self
+    }
+
+    /// This error with offsets into a text moved by `n_bytes`: from a part of a text to the text.
+    #[must_use]
+    pub fn moved_by(self, n_bytes: usize) -> Self {
+        self.map_offset(|offset| offset.saturating_add(n_bytes))
     }
 
     /// This error as one of text `index` of a batch.

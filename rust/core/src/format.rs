@@ -5,18 +5,14 @@
 //! linear in the file, and never panics. What a definition cannot express is refused by name; what
 //! a format cannot express is refused when writing.
 //!
-//! Tables keyed by what a file holds use the standard library's seeded hash: with a fixed one, a
-//! file could be made whose keys all collide, and reading it would take quadratic time. They are
-//! never iterated.
+//! Tables keyed by what a file holds have a seeded hash (see [`crate::vocab`]) and are never iterated.
 
 pub mod hf_json;
 pub mod tiktoken;
 pub mod vocab_merges;
 
-#[expect(clippy::disallowed_types, reason = "seeded against hostile keys and never iterated")]
-pub(crate) type SeededMap<K, V> = std::collections::HashMap<K, V>;
-
 use crate::error::{Error, Result};
+pub(crate) use crate::vocab::SeededMap;
 
 /// The longest token text that is read, in bytes.
 pub(crate) const MAX_TOKEN_BYTES: usize = 1 << 20;

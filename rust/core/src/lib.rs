@@ -26,3 +26,6 @@ pub mod vocab;
 pub use definition::Definition;
 pub use error::{Error, Result};
 pub use tokenizer::Tokenizer;
+
+#[cfg(test)]
+mod tests;

@@ -115,7 +115,7 @@ impl Pipeline {
     /// `text[b..c]`. The stretch is the whole part, or between two boundaries of a compiled pre-tokenizer.
     ///
     /// # Errors
-    /// [`crate::Error::PatternLimit`], and those of `each`.
+    /// [`crate::Error::PatternLimit`], and those of `each`, whose offsets into its text become offsets into `part`.
     #[inline]
     pub fn for_each_batch(
         &self,
@@ -130,15 +130,18 @@ impl Pipeline {
                 // A later stretch never needs the space: it does not start the part.
                 let spaced = [" ", part].concat();
                 let stretch = 0..stretch.end + 1;
-                compiled.scheme.for_each(&spaced, stretch, |bounds| each(&spaced, bounds))
+                let done =
+                    compiled.scheme.for_each(&spaced, stretch, |bounds| each(&spaced, bounds));
+                done.map_err(|error| error.map_offset(|place| place.saturating_sub(1)))
             }
             PreTokenizing::Compiled(compiled) => {
                 compiled.scheme.for_each(part, stretch, |bounds| each(part, bounds))
             }
             PreTokenizing::Generic(generic) => {
                 let pre_tokens = generic.pre_tokenize(part)?;
-                for range in pre_tokens.ranges {
-                    each(&pre_tokens.text, &[range.start, range.end])?;
+                for range in &pre_tokens.ranges {
+                    each(&pre_tokens.text, &[range.start, range.end])
+                        .map_err(|error| error.map_offset(|place| pre_tokens.source_of(place)))?;
                 }
                 Ok(())
             }

@@ -80,6 +80,36 @@ pub struct PreTokens<'a> {
     pub text: Cow<'a, str>,
     /// Increasing, disjoint, on character boundaries, none empty.
     pub ranges: Vec<Range<usize>>,
+    /// Where the stretches of a rewritten text came from, in order; empty while the text is as it was.
+    origins: Vec<Origin>,
+}
+
+/// A stretch of a rewritten text, which ends where the next begins.
+#[derive(Debug, Clone, Copy)]
+struct Origin {
+    start: usize,
+    /// Whether it begins with a space that was inserted.
+    has_space: bool,
+    /// Where the rest began before.
+    source: usize,
+}
+
+impl PreTokens<'_> {
+    /// Where a place in the text was before any rewriting; an inserted space counts as the character after it.
+    pub fn source_of(&self, place: usize) -> usize {
+        let after = self.origins.partition_point(|origin| origin.start <= place);
+        match after.checked_sub(1).and_then(|i| self.origins.get(i)) {
+            Some(origin) => {
+                origin.source + (place - origin.start).saturating_sub(usize::from(origin.has_space))
+            }
+            None => place,
+        }
+    }
+
+    fn starts_with_inserted_space(&self, place: usize) -> bool {
+        let found = self.origins.binary_search_by_key(&place, |origin| origin.start);
+        found.is_ok_and(|i| self.origins[i].has_space)
+    }
 }
 
 impl GenericPreTokenizer {
@@ -101,7 +131,8 @@ impl GenericPreTokenizer {
     /// # Errors
     /// [`crate::Error::PatternLimit`] when a pattern needs too many steps.
     pub fn pre_tokenize<'a>(&self, text: &'a str) -> Result<PreTokens<'a>> {
-        let mut pre_tokens = PreTokens { text: Cow::Borrowed(text), ranges: Vec::new() };
+        let mut pre_tokens =
+            PreTokens { text: Cow::Borrowed(text), ranges: Vec::new(), origins: Vec::new() };
         if !text.is_empty() {
             pre_tokens.ranges.push(0..text.len());
         }
@@ -110,9 +141,12 @@ impl GenericPreTokenizer {
                 Stage::PrefixSpace => byte_level::add_prefix_spaces(&mut pre_tokens),
                 Stage::Split { matcher, behavior, invert } => {
                     let mut ranges = Vec::with_capacity(pre_tokens.ranges.len());
-                    for range in pre_tokens.ranges {
+                    for range in &pre_tokens.ranges {
                         let piece = pre_tokens.text.get(range.clone()).unwrap_or_default();
-                        split::split(piece, matcher, *behavior, *invert, range.start, &mut ranges)?;
+                        split::split(piece, matcher, *behavior, *invert, range.start, &mut ranges)
+                            .map_err(|error| {
+                                error.map_offset(|place| pre_tokens.source_of(range.start + place))
+                            })?;
                     }
                     pre_tokens.ranges = ranges;
                 }

@@ -63,7 +63,9 @@ impl Tokenizer {
 
     fn build(definition: Definition, may_compile: bool) -> Result<Self> {
         let Model::Bpe(bpe) = &definition.model;
-        let model = Bpe::new(bpe)?;
+        let special = definition.added_tokens.iter().filter(|token| token.is_special);
+        let special_ids = special.map(|token| token.id).collect();
+        let model = Bpe::new(bpe, &special_ids)?;
         let pipeline = Pipeline::new(&definition, may_compile)?;
         let mut vocab = model.vocab().clone();
         for token in &definition.added_tokens {
@@ -80,8 +82,6 @@ impl Tokenizer {
                 )));
             }
         }
-        let special = definition.added_tokens.iter().filter(|token| token.is_special);
-        let special_ids = special.map(|token| token.id).collect();
         let scratch = ScratchPool::default();
         Ok(Self { definition, vocab, special_ids, pipeline, model, around, scratch })
     }

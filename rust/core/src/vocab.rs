@@ -2,12 +2,24 @@
 //!
 //! All token bytes lie in one arena; ids index a dense table of spans. Gaps between ids are allowed up to [`max_id`],
 //! so that memory stays proportional to the number of tokens whatever a file claims.
+//!
+//! Tables keyed by what files or texts hold hash with a seed of their own ([`SeededMap`], [`random_odd`]): with a fixed
+//! hash, keys could be made that all collide, and a table would take quadratic time. Seeds never show in a result, since
+//! such tables are looked up, or sorted before they are walked.
 
-use std::hash::Hasher;
-
-use rustc_hash::FxHasher;
+use std::hash::{BuildHasher, RandomState};
 
 use crate::error::{Error, Result};
+
+/// A map whose hash differs from table to table.
+#[expect(clippy::disallowed_types, reason = "seeded against hostile keys; never walked unsorted")]
+pub(crate) type SeededMap<K, V> = std::collections::HashMap<K, V>;
+
+/// An unpredictable odd number. The top bits of a number times it are a hash that no keys are bad for (Dietzfelbinger et
+/// al. 1997, "A reliable randomized algorithm for the closest-pair problem").
+pub(crate) fn random_odd() -> u64 {
+    RandomState::new().hash_one(0_u8) | 1
+}
 
 /// Ids may leave gaps, but the largest must stay below this for `n_tokens` tokens.
 pub fn max_id(n_tokens: usize) -> usize {
@@ -90,6 +102,7 @@ impl Vocab {
 pub struct BytesIndex {
     slots: Vec<u32>,
     mask: usize,
+    seed: RandomState,
 }
 
 const EMPTY: u32 = u32::MAX;
@@ -98,9 +111,10 @@ impl BytesIndex {
     /// An index of `ids`, whose bytes are distinct.
     pub fn new(vocab: &Vocab, ids: impl ExactSizeIterator<Item = u32>) -> Self {
         let n_slots = (ids.len() * 2 + 1).next_power_of_two();
-        let mut index = Self { slots: vec![EMPTY; n_slots], mask: n_slots - 1 };
+        let mut index =
+            Self { slots: vec![EMPTY; n_slots], mask: n_slots - 1, seed: RandomState::new() };
         for id in ids {
-            let mut slot = hash(vocab.bytes(id).unwrap_or_default()) & index.mask;
+            let mut slot = index.slot(vocab.bytes(id).unwrap_or_default());
             while index.slots[slot] != EMPTY {
                 slot = (slot + 1) & index.mask;
             }
@@ -112,7 +126,7 @@ impl BytesIndex {
     /// The id whose bytes are `bytes`.
     #[inline]
     pub fn get(&self, vocab: &Vocab, bytes: &[u8]) -> Option<u32> {
-        let mut slot = hash(bytes) & self.mask;
+        let mut slot = self.slot(bytes);
         loop {
             match self.slots[slot] {
                 EMPTY => return None,
@@ -121,13 +135,11 @@ impl BytesIndex {
             }
         }
     }
-}
 
-#[expect(clippy::cast_possible_truncation, reason = "only some bits of the hash are needed")]
-fn hash(bytes: &[u8]) -> usize {
-    let mut hasher = FxHasher::default();
-    hasher.write(bytes);
-    hasher.finish() as usize
+    #[expect(clippy::cast_possible_truncation, reason = "only some bits of the hash are needed")]
+    fn slot(&self, bytes: &[u8]) -> usize {
+        self.seed.hash_one(bytes) as usize & self.mask
+    }
 }
 
 #[cfg(test)]

@@ -77,8 +77,8 @@ impl Scheme {
     }
 
     /// The first place at or after `from` that is a boundary whatever stands around it, or the end of the text: after a
-    /// newline and before an ASCII letter or digit. No pattern here has a match across that place, and each looks ahead by
-    /// one character only, so both sides split alone as they split together.
+    /// newline and before an ASCII letter or digit. No pattern here has a match across that place, and none looks back, so a
+    /// stretch that starts there splits as it does in the whole; one that ends there still looks ahead by one character.
     pub fn safe_cut(self, text: &str, from: usize) -> usize {
         let text = text.as_bytes();
         if self == Self::Whole {
@@ -233,3 +233,6 @@ fn symbols(text: &[u8], place: usize, tail: &[u8]) -> Option<usize> {
     }
     Some(end)
 }
+
+#[cfg(test)]
+mod tests;

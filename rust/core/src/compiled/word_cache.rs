@@ -20,6 +20,7 @@ const LONG_IDS: usize = 16;
 const WAYS: usize = 4;
 const N_SETS: usize = 1 << 15;
 const N_LONG: usize = 1 << 12;
+const SET_SHIFT: u32 = 64 - N_SETS.trailing_zeros();
 
 /// A pre-token as a number: its bytes, little-endian, and its length in the top byte, so that `a` and `a\0` differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,12 +91,19 @@ impl Key {
         usize::from(self.0.to_le_bytes()[15])
     }
 
-    /// A hash whose low 32 bits are well mixed.
+    /// A hash whose top bits are well mixed: the two halves, each times its multiplier. With odd multipliers that nobody
+    /// knows, no keys are bad for it; see [`crate::vocab`].
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "takes halves")]
-    pub fn hash(self) -> usize {
-        let folded = (self.0 as u64) ^ ((self.0 >> 64) as u64).rotate_left(29);
-        (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize
+    pub fn hash(self, (low, high): (u64, u64)) -> u64 {
+        let halves = (self.0 as u64, (self.0 >> 64) as u64);
+        halves.0.wrapping_mul(low).wrapping_add(halves.1.wrapping_mul(high))
+    }
+
+    /// The cache's set. Its multipliers are fixed: however many keys collide, a set has four entries to look at.
+    #[inline]
+    fn set(self) -> usize {
+        (self.hash((0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03)) >> SET_SHIFT) as usize
     }
 }
 
@@ -111,14 +119,14 @@ impl WordCache {
     /// The ids of a pre-token, if they are known: so many (the last) of the first three values.
     #[inline]
     pub fn get(&self, key: Key) -> Option<&[u32; SHORT_IDS + 1]> {
-        let Set(entries) = &self.sets[key.hash() % N_SETS];
+        let Set(entries) = &self.sets[key.set()];
         entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     /// Starts to fetch what [`WordCache::get`] will look at.
     #[inline]
     pub fn prefetch(&self, key: Key) {
-        merganser_simd::prefetch(&self.sets[key.hash() % N_SETS]);
+        merganser_simd::prefetch(&self.sets[key.set()]);
     }
 
     /// The ids of a pre-token that is too long, or has too many ids, for [`WordCache::get`].
@@ -134,7 +142,7 @@ impl WordCache {
             let mut value = [0; SHORT_IDS + 1];
             value[..ids.len()].copy_from_slice(ids);
             value[SHORT_IDS] = u32::try_from(ids.len()).unwrap_or_default();
-            let Set(entries) = &mut self.sets[key.hash() % N_SETS];
+            let Set(entries) = &mut self.sets[key.set()];
             entries.copy_within(..WAYS - 1, 1);
             entries[0] = Entry { key, value };
         } else if let (Ok(n_bytes @ 1..), Ok(n_ids)) =

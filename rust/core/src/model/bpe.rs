@@ -9,12 +9,12 @@
 mod long;
 mod pairs;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 use crate::definition::BpeDefinition;
 use crate::error::{Error, Result};
 use crate::pre_tokenizer::byte_level;
-use crate::vocab::{BytesIndex, Vocab};
+use crate::vocab::{BytesIndex, SeededMap, Vocab};
 
 use pairs::PairTable;
 
@@ -36,28 +36,33 @@ pub struct Bpe {
 }
 
 impl Bpe {
-    /// Builds the tables.
+    /// Builds the tables. The model never makes one of `special_ids`, as if the vocabulary did not hold them; only a special
+    /// token that is one byte of the alphabet keeps standing for that byte, which would have no token otherwise.
     ///
     /// # Errors
     /// [`Error::Vocab`] when a merge names an id that is not in the vocabulary or makes a token that is not in it.
-    pub fn new(definition: &BpeDefinition) -> Result<Self> {
+    pub fn new(definition: &BpeDefinition, special_ids: &FxHashSet<u32>) -> Result<Self> {
         let mut vocab = Vocab::default();
         let mut spelled = Vec::with_capacity(definition.vocab.len());
         let mut byte_ids = Box::new([NONE; 256]);
         for (text, id) in &definition.vocab {
-            // A token that is not spelled in the byte alphabet cannot come out of merging; it stands for its own text.
-            let Some(bytes) = byte_level::bytes_of(text) else {
-                vocab.insert(*id, text.as_bytes())?;
-                continue;
-            };
-            vocab.insert(*id, &bytes)?;
-            spelled.push(*id);
-            if let [byte] = bytes[..] {
-                byte_ids[usize::from(byte)] = *id;
+            let is_special = special_ids.contains(id);
+            match byte_level::bytes_of(text) {
+                Some(bytes) if !is_special || bytes.len() == 1 => {
+                    vocab.insert(*id, &bytes)?;
+                    if let [byte] = bytes[..] {
+                        byte_ids[usize::from(byte)] = *id;
+                    }
+                    if !is_special {
+                        spelled.push(*id);
+                    }
+                }
+                // It cannot, or must not, come out of merging, and stands for its own text.
+                _ => vocab.insert(*id, text.as_bytes())?,
             }
         }
         let index = BytesIndex::new(&vocab, spelled.into_iter());
-        let pairs = PairTable::new(&products(definition)?, &byte_ids);
+        let pairs = PairTable::new(&products(definition, special_ids)?, &byte_ids);
         Ok(Self { vocab, index, pairs, byte_ids, ignore_merges: definition.ignore_merges })
     }
 
@@ -152,15 +157,19 @@ impl Bpe {
     }
 }
 
-/// Rank and product of every pair that has a merge. A pair given twice keeps the later rank, as in `tokenizers`.
-fn products(definition: &BpeDefinition) -> Result<FxHashMap<(u32, u32), (u32, u32)>> {
-    let mut text_of: FxHashMap<u32, &str> = FxHashMap::default();
-    let mut id_of: FxHashMap<&str, u32> = FxHashMap::default();
+/// Rank and product of every pair that has a merge, but for those that make a special token. A pair given twice keeps the
+/// later rank, as in `tokenizers`.
+fn products(
+    definition: &BpeDefinition,
+    special_ids: &FxHashSet<u32>,
+) -> Result<SeededMap<(u32, u32), (u32, u32)>> {
+    let mut text_of: SeededMap<u32, &str> = SeededMap::with_capacity(definition.vocab.len());
+    let mut id_of: SeededMap<&str, u32> = SeededMap::with_capacity(definition.vocab.len());
     for (text, id) in &definition.vocab {
         text_of.insert(*id, text);
         id_of.insert(text, *id);
     }
-    let mut products = FxHashMap::default();
+    let mut products = SeededMap::with_capacity(definition.merges.len());
     let mut product = String::new();
     for (rank, &(left, right)) in (0_u32..).zip(&definition.merges) {
         let text = |id: u32| {
@@ -176,7 +185,9 @@ fn products(definition: &BpeDefinition) -> Result<FxHashMap<(u32, u32), (u32, u3
                 "merge {rank} makes {product:?}, which is not in the vocabulary"
             )));
         };
-        products.insert((left, right), (rank, id));
+        if !special_ids.contains(&id) {
+            products.insert((left, right), (rank, id));
+        }
     }
     Ok(products)
 }

@@ -34,11 +34,9 @@ pub enum Unit {
 }
 
 impl Pipeline {
-    /// Cuts `texts` into units.
-    ///
-    /// # Errors
-    /// [`crate::Error::DisallowedSpecial`] in a long text, inside [`crate::Error::InBatch`].
-    pub fn units(&self, texts: &[&str], on_special: OnSpecial) -> Result<Vec<Unit>> {
+    /// Cuts `texts` into units. A long text with an error is left whole, so that the error is met where it would be met
+    /// without cutting, after those of earlier texts.
+    pub fn units(&self, texts: &[&str], on_special: OnSpecial) -> Vec<Unit> {
         let scheme = match &self.pre_tokenizer {
             PreTokenizing::Compiled(compiled) if self.normalizer.is_none() => Some(compiled.scheme),
             _ => None,
@@ -52,8 +50,11 @@ impl Pipeline {
                 if first < index {
                     units.push(Unit::Texts(first..index));
                 }
-                self.cut_long(text, index, scheme, on_special, &mut units)
-                    .map_err(|error| error.in_batch(index))?;
+                let n_before = units.len();
+                if self.cut_long(text, index, scheme, on_special, &mut units).is_err() {
+                    units.truncate(n_before);
+                    units.push(Unit::Texts(index..index + 1));
+                }
                 (first, n_bytes) = (index + 1, 0);
                 continue;
             }
@@ -66,7 +67,7 @@ impl Pipeline {
         if first < texts.len() {
             units.push(Unit::Texts(first..texts.len()));
         }
-        Ok(units)
+        units
     }
 
     fn cut_long(

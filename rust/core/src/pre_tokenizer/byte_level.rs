@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use crate::pre_tokenizer::PreTokens;
+use crate::pre_tokenizer::{Origin, PreTokens};
 
 /// GPT-2's pattern.
 pub const GPT2_PATTERN: &str =
@@ -78,15 +78,20 @@ pub(super) fn add_prefix_spaces(pre_tokens: &mut PreTokens<'_>) {
     }
     let mut text = String::with_capacity(pre_tokens.text.len() + pre_tokens.ranges.len());
     let mut ranges = Vec::with_capacity(pre_tokens.ranges.len());
+    let mut origins = Vec::with_capacity(pre_tokens.ranges.len());
     for range in &pre_tokens.ranges {
         let start = text.len();
-        if !starts_with_space(range) {
+        let source = pre_tokens.source_of(range.start);
+        let adds_space = !starts_with_space(range);
+        if adds_space {
             text.push(' ');
         }
+        let has_space = adds_space || pre_tokens.starts_with_inserted_space(range.start);
+        origins.push(Origin { start, has_space, source });
         text.push_str(pre_tokens.text.get(range.clone()).unwrap_or_default());
         ranges.push(start..text.len());
     }
-    *pre_tokens = PreTokens { text: Cow::Owned(text), ranges };
+    *pre_tokens = PreTokens { text: Cow::Owned(text), ranges, origins };
 }
 
 #[cfg(test)]

@@ -128,6 +128,11 @@ fn refuse_ambiguous_syntax(pattern: &str, place: &str) -> Result<()> {
                 ) => {
                     return refuse(&format!("\\{escaped}"));
                 }
+                // The braces of a class or a code point are no interval.
+                Some('p' | 'P' | 'u' | 'U' | 'x') if chars.peek() == Some(&'{') => {
+                    chars.by_ref().find(|&c| c == '}');
+                    previous = '\0';
+                }
                 _ => previous = '\0',
             },
             '[' => {

@@ -17,9 +17,14 @@ pub(super) fn split(
 ) -> Result<()> {
     let first = out.len();
     let mut was_match = false;
-    let mut is_first = true;
+    let mut starts_anew = true;
     let mut carry: Option<usize> = None;
     for_each_span(text, matcher, |range, is_match| {
+        // An empty match keeps its neighbours apart, and that is all it does.
+        if range.is_empty() {
+            starts_anew = true;
+            return;
+        }
         let is_match = is_match != invert;
         match behavior {
             SplitBehavior::Removed => {
@@ -29,11 +34,11 @@ pub(super) fn split(
             }
             SplitBehavior::Isolated => out.push(range),
             SplitBehavior::Contiguous => match out.last_mut() {
-                Some(last) if !is_first && is_match == was_match => last.end = range.end,
+                Some(last) if !starts_anew && is_match == was_match => last.end = range.end,
                 _ => out.push(range),
             },
             SplitBehavior::MergedWithPrevious => match out.last_mut() {
-                Some(last) if !is_first && is_match && !was_match => last.end = range.end,
+                Some(last) if !starts_anew && is_match && !was_match => last.end = range.end,
                 _ => out.push(range),
             },
             SplitBehavior::MergedWithNext => {
@@ -48,7 +53,7 @@ pub(super) fn split(
             }
         }
         was_match = is_match;
-        is_first = false;
+        starts_anew = false;
     })?;
     if let Some(start) = carry {
         out.push(start..text.len());
@@ -59,7 +64,7 @@ pub(super) fn split(
     Ok(())
 }
 
-/// Calls `each` for every match and every stretch between matches, in order; none is empty.
+/// Calls `each` for every match and every stretch between matches, in order; only a match may be empty.
 fn for_each_span(
     text: &str,
     matcher: &Matcher,
@@ -70,10 +75,8 @@ fn for_each_span(
         if range.start > end {
             each(end..range.start, false);
         }
-        if !range.is_empty() {
-            each(range.clone(), true);
-        }
         end = range.end;
+        each(range, true);
     })?;
     if end < text.len() {
         each(end..text.len(), false);

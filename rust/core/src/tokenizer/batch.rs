@@ -39,7 +39,7 @@ impl Tokenizer {
         let n_threads = parallel::n_threads(n_threads).min(n_bytes / SERIAL_BYTES + 1);
         let units = match n_threads {
             1 => vec![Unit::Texts(0..texts.len())],
-            _ => self.pipeline.units(texts, options.on_special)?,
+            _ => self.pipeline.units(texts, options.on_special),
         };
         let mut scratch: Vec<_> = self.scratch.take(n_threads);
         let done = parallel::map(&mut scratch, units.len(), |scratch, i| {

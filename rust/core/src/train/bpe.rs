@@ -3,7 +3,7 @@
 //! Repeatedly the most frequent pair of adjacent tokens becomes a new token; ties go to the smaller (left id, right id). Ids:
 //! special tokens first, then the alphabet by code point of its spelling, then merges as they are made. The result equals
 //! that of Hugging Face's trainer on the same counts, token for token, but for one rule of ours: a pair that spells a special
-//! token is never merged, so that text cannot become a special token.
+//! token is never merged, so that text cannot become a special token, and a single byte cannot be one.
 //!
 //! Why counts can be kept up to date instead of taken anew: merging (a, b) between x and y takes from (x, a) and (b, y) and
 //! gives to (x, ab) and (ab, y), nothing else. A stretch of text that becomes a token takes its steps as if it stood alone,
@@ -80,6 +80,7 @@ struct Trainer<'a> {
     options: &'a BpeOptions,
     /// Bytes of each token; special tokens have none.
     tokens: Vec<Vec<u8>>,
+    /// Bytes that no pair may have.
     specials: FxHashSet<Vec<u8>>,
     n_special: usize,
     cells: Cells,
@@ -109,7 +110,17 @@ impl<'a> Trainer<'a> {
                     "special_tokens must be different and not empty, got {text:?}"
                 )));
             }
+            if let (1, Some(c)) = (text.chars().count(), text.chars().next())
+                && let Some(byte) = byte_level::byte_of(c)
+            {
+                return Err(Error::Config(format!(
+                    "special_tokens must not be a byte of the alphabet, got {text:?}, which spells byte {byte:#04x}"
+                )));
+            }
         }
+        // A vocabulary is stored by spelling: a product spelled like a special token would be that token too.
+        specials
+            .extend(options.special_tokens.iter().filter_map(|text| byte_level::bytes_of(text)));
         let n_special = options.special_tokens.len();
         let n_first = n_special + alphabet.len();
         if options.vocab_size < n_first {

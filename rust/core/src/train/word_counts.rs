@@ -4,14 +4,13 @@
 //! longer ones are in a hash map. The sums do not depend on which thread counted what, and the result is sorted by bytes, so
 //! that it is the same whatever the order of the text and the number of threads.
 
-use rustc_hash::FxHashMap;
-
 use crate::added_tokens::OnSpecial;
 use crate::compiled::word_cache::Key;
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::pipeline::{Pipeline, TextPart, Unit};
 use crate::progress::Progress;
+use crate::vocab::{SeededMap, random_odd};
 
 /// Pre-tokens and their counts, sorted by bytes, no pre-token twice, no count zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -127,7 +126,7 @@ impl WordCounter {
     /// [`Error::PatternLimit`] inside [`Error::InBatch`], [`Error::Interrupted`].
     pub fn count(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
         let Self { pipeline, tables } = self;
-        let units = pipeline.units(texts, OnSpecial::Encode)?;
+        let units = pipeline.units(texts, OnSpecial::Encode);
         parallel::map(tables, units.len(), |table, i| match &units[i] {
             Unit::Texts(range) => range.clone().try_for_each(|index| {
                 let text = texts[index];
@@ -136,7 +135,9 @@ impl WordCounter {
             }),
             Unit::Piece { index, part, stretch } => {
                 let part = texts[*index].get(part.clone()).unwrap_or_default();
-                table.count_part(pipeline, part, stretch.clone())?;
+                table
+                    .count_part(pipeline, part, stretch.clone())
+                    .map_err(|error| error.in_batch(*index))?;
                 progress.advance(stretch.len() as u64)
             }
             Unit::Token(_) | Unit::EndOfText => Ok(()),
@@ -158,13 +159,32 @@ impl WordCounter {
     }
 }
 
-/// The counts of one thread.
-#[derive(Debug, Default)]
+/// The counts of one thread. Each table has its own hash, also so that pouring one into another, slot by slot, does not
+/// fill the other's slots in order and pile them up.
+#[derive(Debug)]
 struct Table {
     keys: Vec<Key>,
     counts: Vec<u64>,
     n_used: usize,
-    long: FxHashMap<Box<[u8]>, u64>,
+    multipliers: (u64, u64),
+    shift: u32,
+    long: SeededMap<Box<[u8]>, u64>,
+}
+
+/// Slots of a table at first.
+const MIN_SLOTS: usize = 1 << 12;
+
+impl Default for Table {
+    fn default() -> Self {
+        Self {
+            keys: vec![Key::EMPTY; MIN_SLOTS],
+            counts: vec![0; MIN_SLOTS],
+            n_used: 0,
+            multipliers: (random_odd(), random_odd()),
+            shift: u64::BITS - MIN_SLOTS.trailing_zeros(),
+            long: SeededMap::default(),
+        }
+    }
 }
 
 impl Table {
@@ -196,7 +216,7 @@ impl Table {
             self.grow()?;
         }
         let mask = self.keys.len() - 1;
-        let mut slot = key.hash() & mask;
+        let mut slot = self.slot(key);
         while self.keys[slot] != key {
             if self.keys[slot] == Key::EMPTY {
                 self.keys[slot] = key;
@@ -209,9 +229,16 @@ impl Table {
         Ok(())
     }
 
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "shifted down to the table's size")]
+    fn slot(&self, key: Key) -> usize {
+        (key.hash(self.multipliers) >> self.shift) as usize
+    }
+
     #[cold]
     fn grow(&mut self) -> Result<()> {
-        let n_slots = (self.keys.len() * 2).max(1 << 12);
+        let n_slots = self.keys.len() * 2;
+        self.shift -= 1;
         let keys = std::mem::replace(&mut self.keys, vec![Key::EMPTY; n_slots]);
         let counts = std::mem::replace(&mut self.counts, vec![0; n_slots]);
         self.n_used = 0;

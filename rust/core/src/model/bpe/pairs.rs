@@ -1,11 +1,10 @@
 //! [`PairTable`]: from a pair of ids to the rank and product of its merge.
 //!
 //! Pairs of single bytes, with which every pre-token starts, have a table of their own indexed by the two bytes. All
-//! others share one open-addressing table.
-
-use rustc_hash::FxHashMap;
+//! others share one open-addressing table, whose hash is a multiplication by a number of its own.
 
 use super::NONE;
+use crate::vocab::{SeededMap, random_odd};
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -19,6 +18,7 @@ const EMPTY: Entry = Entry { pair: u64::MAX, rank: NONE, product: NONE };
 #[derive(Debug)]
 pub(super) struct PairTable {
     entries: Vec<Entry>,
+    multiplier: u64,
     shift: u32,
     bytes: Vec<(u32, u32)>,
 }
@@ -28,17 +28,15 @@ const fn key(left: u32, right: u32) -> u64 {
 }
 
 impl PairTable {
-    pub(super) fn new(products: &FxHashMap<(u32, u32), (u32, u32)>, byte_ids: &[u32; 256]) -> Self {
+    pub(super) fn new(products: &SeededMap<(u32, u32), (u32, u32)>, byte_ids: &[u32; 256]) -> Self {
         let n_slots = (products.len() * 2 + 2).next_power_of_two();
         let mut table = Self {
             entries: vec![EMPTY; n_slots],
+            multiplier: random_odd(),
             shift: 64 - n_slots.trailing_zeros(),
             bytes: Vec::new(),
         };
-        // Sorted, so that the table is the same in every run.
-        let mut sorted: Vec<_> = products.iter().collect();
-        sorted.sort_unstable();
-        for (&(left, right), &(rank, product)) in sorted {
+        for (&(left, right), &(rank, product)) in products {
             let mut slot = table.slot(key(left, right));
             while table.entries[slot].pair != EMPTY.pair {
                 slot = table.next(slot);
@@ -56,7 +54,7 @@ impl PairTable {
 
     #[expect(clippy::cast_possible_truncation, reason = "shifted down to the table's size")]
     fn slot(&self, pair: u64) -> usize {
-        (pair.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> self.shift) as usize
+        (pair.wrapping_mul(self.multiplier) >> self.shift) as usize
     }
 
     fn next(&self, slot: usize) -> usize {

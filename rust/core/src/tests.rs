@@ -1,0 +1,10 @@
+//! The whole held to slow oracles ([`naive`]) on random input, to its promises about errors, and to the cases that Rust
+//! and Python share.
+
+mod errors;
+mod naive;
+mod properties;
+mod special;
+mod strategies;
+mod training;
+mod vectors;
