@@ -220,7 +220,9 @@ impl Tokenizer {
         skip_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let ids = convert::ids(ids)?;
-        let bytes = py.detach(|| short(|| self.0.decode(&ids, skip_special_tokens)))?;
+        let bytes = self.run(py, ids.len() * size_of::<u32>(), |tokenizer, progress| {
+            tokenizer.decode(&ids, skip_special_tokens, progress)
+        })?;
         Ok(PyBytes::new(py, &bytes))
     }
 

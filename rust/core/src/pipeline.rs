@@ -13,6 +13,7 @@ use crate::definition::Definition;
 use crate::error::Result;
 use crate::normalizer::Normalizer;
 use crate::pre_tokenizer::GenericPreTokenizer;
+use crate::progress::Progress;
 
 pub use units::Unit;
 
@@ -112,17 +113,22 @@ impl Pipeline {
     }
 
     /// Calls `each(text, bounds)` with the pre-tokens of `part[stretch]`, many at a time: `[a, b, c]` for `text[a..b]` and
-    /// `text[b..c]`. The stretch is the whole part, or between two boundaries of a compiled pre-tokenizer.
+    /// `text[b..c]`; `progress` counts their bytes. The stretch is the whole part, or between two boundaries of a compiled pre-tokenizer.
     ///
     /// # Errors
-    /// [`crate::Error::PatternLimit`], and those of `each`, whose offsets into its text become offsets into `part`.
+    /// [`crate::Error::PatternLimit`], [`crate::Error::Interrupted`], and those of `each`, whose offsets into its text become offsets into `part`.
     #[inline]
     pub fn for_each_batch(
         &self,
         part: &str,
         stretch: Range<usize>,
+        progress: &Progress,
         mut each: impl FnMut(&str, &[usize]) -> Result<()>,
     ) -> Result<()> {
+        let mut each = |text: &str, bounds: &[usize]| {
+            each(text, bounds)?;
+            progress.advance((bounds[bounds.len() - 1] - bounds[0]) as u64)
+        };
         match &self.pre_tokenizer {
             PreTokenizing::Compiled(compiled)
                 if compiled.add_prefix_space && stretch.start == 0 && !part.starts_with(' ') =>
@@ -138,7 +144,7 @@ impl Pipeline {
                 compiled.scheme.for_each(part, stretch, |bounds| each(part, bounds))
             }
             PreTokenizing::Generic(generic) => {
-                let pre_tokens = generic.pre_tokenize(part)?;
+                let pre_tokens = generic.pre_tokenize(part, progress)?;
                 for range in &pre_tokens.ranges {
                     each(&pre_tokens.text, &[range.start, range.end])
                         .map_err(|error| error.map_offset(|place| pre_tokens.source_of(place)))?;

@@ -14,6 +14,7 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::post_processor::ByteLevelOptions;
 use crate::pre_tokenizer::pattern::Matcher;
+use crate::progress::Progress;
 
 /// A pre-tokenizer, one variant a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,8 +130,8 @@ impl GenericPreTokenizer {
     /// Splits `text`.
     ///
     /// # Errors
-    /// [`crate::Error::PatternLimit`] when a pattern needs too many steps.
-    pub fn pre_tokenize<'a>(&self, text: &'a str) -> Result<PreTokens<'a>> {
+    /// [`crate::Error::PatternLimit`] when a pattern needs too many steps, [`crate::Error::Interrupted`].
+    pub fn pre_tokenize<'a>(&self, text: &'a str, progress: &Progress) -> Result<PreTokens<'a>> {
         let mut pre_tokens =
             PreTokens { text: Cow::Borrowed(text), ranges: Vec::new(), origins: Vec::new() };
         if !text.is_empty() {
@@ -143,9 +144,10 @@ impl GenericPreTokenizer {
                     let mut ranges = Vec::with_capacity(pre_tokens.ranges.len());
                     for range in &pre_tokens.ranges {
                         let piece = pre_tokens.text.get(range.clone()).unwrap_or_default();
-                        split::split(piece, matcher, *behavior, *invert, range.start, &mut ranges)
+                        let (base, out) = (range.start, &mut ranges);
+                        split::split(piece, matcher, *behavior, *invert, base, progress, out)
                             .map_err(|error| {
-                                error.map_offset(|place| pre_tokens.source_of(range.start + place))
+                                error.map_offset(|place| pre_tokens.source_of(base + place))
                             })?;
                     }
                     pre_tokens.ranges = ranges;

@@ -22,6 +22,9 @@ use crate::vocab::Vocab;
 pub use batch::Batch;
 use scratch::{Scratch, ScratchPool};
 
+/// Ids between two looks at whether to stop.
+const POLL_IDS: usize = 1 << 16;
+
 /// A tokenizer, ready to run. It never changes, and threads may share it.
 #[derive(Debug)]
 pub struct Tokenizer {
@@ -160,9 +163,8 @@ impl Tokenizer {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        self.pipeline.for_each_batch(part, stretch, |text, bounds| {
-            self.encode_pre_tokens(text.as_bytes(), bounds, scratch, ids)?;
-            progress.advance((bounds[bounds.len() - 1] - bounds[0]) as u64)
+        self.pipeline.for_each_batch(part, stretch, progress, |text, bounds| {
+            self.encode_pre_tokens(text.as_bytes(), bounds, progress, scratch, ids)
         })
     }
 
@@ -174,6 +176,7 @@ impl Tokenizer {
         &self,
         text: &[u8],
         bounds: &[usize],
+        progress: &Progress,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
@@ -199,7 +202,7 @@ impl Tokenizer {
             }
             ids.extend_from_slice(&known[..n_known]);
             n_known = 0;
-            self.encode_rare(&text[from..to], key, scratch, ids)
+            self.encode_rare(&text[from..to], key, progress, scratch, ids)
                 .map_err(|error| error.moved_by(from))?;
         }
         ids.extend_from_slice(&known[..n_known]);
@@ -211,6 +214,7 @@ impl Tokenizer {
         &self,
         pre_token: &[u8],
         key: Option<Key>,
+        progress: &Progress,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
@@ -219,7 +223,7 @@ impl Tokenizer {
             return Ok(());
         }
         let first = ids.len();
-        self.model.encode_pre_token(pre_token, &mut scratch.long, ids)?;
+        self.model.encode_pre_token(pre_token, progress, &mut scratch.long, ids)?;
         scratch.words.insert(pre_token, key, &ids[first..]);
         Ok(())
     }
@@ -227,10 +231,18 @@ impl Tokenizer {
     /// The bytes that `ids` stand for.
     ///
     /// # Errors
-    /// [`Error::UnknownToken`] with the position of the first id that is not in the vocabulary.
-    pub fn decode(&self, ids: &[u32], skip_special_tokens: bool) -> Result<Vec<u8>> {
+    /// [`Error::UnknownToken`] with the position of the first id that is not in the vocabulary, [`Error::Interrupted`].
+    pub fn decode(
+        &self,
+        ids: &[u32],
+        skip_special_tokens: bool,
+        progress: &Progress,
+    ) -> Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         for (position, &id) in ids.iter().enumerate() {
+            if position % POLL_IDS == 0 {
+                progress.advance(0)?;
+            }
             let Some(token) = self.vocab.bytes(id) else {
                 let vocab_size = self.vocab.size();
                 return Err(Error::UnknownToken { id, position, vocab_size });
@@ -256,7 +268,7 @@ impl Tokenizer {
             }
             TextPart::Text(part) => self
                 .pipeline
-                .for_each_batch(part, 0..part.len(), |text, bounds| {
+                .for_each_batch(part, 0..part.len(), &Progress::default(), |text, bounds| {
                     let pieces_of =
                         bounds.windows(2).filter_map(|bound| text.get(bound[0]..bound[1]));
                     pieces.extend(pieces_of.map(str::to_owned));

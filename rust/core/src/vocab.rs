@@ -4,15 +4,18 @@
 //! so that memory stays proportional to the number of tokens whatever a file claims.
 //!
 //! Tables keyed by what files or texts hold hash with a seed of their own ([`SeededMap`], [`random_odd`]): with a fixed
-//! hash, keys could be made that all collide, and a table would take quadratic time. Seeds never show in a result, since
-//! such tables are looked up, or sorted before they are walked.
+//! hash, keys could be made that all collide, and a table would take quadratic time. Seeds never show in a result:
+//! such tables are looked up, and where one is walked the order makes no difference.
 
 use std::hash::{BuildHasher, RandomState};
 
 use crate::error::{Error, Result};
 
 /// A map whose hash differs from table to table.
-#[expect(clippy::disallowed_types, reason = "seeded against hostile keys; never walked unsorted")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "seeded against hostile keys; no result depends on its order"
+)]
 pub(crate) type SeededMap<K, V> = std::collections::HashMap<K, V>;
 
 /// An unpredictable odd number. The top bits of a number times it are a hash that no keys are bad for (Dietzfelbinger et

@@ -14,6 +14,7 @@ use rustc_hash::FxHashSet;
 use crate::definition::BpeDefinition;
 use crate::error::{Error, Result};
 use crate::pre_tokenizer::byte_level;
+use crate::progress::Progress;
 use crate::vocab::{BytesIndex, SeededMap, Vocab};
 
 use pairs::PairTable;
@@ -80,11 +81,12 @@ impl Bpe {
     ///
     /// # Errors
     /// [`Error::Unencodable`] with the offset, in the pre-token, of the first byte that the vocabulary has no token
-    /// for; [`Error::Config`] for a pre-token of 4 GiB or more.
+    /// for; [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
     #[inline]
     pub fn encode_pre_token(
         &self,
         pre_token: &[u8],
+        progress: &Progress,
         scratch: &mut LongScratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
@@ -94,10 +96,16 @@ impl Bpe {
             ids.push(id);
             return Ok(());
         }
-        self.merge(pre_token, scratch, ids)
+        self.merge(pre_token, progress, scratch, ids)
     }
 
-    fn merge(&self, pre_token: &[u8], scratch: &mut LongScratch, ids: &mut Vec<u32>) -> Result<()> {
+    fn merge(
+        &self,
+        pre_token: &[u8],
+        progress: &Progress,
+        scratch: &mut LongScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
         let first = ids.len();
         ids.extend(pre_token.iter().map(|&byte| self.byte_ids[usize::from(byte)]));
         if let Some(byte_offset) = ids[first..].iter().position(|&id| id == NONE) {
@@ -111,7 +119,7 @@ impl Bpe {
         }
         let n = u32::try_from(pre_token.len())
             .map_err(|_| Error::Config("a pre-token must be shorter than 4 GiB".to_owned()))?;
-        self.merge_long(scratch, &mut ids[first..], n);
+        self.merge_long(progress, scratch, &mut ids[first..], n)?;
         let mut kept = first;
         for place in first..ids.len() {
             if ids[place] != NONE {

@@ -62,18 +62,22 @@ impl Matcher {
     /// Calls `each` for every match from left to right.
     ///
     /// # Errors
-    /// [`Error::PatternLimit`] when a match needs too many steps.
-    pub fn for_each_match(&self, text: &str, mut each: impl FnMut(Range<usize>)) -> Result<()> {
+    /// [`Error::PatternLimit`] when a match needs too many steps, and those of `each`, at once.
+    pub fn for_each_match(
+        &self,
+        text: &str,
+        mut each: impl FnMut(Range<usize>) -> Result<()>,
+    ) -> Result<()> {
         match &self.0 {
             Kind::Literal(needle) if needle.is_empty() => {}
             Kind::Literal(needle) => {
                 for (start, found) in text.match_indices(needle.as_str()) {
-                    each(start..start + found.len());
+                    each(start..start + found.len())?;
                 }
             }
             Kind::Linear(regex) => {
                 for found in regex.find_iter(text) {
-                    each(found.range());
+                    each(found.range())?;
                 }
             }
             Kind::Backtracking(regex) => {
@@ -86,7 +90,7 @@ impl Matcher {
                         });
                     };
                     end = found.end();
-                    each(found.start()..found.end());
+                    each(found.start()..found.end())?;
                 }
             }
         }

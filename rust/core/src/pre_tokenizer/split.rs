@@ -5,6 +5,10 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::pre_tokenizer::SplitBehavior;
 use crate::pre_tokenizer::pattern::Matcher;
+use crate::progress::Progress;
+
+/// Between two looks at whether to stop.
+const POLL_MATCHES: u32 = 1 << 12;
 
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.
 pub(super) fn split(
@@ -13,13 +17,14 @@ pub(super) fn split(
     behavior: SplitBehavior,
     invert: bool,
     base: usize,
+    progress: &Progress,
     out: &mut Vec<Range<usize>>,
 ) -> Result<()> {
     let first = out.len();
     let mut was_match = false;
     let mut starts_anew = true;
     let mut carry: Option<usize> = None;
-    for_each_span(text, matcher, |range, is_match| {
+    for_each_span(text, matcher, progress, |range, is_match| {
         // An empty match keeps its neighbours apart, and that is all it does.
         if range.is_empty() {
             starts_anew = true;
@@ -68,15 +73,22 @@ pub(super) fn split(
 fn for_each_span(
     text: &str,
     matcher: &Matcher,
+    progress: &Progress,
     mut each: impl FnMut(Range<usize>, bool),
 ) -> Result<()> {
     let mut end = 0;
+    let mut n_matches = 0_u32;
     matcher.for_each_match(text, |range| {
+        n_matches = n_matches.wrapping_add(1);
+        if n_matches.is_multiple_of(POLL_MATCHES) {
+            progress.advance(0)?;
+        }
         if range.start > end {
             each(end..range.start, false);
         }
         end = range.end;
         each(range, true);
+        Ok(())
     })?;
     if end < text.len() {
         each(end..text.len(), false);

@@ -5,8 +5,8 @@ use unicode_normalization::is_nfc;
 
 use super::naive;
 use super::strategies::{
-    PATTERN_NAMES, bpe, build, byte_level, config, definition, encode, expected, options,
-    pre_tokenizer, text, tokenizer,
+    PATTERN_NAMES, bpe, build, byte_level, config, definition, dense_bpe, encode, expected,
+    options, pre_tokenizer, text, tokenizer,
 };
 use crate::Tokenizer;
 use crate::added_tokens::OnSpecial;
@@ -29,7 +29,7 @@ fn compiled_pieces(pre_tokenizer: &PreTokenizer, text: &str) -> Vec<String> {
 
 fn generic_pieces(pre_tokenizer: &PreTokenizer, text: &str) -> Vec<String> {
     let generic = GenericPreTokenizer::new(Some(pre_tokenizer)).unwrap();
-    let found = generic.pre_tokenize(text).unwrap();
+    let found = generic.pre_tokenize(text, &Progress::default()).unwrap();
     found.ranges.iter().map(|range| found.text.get(range.clone()).unwrap().to_owned()).collect()
 }
 
@@ -90,15 +90,19 @@ proptest! {
     }
 
     #[test]
-    fn safe_cuts_lie_between_pre_tokens(text in text(40), from in any::<prop::sample::Index>()) {
+    fn safe_cuts_lie_between_pre_tokens(text in text(40)) {
         for name in PATTERN_NAMES {
             let compiled = CompiledPreTokenizer::recognise(Some(&pre_tokenizer(name, false))).unwrap();
-            let cut = compiled.scheme.safe_cut(&text, from.index(text.len() + 1));
-            let mut ends = naive::pre_tokenize(&naive::pattern(name), &text).into_iter().scan(0, |end, piece| {
-                *end += piece.len();
-                Some(*end)
-            });
-            prop_assert!(cut == text.len() || ends.any(|end| end == cut), "{} {}", name, cut);
+            let mut is_end = vec![false; text.len() + 1];
+            let mut end = 0;
+            for piece in naive::pre_tokenize(&naive::pattern(name), &text) {
+                end += piece.len();
+                is_end[end] = true;
+            }
+            for from in 0..=text.len() {
+                let cut = compiled.scheme.safe_cut(&text, from);
+                prop_assert!(cut >= from && (is_end[cut] || cut == text.len()), "{} {}", name, cut);
+            }
         }
     }
 
@@ -136,7 +140,7 @@ proptest! {
         let fast = build(&tokenizer);
         for mode in [OnSpecial::Encode, OnSpecial::Text] {
             let ids = encode(&fast, &text, mode).unwrap();
-            prop_assert_eq!(fast.decode(&ids, false).unwrap(), text.as_bytes());
+            prop_assert_eq!(fast.decode(&ids, false, &Progress::default()).unwrap(), text.as_bytes());
         }
     }
 }
@@ -160,6 +164,18 @@ proptest! {
         for word in [word, "a".repeat(times), "ab".repeat(times / 2), "the".repeat(times / 3)] {
             prop_assert_eq!(encode(&fast, &word, OnSpecial::Raise), expected(tokenizer.bpe.encode(word.as_bytes())));
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(config(1))]
+
+    #[test]
+    fn competing_merges_match_naive(bpe in dense_bpe(), letters in prop::collection::vec(0..3_u8, 1..130)) {
+        let word: String = letters.iter().map(|letter| char::from(b'a' + letter)).collect();
+        let tokenizer = naive::Tokenizer { bpe, pattern: "gpt2", ..naive::Tokenizer::default() };
+        let fast = encode(&build(&tokenizer), &word, OnSpecial::Raise);
+        prop_assert_eq!(fast, expected(tokenizer.bpe.encode(word.as_bytes())));
     }
 }
 

@@ -197,6 +197,28 @@ fn random_bpe(text: &str, mut draws: Draws, ignore_merges: bool) -> naive::Bpe {
     naive::Bpe { ids, merges, ignore_merges }
 }
 
+/// Few letters and many merges of them, in no order: each merge competes with others.
+pub(super) fn dense_bpe() -> impl Strategy<Value = naive::Bpe> {
+    (any::<u64>(), 3..30_usize).prop_map(|(seed, n_merges)| {
+        let mut draws = Draws(seed);
+        let mut tokens: Vec<Vec<u8>> = b"abc".iter().map(|&byte| vec![byte]).collect();
+        let mut merges = Vec::new();
+        for _ in 0..n_merges {
+            let mut token = || tokens[draws.below(tokens.len())].clone();
+            let (left, right) = (token(), token());
+            let product = [&left[..], &right].concat();
+            if product.len() <= 7 {
+                merges.push((left, right));
+                if !tokens.contains(&product) {
+                    tokens.push(product);
+                }
+            }
+        }
+        draws.shuffle(&mut merges);
+        naive::Bpe { ids: tokens.into_iter().zip(0..).collect(), merges, ignore_merges: false }
+    })
+}
+
 /// The same without some bytes, and all that is made of them.
 pub(super) fn without_bytes(mut bpe: naive::Bpe, missing: &[u8]) -> naive::Bpe {
     let is_kept = |token: &[u8]| !token.iter().any(|byte| missing.contains(byte));

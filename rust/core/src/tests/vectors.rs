@@ -11,6 +11,7 @@ use crate::Error;
 use crate::Tokenizer;
 use crate::added_tokens::OnSpecial;
 use crate::pre_tokenizer::byte_level;
+use crate::progress::Progress;
 
 fn cases(lines: &str) -> Vec<Value> {
     lines.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -113,6 +114,11 @@ fn ids_match_the_shared_cases() {
         let fast = build(&tokenizer);
         assert_eq!(encode(&fast, text, OnSpecial::Raise).as_ref(), Ok(&ids), "{}", case["name"]);
         assert_eq!(tokenizer.encode(text), Ok(ids.clone()), "{}", case["name"]);
-        assert_eq!(fast.decode(&ids, false).unwrap(), text.as_bytes(), "{}", case["name"]);
+        assert_eq!(
+            fast.decode(&ids, false, &Progress::default()).unwrap(),
+            text.as_bytes(),
+            "{}",
+            case["name"]
+        );
     }
 }

@@ -129,16 +129,15 @@ impl WordCounter {
         let units = pipeline.units(texts, OnSpecial::Encode);
         parallel::map(tables, units.len(), |table, i| match &units[i] {
             Unit::Texts(range) => range.clone().try_for_each(|index| {
-                let text = texts[index];
-                table.count_text(pipeline, text).map_err(|error| error.in_batch(index))?;
-                progress.advance(text.len() as u64)
+                table
+                    .count_text(pipeline, texts[index], progress)
+                    .map_err(|error| error.in_batch(index))
             }),
             Unit::Piece { index, part, stretch } => {
                 let part = texts[*index].get(part.clone()).unwrap_or_default();
                 table
-                    .count_part(pipeline, part, stretch.clone())
-                    .map_err(|error| error.in_batch(*index))?;
-                progress.advance(stretch.len() as u64)
+                    .count_part(pipeline, part, stretch.clone(), progress)
+                    .map_err(|error| error.in_batch(*index))
             }
             Unit::Token(_) | Unit::EndOfText => Ok(()),
         })?;
@@ -188,10 +187,10 @@ impl Default for Table {
 }
 
 impl Table {
-    fn count_text(&mut self, pipeline: &Pipeline, text: &str) -> Result<()> {
+    fn count_text(&mut self, pipeline: &Pipeline, text: &str, progress: &Progress) -> Result<()> {
         pipeline.for_each_part(text, OnSpecial::Encode, |part, _| match part {
             TextPart::Token(_) => Ok(()),
-            TextPart::Text(part) => self.count_part(pipeline, part, 0..part.len()),
+            TextPart::Text(part) => self.count_part(pipeline, part, 0..part.len(), progress),
         })
     }
 
@@ -200,8 +199,9 @@ impl Table {
         pipeline: &Pipeline,
         part: &str,
         stretch: std::ops::Range<usize>,
+        progress: &Progress,
     ) -> Result<()> {
-        pipeline.for_each_batch(part, stretch, |text, bounds| {
+        pipeline.for_each_batch(part, stretch, progress, |text, bounds| {
             let text = text.as_bytes();
             bounds.windows(2).try_for_each(|bound| match Key::new(text, bound[0], bound[1]) {
                 Some(key) => self.add(key, 1),

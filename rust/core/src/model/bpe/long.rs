@@ -7,6 +7,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::{Bpe, NONE};
+use crate::error::Result;
+use crate::progress::Progress;
 
 /// Memory that [`Bpe::encode_pre_token`] reuses between long pre-tokens.
 #[derive(Debug, Default)]
@@ -18,6 +20,9 @@ pub struct LongScratch {
 
 /// Scratch beyond this many places is given back after use, so that one huge text does not hold memory for ever.
 const KEEP_PLACES: usize = 1 << 20;
+
+/// Between two looks at whether to stop.
+const POLL_CANDIDATES: u32 = 1 << 16;
 
 #[expect(clippy::cast_possible_truncation, reason = "takes the two halves apart")]
 const fn unpack(candidate: u64) -> (u32, u32) {
@@ -31,7 +36,13 @@ const fn pack(rank: u32, place: u32) -> Reverse<u64> {
 impl Bpe {
     /// Merges `symbols`, the `n` ids of single bytes, in place: an id that was merged into its left neighbour becomes
     /// [`NONE`].
-    pub(super) fn merge_long(&self, scratch: &mut LongScratch, symbols: &mut [u32], n: u32) {
+    pub(super) fn merge_long(
+        &self,
+        progress: &Progress,
+        scratch: &mut LongScratch,
+        symbols: &mut [u32],
+        n: u32,
+    ) -> Result<()> {
         let LongScratch { next, previous, heap } = scratch;
         next.clear();
         next.extend(1..=n);
@@ -45,7 +56,12 @@ impl Bpe {
             (rank != NONE).then_some(pack(rank, place))
         }));
         *heap = BinaryHeap::from(candidates);
+        let mut n_popped = 0_u32;
         while let Some(Reverse(candidate)) = heap.pop() {
+            n_popped = n_popped.wrapping_add(1);
+            if n_popped.is_multiple_of(POLL_CANDIDATES) {
+                progress.advance(0)?;
+            }
             let (rank, place) = unpack(candidate);
             let left = place as usize;
             if symbols[left] == NONE || next[left] == n {
@@ -78,5 +94,6 @@ impl Bpe {
         if next.capacity() > KEEP_PLACES {
             *scratch = LongScratch::default();
         }
+        Ok(())
     }
 }
