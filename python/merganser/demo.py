@@ -118,9 +118,11 @@ def run_demo(
 
     Examples
     --------
-    >>> result = run_demo(tmp_path / "demo", vocab_size=300, max_bytes=300_000)
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> result = run_demo(folder.name, vocab_size=300, max_bytes=300_000)
     >>> [row.name for row in result.comparison]
     ['bytes', 'gpt2', 'cl100k', 'o200k']
+    >>> folder.cleanup()
     """
     if vocab_size <= N_BYTE_IDS:
         msg = f"vocab_size must be more than {N_BYTE_IDS}, one for each byte, got {vocab_size}"

@@ -105,11 +105,12 @@ class Tokenizer:
 
         Examples
         --------
-        >>> import merganser as mg
-        >>> path = tmp_path / "tokenizer.json"
-        >>> mg.train_bpe(["banana"], vocab_size=258).save(path)
-        >>> mg.Tokenizer.load(path).encode("banana")
+        >>> import merganser as mg, tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> mg.train_bpe(["banana"], vocab_size=258).save(f"{folder.name}/tokenizer.json")
+        >>> mg.Tokenizer.load(folder.name).encode("banana")
         [257, 256, 64]
+        >>> folder.cleanup()
         """
         path = Path(path)
         if path.is_dir():
