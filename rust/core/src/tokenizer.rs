@@ -223,8 +223,46 @@ impl Tokenizer {
             return Ok(());
         }
         let first = ids.len();
-        self.model.encode_pre_token(pre_token, progress, &mut scratch.long, ids)?;
-        scratch.words.insert(pre_token, key, &ids[first..]);
+        if let Some(id) = self.model.whole(pre_token) {
+            ids.push(id);
+        } else if pre_token.is_ascii() {
+            self.model.merge(pre_token, progress, &mut scratch.long, ids)?;
+        } else {
+            self.encode_parts(pre_token, progress, scratch, ids)?;
+        }
+        if !key.is_some_and(|key| scratch.words.insert(key, &ids[first..])) {
+            scratch.words.insert_long(pre_token, &ids[first..]);
+        }
+        Ok(())
+    }
+
+    /// Merges a pre-token part by part, where it may be cut: parts repeat when the whole does not.
+    fn encode_parts(
+        &self,
+        pre_token: &[u8],
+        progress: &Progress,
+        scratch: &mut Scratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        let mut from = 0;
+        while from < pre_token.len() {
+            let to = self.model.next_cut(pre_token, from);
+            let key = Key::new(pre_token, from, to);
+            // Of a part no token is looked up as a whole.
+            let key = if self.model.ignores_merges() { key.map(Key::of_part) } else { key };
+            if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
+                ids.extend_from_slice(&value[..value[value.len() - 1] as usize]);
+            } else {
+                let first = ids.len();
+                self.model
+                    .merge(&pre_token[from..to], progress, &mut scratch.long, ids)
+                    .map_err(|error| error.moved_by(from))?;
+                if let Some(key) = key {
+                    scratch.words.insert(key, &ids[first..]);
+                }
+            }
+            from = to;
+        }
         Ok(())
     }
 

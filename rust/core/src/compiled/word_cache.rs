@@ -81,6 +81,12 @@ impl Key {
         u128::from_le_bytes(bytes)
     }
 
+    /// The key of the same bytes as a part of a pre-token, where that is something else.
+    #[must_use]
+    pub fn of_part(self) -> Self {
+        Self(self.0 | 1 << 127)
+    }
+
     /// The bytes of the pre-token, in a buffer of 16.
     pub fn bytes(self) -> [u8; 16] {
         self.0.to_le_bytes()
@@ -136,17 +142,24 @@ impl WordCache {
         if bytes == pre_token { entry.ids.get(..usize::from(entry.n_ids)) } else { None }
     }
 
-    /// Remembers the ids of a pre-token, in place of older ones; `key` is the pre-token's, if it has one.
-    pub fn insert(&mut self, pre_token: &[u8], key: Option<Key>, ids: &[u32]) {
-        if let (Some(key), true) = (key, ids.len() <= SHORT_IDS) {
+    /// Remembers the ids of a pre-token in place of older ones; whether there are few enough.
+    pub fn insert(&mut self, key: Key, ids: &[u32]) -> bool {
+        let is_short = ids.len() <= SHORT_IDS;
+        if is_short {
             let mut value = [0; SHORT_IDS + 1];
             value[..ids.len()].copy_from_slice(ids);
             value[SHORT_IDS] = u32::try_from(ids.len()).unwrap_or_default();
             let Set(entries) = &mut self.sets[key.set()];
             entries.copy_within(..WAYS - 1, 1);
             entries[0] = Entry { key, value };
-        } else if let (Ok(n_bytes @ 1..), Ok(n_ids)) =
-            (u8::try_from(pre_token.len()), u8::try_from(ids.len()))
+        }
+        is_short
+    }
+
+    /// Remembers the ids of a pre-token for [`WordCache::get_long`] in place of another's, if they are not too many.
+    pub fn insert_long(&mut self, pre_token: &[u8], ids: &[u32]) {
+        let lengths = (u8::try_from(pre_token.len()), u8::try_from(ids.len()));
+        if let (Ok(n_bytes @ 1..), Ok(n_ids)) = lengths
             && pre_token.len() <= LONG_BYTES
             && ids.len() <= LONG_IDS
         {
@@ -195,7 +208,9 @@ mod tests {
         for i in 0..n {
             let text = text(i);
             let key = Key::new(text.as_bytes(), 0, text.len());
-            cache.insert(text.as_bytes(), key, &ids(i));
+            if !key.is_some_and(|key| cache.insert(key, &ids(i))) {
+                cache.insert_long(text.as_bytes(), &ids(i));
+            }
             assert_eq!(get(&cache, i), Some(ids(i)));
         }
         assert!((0..n).all(|i| get(&cache, i).is_none_or(|found| found == ids(i))));

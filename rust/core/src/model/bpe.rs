@@ -6,6 +6,7 @@
 //! Two ways to the same result: short pre-tokens rescan a few symbols for the best rank; long ones keep the candidate
 //! merges in a heap ordered by (rank, place), so that n bytes cost O(n log n) whatever the vocabulary.
 
+mod cuts;
 mod long;
 mod pairs;
 
@@ -17,6 +18,7 @@ use crate::pre_tokenizer::byte_level;
 use crate::progress::Progress;
 use crate::vocab::{BytesIndex, SeededMap, Vocab};
 
+use cuts::Cuts;
 use pairs::PairTable;
 
 pub use long::LongScratch;
@@ -32,6 +34,7 @@ pub struct Bpe {
     vocab: Vocab,
     index: BytesIndex,
     pairs: PairTable,
+    cuts: Cuts,
     byte_ids: Box<[u32; 256]>,
     ignore_merges: bool,
 }
@@ -63,8 +66,11 @@ impl Bpe {
             }
         }
         let index = BytesIndex::new(&vocab, spelled.into_iter());
-        let pairs = PairTable::new(&products(definition, special_ids)?, &byte_ids);
-        Ok(Self { vocab, index, pairs, byte_ids, ignore_merges: definition.ignore_merges })
+        let products = products(definition, special_ids)?;
+        let pairs = PairTable::new(&products, &byte_ids);
+        let cuts = Cuts::new(products.values().filter_map(|&(_, id)| vocab.bytes(id)));
+        let ignore_merges = definition.ignore_merges;
+        Ok(Self { vocab, index, pairs, cuts, byte_ids, ignore_merges })
     }
 
     /// The bytes of the model's own tokens (added tokens are not among them).
@@ -90,16 +96,34 @@ impl Bpe {
         scratch: &mut LongScratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        if self.ignore_merges
-            && let Some(id) = self.token_id(pre_token)
-        {
-            ids.push(id);
-            return Ok(());
+        match self.whole(pre_token) {
+            Some(id) => ids.push(id),
+            None => self.merge(pre_token, progress, scratch, ids)?,
         }
-        self.merge(pre_token, progress, scratch, ids)
+        Ok(())
     }
 
-    fn merge(
+    /// Whether a pre-token that is itself a token becomes that token without any merging.
+    pub fn ignores_merges(&self) -> bool {
+        self.ignore_merges
+    }
+
+    /// The token that a pre-token becomes without any merging.
+    pub fn whole(&self, pre_token: &[u8]) -> Option<u32> {
+        if self.ignore_merges { self.token_id(pre_token) } else { None }
+    }
+
+    /// The first place after `from` at which `pre_token`, which is UTF-8, may be cut without a change of what
+    /// [`Bpe::merge`] makes of it; its end if there is none.
+    pub fn next_cut(&self, pre_token: &[u8], from: usize) -> usize {
+        self.cuts.next(pre_token, from)
+    }
+
+    /// Appends the ids that merging makes of a pre-token, or of a stretch of one between cuts.
+    ///
+    /// # Errors
+    /// As [`Bpe::encode_pre_token`].
+    pub fn merge(
         &self,
         pre_token: &[u8],
         progress: &Progress,
