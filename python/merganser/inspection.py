@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from merganser.tokenizer import OnSpecial, Tokenizer
+    from merganser.arguments import OnSpecial
+from merganser.tokenizer import Tokenizer
 
 __all__ = ["TokenView", "inspect_text", "render", "visible"]
 

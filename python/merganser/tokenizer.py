@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from merganser import _core
-from merganser.atomic import atomic_write
-from merganser.errors import ConfigError, FormatError, TextError, UnknownTokenError, VocabError
+from merganser import _core, files
+from merganser.arguments import Ids, OnSpecial, is_wide, many_texts, thread_count
+from merganser.errors import ConfigError, TextError, UnknownTokenError
 from merganser.ragged import Ragged
 
-__all__ = ["Ids", "OnSpecial", "Tokenizer"]
-
-OnSpecial: TypeAlias = Literal["raise", "encode", "text"]
-"""What becomes of a special token's text inside ordinary text."""
-
-Ids: TypeAlias = "Sequence[int] | NDArray[Any]"
-"""Ids of one sequence."""
-
-_WIDE = {np.dtype(np.uint16): False, np.dtype(np.uint32): True}
+__all__ = ["Tokenizer"]
 
 
 class Tokenizer:
@@ -112,35 +103,7 @@ class Tokenizer:
         [257, 256, 64]
         >>> folder.cleanup()
         """
-        path = Path(path)
-        if path.is_dir():
-            if (path / "tokenizer.json").is_file():
-                path = path / "tokenizer.json"
-            elif (path / "vocab.json").is_file():
-                path = path / "vocab.json"
-            else:
-                msg = f"{path}: a tokenizer folder must hold tokenizer.json, or vocab.json and merges.txt"
-                raise FormatError(msg)
-        is_tiktoken = path.suffix == ".tiktoken"
-        if not is_tiktoken and (pattern is not None or special_tokens is not None):
-            msg = f"pattern and special_tokens are for .tiktoken files, got {path.name}"
-            raise ConfigError(msg)
-        specials = None if special_tokens is None else list(special_tokens.items())
-        for text, id_ in specials or []:
-            if not 0 <= id_ < 1 << 32:
-                msg = f"the id of a special token must be from 0 to 2**32 - 1, got {id_} for {text!r}"
-                raise ConfigError(msg)
-        data = path.read_bytes()
-        try:
-            if is_tiktoken:
-                return cls._wrap(_core.Tokenizer.from_tiktoken(data, pattern, specials))
-            if path.name == "vocab.json":
-                merges = path.with_name("merges.txt").read_bytes()
-                return cls._wrap(_core.Tokenizer.from_vocab_merges(data, merges, []))
-            return cls._wrap(_core.Tokenizer.from_json(data))
-        except (FormatError, VocabError, ConfigError) as error:
-            # The core sees bytes; say which file they are.
-            raise type(error)(f"{path}: {error}") from None
+        return cls._wrap(files.load(Path(path), pattern=pattern, special_tokens=special_tokens))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Tokenizer:
@@ -192,18 +155,7 @@ class Tokenizer:
         OSError
             If the file cannot be written.
         """
-        path = Path(path)
-        if path.suffix == ".json":
-            files = {path: self.to_json(pretty=True).encode()}
-        elif path.suffix == ".tiktoken":
-            files = {path: self._inner.to_tiktoken()}
-        else:
-            vocab, merges = self._inner.to_vocab_merges()
-            path.mkdir(parents=True, exist_ok=True)
-            files = {path / "vocab.json": vocab, path / "merges.txt": merges}
-        for name, data in files.items():
-            with atomic_write(name) as file:
-                file.write(data)
+        files.save(self._inner, Path(path))
 
     def encode(
         self,
@@ -255,7 +207,7 @@ class Tokenizer:
         ...
         merganser.errors.DisallowedSpecialError: text contains the special token "<|end|>" at byte 6; ...
         """
-        return self._inner.encode(text, add_special_tokens, on_special, checked_threads(n_threads))
+        return self._inner.encode(text, add_special_tokens, on_special, thread_count(n_threads))
 
     def encode_to_numpy(
         self,
@@ -286,9 +238,7 @@ class Tokenizer:
         DisallowedSpecialError, TextError, UnknownTokenError
             As :meth:`encode`.
         """
-        return self._inner.encode_array(
-            text, add_special_tokens, on_special, _is_wide(dtype), checked_threads(n_threads)
-        )
+        return self._inner.encode_array(text, add_special_tokens, on_special, is_wide(dtype), thread_count(n_threads))
 
     def encode_batch(
         self,
@@ -337,7 +287,7 @@ class Tokenizer:
         ([[257, 256, 64], [], [257]], dtype('uint16'))
         """
         ids, offsets = self._inner.encode_batch(
-            _texts(texts), add_special_tokens, on_special, _is_wide(dtype), checked_threads(n_threads)
+            list(many_texts(texts, "texts")), add_special_tokens, on_special, is_wide(dtype), thread_count(n_threads)
         )
         return Ragged(ids, offsets)
 
@@ -552,28 +502,3 @@ class Tokenizer:
 
     def __repr__(self) -> str:
         return f"Tokenizer(BPE, {self.n_tokens:,} tokens, {len(self.special_tokens)} special)"
-
-
-def _texts(texts: Iterable[str | bytes]) -> list[str | bytes]:
-    if isinstance(texts, (str, bytes)):
-        msg = f"texts must be many texts, got one {type(texts).__name__}; wrap it in a list: [text]"
-        raise TypeError(msg)
-    return texts if isinstance(texts, list) else list(texts)
-
-
-def checked_threads(n_threads: int | None) -> int | None:
-    """Refuse a number of threads below one."""
-    if n_threads is not None and n_threads < 1:
-        msg = f"n_threads must be at least 1, got {n_threads}"
-        raise ConfigError(msg)
-    return n_threads
-
-
-def _is_wide(dtype: DTypeLike | None) -> bool | None:
-    if dtype is None:
-        return None
-    is_wide = _WIDE.get(np.dtype(dtype))
-    if is_wide is None:
-        msg = f"dtype must be uint16 or uint32, got {np.dtype(dtype)}"
-        raise ConfigError(msg)
-    return is_wide

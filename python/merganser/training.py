@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 from merganser import _core
+from merganser.arguments import many_texts, thread_count
 from merganser.errors import ConfigError
 from merganser.progress import Progress, reporting
-from merganser.tokenizer import Tokenizer, checked_threads
+from merganser.tokenizer import Tokenizer
 
 __all__ = ["PreTokenizer", "WordCounts", "train_bpe"]
 
@@ -106,8 +106,8 @@ class WordCounts:
         -----
         Memory: the different pre-tokens, once a thread, and a few megabytes of text at a time.
         """
-        specials = _special_tokens(special_tokens)
-        counter = _core.WordCounter(pre_tokenizer, normalizer, specials, checked_threads(n_threads))
+        specials = list(many_texts(special_tokens, "special_tokens"))
+        counter = _core.WordCounter(pre_tokenizer, normalizer, specials, thread_count(n_threads))
         with reporting(progress) as report:
             for batch, done, total in _batches(documents):
                 counter.count(batch)
@@ -272,7 +272,7 @@ def train_bpe(
     >>> [tok.token_bytes(id) for id in range(256, 260)]
     [b'we', b'lo', b'ne', b'st']
     """
-    specials = _special_tokens(special_tokens)
+    specials = list(many_texts(special_tokens, "special_tokens"))
     if isinstance(documents, WordCounts):
         given = (pre_tokenizer or documents.pre_tokenizer, normalizer or documents.normalizer)
         if given != (documents.pre_tokenizer, documents.normalizer):
@@ -315,19 +315,13 @@ def train_bpe(
 
 def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | bytes], int, int | None]]:
     """Documents in batches of some megabytes, with the bytes handed out so far and in all."""
-    if isinstance(documents, (str, bytes, os.PathLike)):
-        msg = (
-            f"documents must be many texts, got one {type(documents).__name__}; "
-            "wrap a text in a list, and read a path with merganser.read(path)"
-        )
-        raise TypeError(msg)
     if isinstance(documents, DocumentSource):
         for texts in documents.batches(_BATCH_BYTES):
             yield list(texts), documents.n_bytes_read, documents.total_bytes
         return
     batch: list[str | bytes] = []
     in_batch = done = 0
-    for index, document in enumerate(documents):
+    for index, document in enumerate(many_texts(documents, "documents")):
         if not isinstance(document, (str, bytes)):
             msg = f"text {index}: text must be str or bytes, got {type(document).__name__}"
             raise TypeError(msg)
@@ -338,11 +332,3 @@ def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | byte
             yield batch, done, None
             batch, in_batch = [], 0
     yield batch, done + in_batch, None
-
-
-def _special_tokens(special_tokens: Iterable[str]) -> list[str]:
-    """Give the texts as a list, but refuse a single `str`, which would pass for its characters."""
-    if isinstance(special_tokens, (str, bytes)):
-        msg = f"special_tokens must be many texts, got one {type(special_tokens).__name__}; wrap it in a list"
-        raise TypeError(msg)
-    return list(special_tokens)

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from merganser.arguments import OnSpecial
 from merganser.compare.metrics import Comparison, Row, TextTotals
 from merganser.compare.naming import Listed, Named, load_named
 from merganser.corpus.documents import Batch, Documents
 from merganser.errors import ConfigError, MerganserError, TextError
 from merganser.progress import Progress, reporting
-from merganser.tokenizer import OnSpecial, Tokenizer
+from merganser.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,0 +1,54 @@
+"""Types and checks of arguments that several calls take, so that each is refused in the same words everywhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from merganser.errors import ConfigError
+
+__all__ = ["Ids", "OnSpecial", "is_wide", "many_texts", "thread_count"]
+
+OnSpecial: TypeAlias = Literal["raise", "encode", "text"]
+"""What becomes of a special token's text inside ordinary text."""
+
+Ids: TypeAlias = "Sequence[int] | NDArray[Any]"
+"""Ids of one sequence."""
+
+Text = TypeVar("Text", bound="str | bytes")
+
+_WIDE = {np.dtype(np.uint16): False, np.dtype(np.uint32): True}
+
+
+def many_texts(texts: Iterable[Text], name: str) -> Iterable[Text]:
+    """Give `texts` back, but refuse a single text, which would pass for its characters, and a path."""
+    if isinstance(texts, (str, bytes, os.PathLike)):
+        msg = (
+            f"{name} must be many texts, got one {type(texts).__name__}; "
+            "wrap a text in a list, and read a path with merganser.read(path)"
+        )
+        raise TypeError(msg)
+    return texts
+
+
+def thread_count(n_threads: int | None) -> int | None:
+    """Refuse a number of threads below one."""
+    if n_threads is not None and n_threads < 1:
+        msg = f"n_threads must be at least 1, got {n_threads}"
+        raise ConfigError(msg)
+    return n_threads
+
+
+def is_wide(dtype: DTypeLike | None) -> bool | None:
+    """Tell uint32 (true) from uint16 (false), and refuse any other dtype of ids; ``None`` leaves the choice open."""
+    if dtype is None:
+        return None
+    wide = _WIDE.get(np.dtype(dtype))
+    if wide is None:
+        msg = f"dtype must be uint16 or uint32, got {np.dtype(dtype)}"
+        raise ConfigError(msg)
+    return wide
