@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use regex_syntax::hir::{Class, HirKind};
+use rustc_hash::FxHashMap;
 
 /// `\p{L}`
 pub const LETTER: u8 = 1;
@@ -82,12 +83,14 @@ fn build() -> Table {
         }
     }
     let mut table = Table { blocks: Vec::with_capacity(N_CODE_POINTS / BLOCK), flags: Vec::new() };
+    let mut known: FxHashMap<&[u8; BLOCK], u16> = FxHashMap::default();
     for block in flat.as_chunks::<BLOCK>().0 {
-        let known = table.flags.iter().position(|known| known == block).unwrap_or_else(|| {
+        let next = u16::try_from(table.flags.len()).unwrap_or_default();
+        let number = *known.entry(block).or_insert(next);
+        if number == next {
             table.flags.push(*block);
-            table.flags.len() - 1
-        });
-        table.blocks.push(u16::try_from(known).unwrap_or_default());
+        }
+        table.blocks.push(number);
     }
     table
 }

@@ -2,8 +2,9 @@
 //!
 //! Running text repeats itself: a few thousand pre-tokens make nine tenths of it. Most have up to fifteen bytes and three ids;
 //! they are in sets of four entries found by the pre-token as a number. The others, up to [`LONG_BYTES`] bytes and
-//! [`LONG_IDS`] ids, have one place each, found by hash. The number of entries is fixed, so memory is bounded, and what is in
-//! the cache can never change a result, only how fast it comes.
+//! [`LONG_IDS`] ids, have one place each, found by hash. The sets grow with what they hold up to [`MAX_SETS`], so that a first
+//! short text does not pay for a long one's memory. Memory is bounded (4.75 MiB), and what is in the cache can never change a
+//! result, only how fast it comes.
 
 use std::hash::Hasher;
 
@@ -18,9 +19,11 @@ const LONG_BYTES: usize = 126;
 /// Most ids of a pre-token that is cached.
 const LONG_IDS: usize = 16;
 const WAYS: usize = 4;
-const N_SETS: usize = 1 << 15;
+const MIN_SETS: usize = 1 << 9;
+const MAX_SETS: usize = 1 << 15;
+/// The sets grow by this factor.
+const GROWTH: usize = 4;
 const N_LONG: usize = 1 << 12;
-const SET_SHIFT: u32 = 64 - N_SETS.trailing_zeros();
 
 /// A pre-token as a number: its bytes, little-endian, and its length in the top byte, so that `a` and `a\0` differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +53,11 @@ struct LongEntry {
 #[derive(Debug)]
 pub struct WordCache {
     sets: Vec<Set>,
+    /// How far the hash is shifted to number a set.
+    shift: u32,
+    /// Insertions since the sets last grew.
+    n_inserted: usize,
+    /// Empty until something long is inserted.
     long: Vec<LongEntry>,
 }
 
@@ -105,39 +113,51 @@ impl Key {
         let halves = (self.0 as u64, (self.0 >> 64) as u64);
         halves.0.wrapping_mul(low).wrapping_add(halves.1.wrapping_mul(high))
     }
-
-    /// The cache's set. Its multipliers are fixed: however many keys collide, a set has four entries to look at.
-    #[inline]
-    fn set(self) -> usize {
-        (self.hash((0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03)) >> SET_SHIFT) as usize
-    }
 }
 
 impl Default for WordCache {
     fn default() -> Self {
-        let entry = Entry { key: Key::EMPTY, value: [0; SHORT_IDS + 1] };
-        let long = LongEntry { n_bytes: 0, n_ids: 0, bytes: [0; LONG_BYTES], ids: [0; LONG_IDS] };
-        Self { sets: vec![Set([entry; WAYS]); N_SETS], long: vec![long; N_LONG] }
+        Self {
+            sets: empty_sets(MIN_SETS),
+            shift: shift_of(MIN_SETS),
+            n_inserted: 0,
+            long: Vec::new(),
+        }
     }
 }
 
+fn empty_sets(n: usize) -> Vec<Set> {
+    vec![Set([Entry { key: Key::EMPTY, value: [0; SHORT_IDS + 1] }; WAYS]); n]
+}
+
+const fn shift_of(n_sets: usize) -> u32 {
+    u64::BITS - n_sets.trailing_zeros()
+}
+
 impl WordCache {
+    /// The set of a key. The multipliers are fixed: however many keys collide, a set has four entries to look at.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "shifted down to the number of sets")]
+    fn set(&self, key: Key) -> usize {
+        (key.hash((0x9E37_79B9_7F4A_7C15, 0xD1B5_4A32_D192_ED03)) >> self.shift) as usize
+    }
+
     /// The ids of a pre-token, if they are known: so many (the last) of the first three values.
     #[inline]
     pub fn get(&self, key: Key) -> Option<&[u32; SHORT_IDS + 1]> {
-        let Set(entries) = &self.sets[key.set()];
+        let Set(entries) = &self.sets[self.set(key)];
         entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     /// Starts to fetch what [`WordCache::get`] will look at.
     #[inline]
     pub fn prefetch(&self, key: Key) {
-        merganser_simd::prefetch(&self.sets[key.set()]);
+        merganser_simd::prefetch(&self.sets[self.set(key)]);
     }
 
     /// The ids of a pre-token that is too long, or has too many ids, for [`WordCache::get`].
     pub fn get_long(&self, pre_token: &[u8]) -> Option<&[u32]> {
-        let entry = &self.long[place_of(pre_token)];
+        let entry = self.long.get(place_of(pre_token))?;
         let bytes = entry.bytes.get(..usize::from(entry.n_bytes))?;
         if bytes == pre_token { entry.ids.get(..usize::from(entry.n_ids)) } else { None }
     }
@@ -149,11 +169,35 @@ impl WordCache {
             let mut value = [0; SHORT_IDS + 1];
             value[..ids.len()].copy_from_slice(ids);
             value[SHORT_IDS] = u32::try_from(ids.len()).unwrap_or_default();
-            let Set(entries) = &mut self.sets[key.set()];
-            entries.copy_within(..WAYS - 1, 1);
-            entries[0] = Entry { key, value };
+            self.n_inserted += 1;
+            if self.n_inserted > self.sets.len() * WAYS / 2 && self.sets.len() < MAX_SETS {
+                self.grow();
+            }
+            self.put(Entry { key, value });
         }
         is_short
+    }
+
+    fn put(&mut self, entry: Entry) {
+        let set = self.set(entry.key);
+        let Set(entries) = &mut self.sets[set];
+        entries.copy_within(..WAYS - 1, 1);
+        entries[0] = entry;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let n_sets = (self.sets.len() * GROWTH).min(MAX_SETS);
+        let sets = std::mem::replace(&mut self.sets, empty_sets(n_sets));
+        self.shift = shift_of(n_sets);
+        self.n_inserted = 0;
+        // Oldest first, so that the newest stay in front.
+        for entry in sets.iter().flat_map(|Set(entries)| entries.iter().rev()) {
+            if entry.key != Key::EMPTY {
+                self.n_inserted += 1;
+                self.put(*entry);
+            }
+        }
     }
 
     /// Remembers the ids of a pre-token for [`WordCache::get_long`] in place of another's, if they are not too many.
@@ -163,6 +207,10 @@ impl WordCache {
             && pre_token.len() <= LONG_BYTES
             && ids.len() <= LONG_IDS
         {
+            if self.long.is_empty() {
+                let (bytes, ids) = ([0; LONG_BYTES], [0; LONG_IDS]);
+                self.long = vec![LongEntry { n_bytes: 0, n_ids: 0, bytes, ids }; N_LONG];
+            }
             let entry = &mut self.long[place_of(pre_token)];
             entry.bytes[..pre_token.len()].copy_from_slice(pre_token);
             entry.ids[..ids.len()].copy_from_slice(ids);
@@ -214,6 +262,6 @@ mod tests {
             assert_eq!(get(&cache, i), Some(ids(i)));
         }
         assert!((0..n).all(|i| get(&cache, i).is_none_or(|found| found == ids(i))));
-        assert!((0..n).filter(|&i| get(&cache, i).is_some()).count() > N_SETS);
+        assert!((0..n).filter(|&i| get(&cache, i).is_some()).count() > MAX_SETS);
     }
 }
