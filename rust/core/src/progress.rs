@@ -47,6 +47,14 @@ impl Progress {
     /// [`Error::Interrupted`] if the call was asked to stop.
     pub fn advance(&self, steps: u64) -> Result<()> {
         self.done.fetch_add(steps, Relaxed);
+        self.check()
+    }
+
+    /// Looks at whether to stop, and counts nothing.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if the call was asked to stop.
+    pub fn check(&self) -> Result<()> {
         if self.is_stopped.load(Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
     }
 

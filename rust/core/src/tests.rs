@@ -3,6 +3,7 @@
 
 mod errors;
 mod naive;
+mod patterns;
 mod properties;
 mod special;
 mod strategies;

@@ -7,9 +7,6 @@ use crate::pre_tokenizer::SplitBehavior;
 use crate::pre_tokenizer::pattern::Matcher;
 use crate::progress::Progress;
 
-/// Between two looks at whether to stop.
-const POLL_MATCHES: u32 = 1 << 12;
-
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.
 pub(super) fn split(
     text: &str,
@@ -77,12 +74,7 @@ fn for_each_span(
     mut each: impl FnMut(Range<usize>, bool),
 ) -> Result<()> {
     let mut end = 0;
-    let mut n_matches = 0_u32;
-    matcher.for_each_match(text, |range| {
-        n_matches = n_matches.wrapping_add(1);
-        if n_matches.is_multiple_of(POLL_MATCHES) {
-            progress.advance(0)?;
-        }
+    matcher.for_each_match(text, progress, |range| {
         if range.start > end {
             each(end..range.start, false);
         }
