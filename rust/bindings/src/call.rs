@@ -1,6 +1,7 @@
 //! How Python calls into the core: the GIL released, Ctrl-C heard, progress told, panics turned into `InternalError`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -31,10 +32,23 @@ pub(crate) fn long<T: Send>(
     py.detach(|| {
         std::thread::scope(|scope| {
             let (send, receive) = channel();
-            scope.spawn(move || {
-                // The receiver lives until the result is in.
-                let _ = send.send(guarded(|| work(progress)));
+            // The one who takes the work does it: this thread, if no other can be started.
+            let work = &Mutex::new(Some(work));
+            let take = move || {
+                let work = work.lock().ok().and_then(|mut work| work.take());
+                work.map(|work| guarded(|| work(progress)))
+            };
+            let spawned = std::thread::Builder::new().spawn_scoped(scope, move || {
+                if let Some(result) = take() {
+                    // The receiver lives until the result is in.
+                    let _ = send.send(result);
+                }
             });
+            if spawned.is_err()
+                && let Some(result) = take()
+            {
+                return result.map_err(|error| to_py_err(&error));
+            }
             let mut raised = None;
             let result = loop {
                 match receive.recv_timeout(POLL) {

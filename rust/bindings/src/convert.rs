@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use merganser_core::added_tokens::OnSpecial;
 use merganser_core::tokenizer::EncodeOptions;
 use numpy::{PyArray1, PyReadonlyArray1};
-use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyUnicodeEncodeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
@@ -83,12 +83,14 @@ pub(crate) fn ids<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u32]>> {
         let kind = value.get_type().qualname()?;
         return Err(PyTypeError::new_err(format!("ids must be integers, got {kind}")));
     }
-    let mut ids = Vec::with_capacity(value.len().unwrap_or_default());
+    let mut ids = Vec::new();
     for (position, item) in value.try_iter()?.enumerate() {
         let item = item?;
         match item.extract::<u32>() {
             Ok(id) => ids.push(id),
-            Err(error) if error.is_instance_of::<PyTypeError>(value.py()) => return Err(error),
+            Err(error) if !error.is_instance_of::<PyOverflowError>(value.py()) => {
+                return Err(error);
+            }
             Err(_) => {
                 let message =
                     format!("token id {item} at position {position} is not in the vocabulary");

@@ -1,4 +1,4 @@
-//! `_core.DocumentReader`: documents of one file as Python strings; other bindings take its batches without them.
+//! `_core.DocumentReader`: documents of one file as Python strings.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -15,6 +15,8 @@ use pyo3::prelude::*;
 /// The extension module.
 #[pymodule]
 mod _core {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::documents::{PyDocumentReader, document_format};
     #[pymodule_export]
@@ -25,6 +27,13 @@ mod _core {
     /// The Unicode version of every character class and of normalization.
     #[pymodule_export]
     const UNICODE_VERSION: &str = merganser_core::char_class::UNICODE_VERSION;
+    /// NumPy's C interface is fetched now: later an interrupt could strike in the middle of it.
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        numpy::PyArray1::<u16>::from_vec(module.py(), Vec::new());
+        Ok(())
+    }
+
     /// The version of the package.
     #[pymodule_export]
     const VERSION: &str = env!("CARGO_PKG_VERSION");

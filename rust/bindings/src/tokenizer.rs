@@ -114,11 +114,6 @@ impl Tokenizer {
     }
 
     #[getter]
-    fn is_compiled(&self) -> bool {
-        self.0.is_compiled()
-    }
-
-    #[getter]
     fn added_tokens(&self) -> Vec<(String, u32, bool)> {
         let tokens = self.0.definition().added_tokens.iter();
         tokens.map(|token| (token.content.clone(), token.id, token.is_special)).collect()
@@ -226,10 +221,17 @@ impl Tokenizer {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    fn pre_tokenize(&self, text: &Bound<'_, PyAny>, on_special: &str) -> PyResult<Vec<String>> {
+    fn pre_tokenize(
+        &self,
+        py: Python<'_>,
+        text: &Bound<'_, PyAny>,
+        on_special: &str,
+    ) -> PyResult<Vec<String>> {
         let text = convert::text(text)?;
-        let options = convert::options(false, on_special)?;
-        short(|| self.0.pre_tokenize(text, options.on_special))
+        let on_special = convert::options(false, on_special)?.on_special;
+        self.run(py, text.len(), |tokenizer, progress| {
+            tokenizer.pre_tokenize(text, on_special, progress)
+        })
     }
 }
 

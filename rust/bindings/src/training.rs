@@ -23,9 +23,10 @@ pub(crate) struct WordCounts(CoreCounts);
 impl WordCounts {
     #[staticmethod]
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
-    fn from_pairs(pairs: Vec<(Bound<'_, PyBytes>, u64)>) -> PyResult<Self> {
-        let pairs = pairs.iter().map(|(word, count)| (word.as_bytes(), *count));
-        short(|| CoreCounts::from_pairs(pairs)).map(Self)
+    fn from_pairs(py: Python<'_>, pairs: Vec<(Bound<'_, PyBytes>, u64)>) -> PyResult<Self> {
+        let pairs: Vec<(&[u8], u64)> =
+            pairs.iter().map(|(word, count)| (word.as_bytes(), *count)).collect();
+        py.detach(|| short(|| CoreCounts::from_pairs(pairs))).map(Self)
     }
 
     fn __len__(&self) -> usize {

@@ -138,12 +138,13 @@ impl AddedTokens {
             return Ok(whole(text.len()));
         };
         let mut parts = Vec::new();
-        let mut end = 0;
+        // Up to where parts are settled, and up to where white space is known to reach.
+        let (mut end, mut white_end) = (0, 0);
         for found in finder.automaton.find_iter(text) {
             let index = finder.indices[found.pattern().as_usize()];
             let token = &self.tokens[index];
-            let (before, after) =
-                (&text.as_bytes()[..found.start()], &text.as_bytes()[found.end()..]);
+            let bytes = text.as_bytes();
+            let (before, after) = (&bytes[..found.start()], &bytes[found.end()..]);
             if token.is_single_word && (ends_with_word(before) || starts_with_word(after)) {
                 continue;
             }
@@ -153,14 +154,28 @@ impl AddedTokens {
                     byte_offset: found.start(),
                 });
             }
-            let stripped = if token.strips_left { white_space_at_end(before) } else { 0 };
-            let start = (found.start() - stripped).max(end);
+            let mut start = found.start();
+            if token.strips_left {
+                // What a token before has swallowed is not looked at again: the whole text costs linear time.
+                let free = before.get(end..).unwrap_or_default();
+                start = (start - white_space_at_end(free)).max(end);
+            }
+            let mut stop = found.end();
+            if token.strips_right {
+                if stop >= white_end {
+                    white_end = stop + white_space_at_start(after);
+                }
+                stop = white_end;
+            }
+            // A token that lies in what the one before has swallowed is not there, as in `tokenizers`.
+            if stop <= start {
+                continue;
+            }
             if start > end {
                 parts.push(Part::Text(end..start));
             }
             parts.push(Part::Token { index, start: found.start() });
-            let swallowed = if token.strips_right { white_space_at_start(after) } else { 0 };
-            end = found.end() + swallowed;
+            end = stop;
         }
         if parts.is_empty() {
             return Ok(whole(text.len()));

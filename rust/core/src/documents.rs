@@ -16,8 +16,7 @@ mod text;
 use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use memchr::memmem::Finder;
 
@@ -192,11 +191,6 @@ impl DocumentReader {
     /// How many bytes of the file itself, before decompression, were read.
     pub fn n_bytes_read(&self) -> u64 {
         self.source.n_bytes_read().load(Ordering::Relaxed)
-    }
-
-    /// [`Self::n_bytes_read`] for another thread to watch.
-    pub fn byte_counter(&self) -> Arc<AtomicU64> {
-        Arc::clone(self.source.n_bytes_read())
     }
 
     /// Adds the next document to `batch`; `false` when there is none.

@@ -8,9 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 
 use crate::error::{Error, Result};
 
+/// More threads than this are never used, whatever is asked.
+const MAX_THREADS: usize = 1024;
+
 /// The number of threads to use: as asked, or as many as the machine gives.
 pub fn n_threads(asked: Option<usize>) -> usize {
-    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, NonZero::get)).max(1)
+    let given = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    asked.unwrap_or_else(given).clamp(1, MAX_THREADS)
 }
 
 /// Runs `task(state, i)` for each `i` below `n_tasks`, on one thread a state; results in the order of `i`.

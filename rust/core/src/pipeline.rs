@@ -66,11 +66,6 @@ impl Pipeline {
         &self.added
     }
 
-    /// Whether the pre-tokenizer runs in compiled form.
-    pub fn is_compiled(&self) -> bool {
-        matches!(self.pre_tokenizer, PreTokenizing::Compiled(_))
-    }
-
     /// Calls `each` with every added token, and every stretch between them, normalized, with its place in `text` (exact
     /// where no normalizer has changed the text).
     ///

@@ -6,6 +6,8 @@
 mod batch;
 mod scratch;
 
+use std::ops::Range;
+
 use rustc_hash::FxHashSet;
 
 use crate::added_tokens::OnSpecial;
@@ -99,11 +101,6 @@ impl Tokenizer {
         &self.vocab
     }
 
-    /// Whether the pre-tokenizer runs in compiled form.
-    pub fn is_compiled(&self) -> bool {
-        self.pipeline.is_compiled()
-    }
-
     /// The id of an added token by its text, or else of an ordinary token by its bytes.
     pub fn token_id(&self, token: &[u8]) -> Option<u32> {
         let mut added = self.definition.added_tokens.iter();
@@ -158,7 +155,7 @@ impl Tokenizer {
     fn encode_part(
         &self,
         part: &str,
-        stretch: std::ops::Range<usize>,
+        stretch: Range<usize>,
         progress: &Progress,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
@@ -202,8 +199,7 @@ impl Tokenizer {
             }
             ids.extend_from_slice(&known[..n_known]);
             n_known = 0;
-            self.encode_rare(&text[from..to], key, progress, scratch, ids)
-                .map_err(|error| error.moved_by(from))?;
+            self.encode_rare(text, from..to, key, progress, scratch, ids)?;
         }
         ids.extend_from_slice(&known[..n_known]);
         Ok(())
@@ -212,26 +208,30 @@ impl Tokenizer {
     #[inline(never)]
     fn encode_rare(
         &self,
-        pre_token: &[u8],
+        text: &[u8],
+        pre_token: Range<usize>,
         key: Option<Key>,
         progress: &Progress,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        if let Some(known) = scratch.words.get_long(pre_token) {
+        let bytes = &text[pre_token.clone()];
+        if let Some(known) = scratch.words.get_long(bytes) {
             ids.extend_from_slice(known);
             return Ok(());
         }
         let first = ids.len();
-        if let Some(id) = self.model.whole(pre_token) {
+        if let Some(id) = self.model.whole(bytes) {
             ids.push(id);
-        } else if pre_token.is_ascii() {
-            self.model.merge(pre_token, progress, &mut scratch.long, ids)?;
+        } else if bytes.is_ascii() {
+            self.model
+                .merge(bytes, progress, &mut scratch.long, ids)
+                .map_err(|error| error.moved_by(pre_token.start))?;
         } else {
-            self.encode_parts(pre_token, progress, scratch, ids)?;
+            self.encode_parts(text, pre_token, progress, scratch, ids)?;
         }
         if !key.is_some_and(|key| scratch.words.insert(key, &ids[first..])) {
-            scratch.words.insert_long(pre_token, &ids[first..]);
+            scratch.words.insert_long(bytes, &ids[first..]);
         }
         Ok(())
     }
@@ -239,15 +239,16 @@ impl Tokenizer {
     /// Merges a pre-token part by part, where it may be cut: parts repeat when the whole does not.
     fn encode_parts(
         &self,
-        pre_token: &[u8],
+        text: &[u8],
+        pre_token: Range<usize>,
         progress: &Progress,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        let mut from = 0;
-        while from < pre_token.len() {
-            let to = self.model.next_cut(pre_token, from);
-            let key = Key::new(pre_token, from, to);
+        let Range { start: mut from, end } = pre_token;
+        while from < end {
+            let to = self.model.next_cut(&text[..end], from);
+            let key = Key::new(text, from, to);
             // Of a part no token is looked up as a whole.
             let key = if self.model.ignores_merges() { key.map(Key::of_part) } else { key };
             if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
@@ -255,7 +256,7 @@ impl Tokenizer {
             } else {
                 let first = ids.len();
                 self.model
-                    .merge(&pre_token[from..to], progress, &mut scratch.long, ids)
+                    .merge(&text[from..to], progress, &mut scratch.long, ids)
                     .map_err(|error| error.moved_by(from))?;
                 if let Some(key) = key {
                     scratch.words.insert(key, &ids[first..]);
@@ -279,7 +280,7 @@ impl Tokenizer {
         let mut bytes = Vec::with_capacity(ids.len() * 4);
         for (position, &id) in ids.iter().enumerate() {
             if position % POLL_IDS == 0 {
-                progress.advance(0)?;
+                progress.check()?;
             }
             let Some(token) = self.vocab.bytes(id) else {
                 let vocab_size = self.vocab.size();
@@ -296,7 +297,12 @@ impl Tokenizer {
     ///
     /// # Errors
     /// As [`Tokenizer::encode`].
-    pub fn pre_tokenize(&self, text: &str, on_special: OnSpecial) -> Result<Vec<String>> {
+    pub fn pre_tokenize(
+        &self,
+        text: &str,
+        on_special: OnSpecial,
+        progress: &Progress,
+    ) -> Result<Vec<String>> {
         let mut pieces = Vec::new();
         self.pipeline.for_each_part(text, on_special, |part, base| match part {
             TextPart::Token(id) => {
@@ -306,7 +312,7 @@ impl Tokenizer {
             }
             TextPart::Text(part) => self
                 .pipeline
-                .for_each_batch(part, 0..part.len(), &Progress::default(), |text, bounds| {
+                .for_each_batch(part, 0..part.len(), progress, |text, bounds| {
                     let pieces_of =
                         bounds.windows(2).filter_map(|bound| text.get(bound[0]..bound[1]));
                     pieces.extend(pieces_of.map(str::to_owned));

@@ -56,16 +56,6 @@ impl DocumentBatch {
         self.text.len()
     }
 
-    /// All documents, one after the other.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Where each document ends in [`Self::text`].
-    pub fn ends(&self) -> &[usize] {
-        &self.ends
-    }
-
     /// One document.
     pub fn get(&self, index: usize) -> Option<&str> {
         let end = *self.ends.get(index)?;

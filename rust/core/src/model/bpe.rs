@@ -83,26 +83,6 @@ impl Bpe {
         self.index.get(&self.vocab, bytes)
     }
 
-    /// Appends the ids of a pre-token.
-    ///
-    /// # Errors
-    /// [`Error::Unencodable`] with the offset, in the pre-token, of the first byte that the vocabulary has no token
-    /// for; [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
-    #[inline]
-    pub fn encode_pre_token(
-        &self,
-        pre_token: &[u8],
-        progress: &Progress,
-        scratch: &mut LongScratch,
-        ids: &mut Vec<u32>,
-    ) -> Result<()> {
-        match self.whole(pre_token) {
-            Some(id) => ids.push(id),
-            None => self.merge(pre_token, progress, scratch, ids)?,
-        }
-        Ok(())
-    }
-
     /// Whether a pre-token that is itself a token becomes that token without any merging.
     pub fn ignores_merges(&self) -> bool {
         self.ignore_merges
@@ -113,16 +93,17 @@ impl Bpe {
         if self.ignore_merges { self.token_id(pre_token) } else { None }
     }
 
-    /// The first place after `from` at which `pre_token`, which is UTF-8, may be cut without a change of what
-    /// [`Bpe::merge`] makes of it; its end if there is none.
-    pub fn next_cut(&self, pre_token: &[u8], from: usize) -> usize {
-        self.cuts.next(pre_token, from)
+    /// The first place after `from` at which a pre-token that goes to the end of `text`, which is UTF-8, may be cut without
+    /// a change of what [`Bpe::merge`] makes of it; the end if there is none.
+    pub fn next_cut(&self, text: &[u8], from: usize) -> usize {
+        self.cuts.next(text, from)
     }
 
     /// Appends the ids that merging makes of a pre-token, or of a stretch of one between cuts.
     ///
     /// # Errors
-    /// As [`Bpe::encode_pre_token`].
+    /// [`Error::Unencodable`] with the offset, in the pre-token, of the first byte that the vocabulary has no token
+    /// for; [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
     pub fn merge(
         &self,
         pre_token: &[u8],

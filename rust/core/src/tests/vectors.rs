@@ -90,7 +90,8 @@ fn pre_tokens_match_the_shared_cases() {
     for case in cases(include_str!("../../../../tests/vectors/pre_tokenize.jsonl")) {
         let (text, pieces) = (case["text"].as_str().unwrap(), strings(&case["pieces"]));
         for tokenizer in &built[case["pattern"].as_str().unwrap()] {
-            let found = tokenizer.pre_tokenize(text, OnSpecial::Raise).unwrap();
+            let found =
+                tokenizer.pre_tokenize(text, OnSpecial::Raise, &Progress::default()).unwrap();
             assert_eq!(found, pieces, "{}", case["name"]);
         }
     }

@@ -57,10 +57,13 @@ pub struct BpeOptions {
 /// [`Error::Config`] when `vocab_size` is below special tokens and alphabet, or above what the counts can give;
 /// [`Error::Interrupted`].
 pub fn train(counts: &WordCounts, options: &BpeOptions, progress: &Progress) -> Result<Definition> {
-    let mut trainer = Trainer::new(counts, options)?;
+    let mut trainer = Trainer::new(counts, options, progress)?;
     trainer.run(progress)?;
     trainer.finish()
 }
+
+/// Places between two looks at whether to stop.
+const POLL_PLACES: u32 = 1 << 16;
 
 /// A pair of adjacent tokens.
 #[derive(Debug, Default)]
@@ -91,7 +94,7 @@ struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    fn new(counts: &WordCounts, options: &'a BpeOptions) -> Result<Self> {
+    fn new(counts: &WordCounts, options: &'a BpeOptions, progress: &Progress) -> Result<Self> {
         let mut seen = [false; 256];
         for &byte in &options.initial_alphabet {
             seen[usize::from(byte)] = true;
@@ -153,14 +156,17 @@ impl<'a> Trainer<'a> {
             queue: BinaryHeap::new(),
             merges: Vec::new(),
         };
-        trainer.count_pairs()?;
+        trainer.count_pairs(progress)?;
         Ok(trainer)
     }
 
     /// Counts every pair of adjacent bytes.
-    fn count_pairs(&mut self) -> Result<()> {
+    fn count_pairs(&mut self, progress: &Progress) -> Result<()> {
         let mut touched = Vec::new();
         for place in 0..self.cells.len() {
+            if place.is_multiple_of(POLL_PLACES) {
+                progress.check()?;
+            }
             if self.cells.is_border(place) {
                 continue;
             }

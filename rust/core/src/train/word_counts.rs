@@ -110,6 +110,8 @@ fn overflow() -> Error {
 #[derive(Debug)]
 pub struct WordCounter {
     pipeline: Pipeline,
+    n_threads: usize,
+    /// One a thread, as far as threads had work.
     tables: Vec<Table>,
     /// How many texts were counted: errors number them over all calls.
     n_texts: usize,
@@ -119,8 +121,7 @@ impl WordCounter {
     /// Counts what `pipeline` makes of texts; special tokens in them are left out.
     pub fn new(pipeline: Pipeline, n_threads: Option<usize>) -> Self {
         let n_threads = parallel::n_threads(n_threads);
-        let tables = (0..n_threads).map(|_| Table::default()).collect();
-        Self { pipeline, tables, n_texts: 0 }
+        Self { pipeline, n_threads, tables: Vec::new(), n_texts: 0 }
     }
 
     /// How many texts were counted.
@@ -133,9 +134,11 @@ impl WordCounter {
     /// # Errors
     /// [`Error::PatternLimit`] inside [`Error::InBatch`], which numbers the texts of all calls; [`Error::Interrupted`].
     pub fn count(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
-        let Self { pipeline, tables, n_texts } = self;
+        let Self { pipeline, n_threads, tables, n_texts } = self;
         let first = *n_texts;
         let units = pipeline.units(texts, OnSpecial::Encode);
+        let n_tables = tables.len().max(units.len().clamp(1, *n_threads));
+        tables.resize_with(n_tables, Table::default);
         parallel::map(tables, units.len(), |table, i| match &units[i] {
             Unit::Texts(range) => range.clone().try_for_each(|index| {
                 table

@@ -10,7 +10,7 @@ use super::{Bpe, NONE};
 use crate::error::Result;
 use crate::progress::Progress;
 
-/// Memory that [`Bpe::encode_pre_token`] reuses between long pre-tokens.
+/// Memory that [`Bpe::merge`] reuses between long pre-tokens.
 #[derive(Debug, Default)]
 pub struct LongScratch {
     next: Vec<u32>,
@@ -51,16 +51,21 @@ impl Bpe {
         previous.extend(0..n - 1);
         let mut candidates = std::mem::take(heap).into_vec();
         candidates.clear();
-        candidates.extend((0..n - 1).filter_map(|place| {
+        for place in 0..n - 1 {
+            if place.is_multiple_of(POLL_CANDIDATES) {
+                progress.check()?;
+            }
             let (rank, _) = self.pairs.get(symbols[place as usize], symbols[place as usize + 1]);
-            (rank != NONE).then_some(pack(rank, place))
-        }));
+            if rank != NONE {
+                candidates.push(pack(rank, place));
+            }
+        }
         *heap = BinaryHeap::from(candidates);
         let mut n_popped = 0_u32;
         while let Some(Reverse(candidate)) = heap.pop() {
             n_popped = n_popped.wrapping_add(1);
             if n_popped.is_multiple_of(POLL_CANDIDATES) {
-                progress.advance(0)?;
+                progress.check()?;
             }
             let (rank, place) = unpack(candidate);
             let left = place as usize;
