@@ -201,7 +201,7 @@ def test_encode_refuses_senseless_options(tmp_path: Path, options: dict) -> None
     big.vocab_size = 65537
     with pytest.raises(ConfigError, match="dtype uint16 cannot hold vocab_size 65537"):
         corpus.encode([], big, tmp_path / "out", dtype="uint16")
-    with pytest.raises(ConfigError, match="got one str"):
+    with pytest.raises(TypeError, match="got one str"):
         corpus.encode("text", TOKENIZER, tmp_path / "out")
     with pytest.raises(TypeError, match="document 1 must be str or bytes, got int"):
         corpus.encode(["a", 1], TOKENIZER, tmp_path / "out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -9,9 +10,9 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from merganser.errors import ConfigError
+from merganser.errors import ConfigError, TextError
 
-__all__ = ["Ids", "OnSpecial", "is_wide", "many_texts", "thread_count"]
+__all__ = ["Ids", "OnSpecial", "id_array", "is_wide", "many_texts", "thread_count", "utf8"]
 
 OnSpecial: TypeAlias = Literal["raise", "encode", "text"]
 """What becomes of a special token's text inside ordinary text."""
@@ -27,17 +28,34 @@ _WIDE = {np.dtype(np.uint16): False, np.dtype(np.uint32): True}
 def many_texts(texts: Iterable[Text], name: str) -> Iterable[Text]:
     """Give `texts` back, but refuse a single text, which would pass for its characters, and a path."""
     if isinstance(texts, (str, bytes, os.PathLike)):
-        msg = (
-            f"{name} must be many texts, got one {type(texts).__name__}; "
-            "wrap a text in a list, and read a path with merganser.read(path)"
-        )
+        msg = f"{name} must be many texts, got one {type(texts).__name__}; wrap a text in a list"
+        if name == "documents":
+            msg += ", and read a path with merganser.read(path)"
         raise TypeError(msg)
     return texts
 
 
+def utf8(text: str) -> bytes:
+    """Encode text, and say where it is not valid Unicode."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        surrogate = ord(text[error.start])
+        msg = f"lone surrogate U+{surrogate:04X} at character {error.start}: not valid Unicode text"
+        raise TextError(msg) from None
+
+
+def id_array(ids: Ids) -> Ids:
+    """Turn an array of any integer type into one of uint32, which the core takes as it is; leave the rest as it is."""
+    if isinstance(ids, np.ndarray) and ids.ndim == 1 and ids.dtype.kind in "iu" and ids.dtype.itemsize > 2:
+        fits = ids.size == 0 or (ids.min() >= 0 and ids.max() < 1 << 32)
+        return ids.astype(np.uint32, copy=False) if fits else ids
+    return ids
+
+
 def thread_count(n_threads: int | None) -> int | None:
     """Refuse a number of threads below one."""
-    if n_threads is not None and n_threads < 1:
+    if n_threads is not None and not 1 <= operator.index(n_threads) < 1 << 63:
         msg = f"n_threads must be at least 1, got {n_threads}"
         raise ConfigError(msg)
     return n_threads
@@ -47,8 +65,11 @@ def is_wide(dtype: DTypeLike | None) -> bool | None:
     """Tell uint32 (true) from uint16 (false), and refuse any other dtype of ids; ``None`` leaves the choice open."""
     if dtype is None:
         return None
-    wide = _WIDE.get(np.dtype(dtype))
+    try:
+        wide = _WIDE.get(np.dtype(dtype))
+    except TypeError:
+        wide = None
     if wide is None:
-        msg = f"dtype must be uint16 or uint32, got {np.dtype(dtype)}"
+        msg = f"dtype must be uint16 or uint32, got {dtype!r}"
         raise ConfigError(msg)
     return wide

@@ -62,9 +62,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode))
             force_to_disk(file)
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename in (None, temporary):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
     force_folder_to_disk(os.path.dirname(target))
 

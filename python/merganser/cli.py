@@ -97,6 +97,10 @@ Separator = Annotated[
         help=r"What stands between two documents of a text file, such as $'<|endoftext|>\n'.",
     ),
 ]
+Format = Annotated[
+    Literal["text", "jsonl", "parquet"] | None,
+    typer.Option("--format", show_default="by the name", help="What the files, or standard input (text), hold."),
+]
 Errors = Annotated[
     Literal["strict", "replace"],
     typer.Option(help="Invalid UTF-8 is an error, or is replaced by U+FFFD and counted."),
@@ -152,12 +156,13 @@ def train(
     threads: Threads = None,
     text_field: TextField = "text",
     separator: Separator = None,
+    file_format: Format = None,
     errors: Errors = "strict",
 ) -> None:
     """Train a vocabulary on documents and save it as a tokenizer."""
     _check_place(out)
     start = time.perf_counter()
-    documents = mg.read(*files, text_field=text_field, separator=separator, errors=errors)
+    documents = mg.read(*files, text_field=text_field, separator=separator, format=file_format, errors=errors)
     tokenizer = mg.train_bpe(
         documents,
         vocab_size=vocab_size,
@@ -201,12 +206,13 @@ def encode(
     threads: Threads = None,
     text_field: TextField = "text",
     separator: Separator = None,
+    file_format: Format = None,
     errors: Errors = "strict",
 ) -> None:
     """Encode documents into token shards on disk."""
     start = time.perf_counter()
     encoder = mg.Tokenizer.load(tokenizer, pattern=pattern)
-    documents = mg.read(*files, text_field=text_field, separator=separator, errors=errors)
+    documents = mg.read(*files, text_field=text_field, separator=separator, format=file_format, errors=errors)
     manifest = mg.corpus.encode(
         documents,
         encoder,
@@ -247,10 +253,11 @@ def compare(
     threads: Annotated[int, typer.Option(min=1, help="Threads to encode with.")] = 1,
     text_field: TextField = "text",
     separator: Separator = None,
+    file_format: Format = None,
     errors: Errors = "strict",
 ) -> None:
     """Compare tokenizers on the same text: compression, fertility, vocabulary use, round trip, speed."""
-    documents = mg.read(*text, text_field=text_field, separator=separator, errors=errors)
+    documents = mg.read(*text, text_field=text_field, separator=separator, format=file_format, errors=errors)
     comparison = mg.compare(tokenizers, documents, on_special=on_special, n_threads=threads, progress=_has_terminal())
     if is_json:
         typer.echo(comparison.to_json())

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from merganser.errors import ConfigError
+
 __all__ = ["Progress", "Report", "reporting"]
 
 Report: TypeAlias = Callable[[int, "int | None", str], object]
@@ -34,6 +36,9 @@ def reporting(progress: Progress) -> Iterator[Report]:
     """
     if callable(progress):
         yield progress
+    elif progress not in (None, True, False):
+        msg = f"progress must be True, None or a callable, got {progress!r}"
+        raise ConfigError(msg)
     elif progress:
         with _bar() as report:
             yield report

@@ -43,6 +43,9 @@ class Ragged(Sequence[NDArray[Any]]):
     __slots__ = ("ids", "offsets")
 
     def __init__(self, ids: NDArray[Any], offsets: NDArray[np.int64]) -> None:
+        if ids.dtype.kind not in "iu" or offsets.dtype.kind not in "iu":
+            msg = f"ids and offsets must be integers, got {ids.dtype} and {offsets.dtype}"
+            raise ConfigError(msg)
         if ids.ndim != 1 or offsets.ndim != 1 or len(offsets) == 0:
             msg = f"ids and offsets must have one axis, got shapes {ids.shape} and {offsets.shape}"
             raise ConfigError(msg)
@@ -93,6 +96,9 @@ class Ragged(Sequence[NDArray[Any]]):
             return Ragged(self.ids[offsets[0] : offsets[-1]], offsets - offsets[0])
         place = range(len(self))[index]
         return self.ids[self.offsets[place] : self.offsets[place + 1]]
+
+    def __contains__(self, sequence: object) -> bool:
+        return any(np.array_equal(ids, sequence) for ids in self)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[NDArray[Any]]:
         return (self.ids[start:end] for start, end in zip(self.offsets[:-1], self.offsets[1:], strict=True))

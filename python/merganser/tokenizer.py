@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Iterable, Mapping
 from operator import itemgetter
@@ -12,7 +11,7 @@ from typing import Any, Literal
 from numpy.typing import DTypeLike, NDArray
 
 from merganser import _core, files
-from merganser.arguments import Ids, OnSpecial, is_wide, many_texts, thread_count
+from merganser.arguments import Ids, OnSpecial, id_array, is_wide, many_texts, thread_count, utf8
 from merganser.errors import ConfigError, TextError, UnknownTokenError
 from merganser.ragged import Ragged
 
@@ -42,6 +41,8 @@ class Tokenizer:
     'newest lower'
     """
 
+    __slots__ = ("__weakref__", "_fingerprint", "_inner")
+    _fingerprint: str
     _inner: _core.Tokenizer
 
     def __init__(self, *_args: object) -> None:
@@ -51,7 +52,8 @@ class Tokenizer:
     @classmethod
     def _wrap(cls, core: _core.Tokenizer) -> Tokenizer:
         tokenizer = cls.__new__(cls)
-        tokenizer._inner = core
+        object.__setattr__(tokenizer, "_inner", core)
+        object.__setattr__(tokenizer, "_fingerprint", "")
         return tokenizer
 
     @classmethod
@@ -123,7 +125,7 @@ class Tokenizer:
         FormatError, VocabError
             As :meth:`load`.
         """
-        return cls._wrap(_core.Tokenizer.from_json(text.encode() if isinstance(text, str) else text))
+        return cls._wrap(_core.Tokenizer.from_json(utf8(text) if isinstance(text, str) else text))
 
     def to_json(self, *, pretty: bool = False) -> str:
         """Return the text of a ``tokenizer.json`` that `tokenizers` and `transformers` load with the same ids.
@@ -338,7 +340,7 @@ class Tokenizer:
         if errors not in {"replace", "strict"}:
             msg = f'errors must be "replace" or "strict", got {errors!r}'
             raise ConfigError(msg)
-        data = self._inner.decode(ids, skip_special_tokens)
+        data = self._inner.decode(id_array(ids), skip_special_tokens)
         try:
             return data.decode("utf-8", errors)
         except UnicodeDecodeError as error:
@@ -362,7 +364,7 @@ class Tokenizer:
         UnknownTokenError
             If an id is not in the vocabulary; the message gives its position.
         """
-        return self._inner.decode(ids, skip_special_tokens)
+        return self._inner.decode(id_array(ids), skip_special_tokens)
 
     def decode_batch(
         self,
@@ -387,9 +389,15 @@ class Tokenizer:
         Raises
         ------
         UnknownTokenError, TextError
-            As :meth:`decode`.
+            As :meth:`decode`; the message starts with the index of the sequence.
         """
-        return [self.decode(ids, skip_special_tokens=skip_special_tokens, errors=errors) for ids in batch]
+        texts = []
+        for index, ids in enumerate(batch):
+            try:
+                texts.append(self.decode(ids, skip_special_tokens=skip_special_tokens, errors=errors))
+            except (UnknownTokenError, TextError) as error:
+                raise type(error)(f"sequence {index}: {error}") from None
+        return texts
 
     def pre_tokenize(self, text: str | bytes, *, on_special: OnSpecial = "raise") -> list[str]:
         """Return the pre-tokens of a text: what the model works on one by one. Added tokens stand whole.
@@ -446,7 +454,7 @@ class Tokenizer:
         int or None
             ``None`` if it is not in the vocabulary.
         """
-        return self._inner.token_to_id(token.encode() if isinstance(token, str) else token)
+        return self._inner.token_to_id(utf8(token) if isinstance(token, str) else token)
 
     def vocab(self) -> dict[bytes, int]:
         """Return bytes and id of every token, ids increasing. Of tokens with the same bytes the last stands.
@@ -472,15 +480,21 @@ class Tokenizer:
         """Text and id of each special token."""
         return {content: id_ for content, id_, is_special in self._inner.added_tokens if is_special}
 
-    @functools.cached_property
+    @property
     def fingerprint(self) -> str:
         """The sha256 of the canonical definition, in hexadecimal digits: equal exactly when the tokenizers are."""
-        return self._inner.fingerprint
+        if not self._fingerprint:
+            object.__setattr__(self, "_fingerprint", self._inner.fingerprint)
+        return self._fingerprint
 
     @property
     def unicode_version(self) -> str:
         """The Unicode version of every character class and of normalization."""
         return _core.UNICODE_VERSION
+
+    def __setattr__(self, name: str, _value: object) -> None:
+        msg = f"a Tokenizer never changes; {name} cannot be set"
+        raise AttributeError(msg)
 
     def __len__(self) -> int:
         return self.n_tokens

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from merganser import _core
-from merganser.arguments import many_texts, thread_count
+from merganser.arguments import many_texts, thread_count, utf8
 from merganser.errors import ConfigError
 from merganser.progress import Progress, reporting
 from merganser.tokenizer import Tokenizer
@@ -91,7 +91,8 @@ class WordCounts:
         n_threads : int or None, default None
             Threads; ``None``: as many as the machine gives.
         progress : bool, callable or None, default None
-            ``True`` draws a bar; a callable is called as ``progress(done, total, phase)`` with bytes.
+            ``True`` draws a bar; a callable is called as ``progress(done, total, phase)`` with bytes
+            (characters, where documents are `str` of an iterable).
 
         Returns
         -------
@@ -140,7 +141,10 @@ class WordCounts:
         ConfigError
             If a count is negative or too large.
         """
-        pairs = [(word.encode() if isinstance(word, str) else word, count) for word, count in counts.items()]
+        if pre_tokenizer not in get_args(PreTokenizer):
+            msg = f'pre_tokenizer must be "gpt2", "cl100k" or "o200k", got {pre_tokenizer!r}'
+            raise ConfigError(msg)
+        pairs = [(utf8(word) if isinstance(word, str) else word, count) for word, count in counts.items()]
         for word, count in pairs:
             if not 0 <= count < 1 << 64:
                 msg = f"a count must be from 0 to 2**64 - 1, got {count} for {word!r}"
@@ -163,12 +167,18 @@ class WordCounts:
     def __len__(self) -> int:
         return len(self._inner)
 
+    def __iter__(self) -> Iterator[bytes]:
+        return (word for word, _ in self.items())
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, (str, bytes)) and self[word] > 0
+
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         return (_counts_of_pairs, (self.items(), self.pre_tokenizer, self.normalizer))
 
     def __getitem__(self, word: str | bytes) -> int:
         """Return the count of a word; 0 if it does not occur."""
-        return self._inner.count_of(word.encode() if isinstance(word, str) else word)
+        return self._inner.count_of(utf8(word) if isinstance(word, str) else word)
 
     def items(self) -> list[tuple[bytes, int]]:
         """Return words and counts, sorted by the words' bytes.
@@ -274,7 +284,10 @@ def train_bpe(
     """
     specials = list(many_texts(special_tokens, "special_tokens"))
     if isinstance(documents, WordCounts):
-        given = (pre_tokenizer or documents.pre_tokenizer, normalizer or documents.normalizer)
+        given = (
+            documents.pre_tokenizer if pre_tokenizer is None else pre_tokenizer,
+            documents.normalizer if normalizer is None else normalizer,
+        )
         if given != (documents.pre_tokenizer, documents.normalizer):
             msg = f"the words were counted with {documents._stages}; count anew to change it"
             raise ConfigError(msg)
@@ -292,7 +305,7 @@ def train_bpe(
         if not isinstance(counts, WordCounts):
             counts = WordCounts.count(
                 counts,
-                pre_tokenizer=pre_tokenizer or "cl100k",
+                pre_tokenizer="cl100k" if pre_tokenizer is None else pre_tokenizer,
                 normalizer=normalizer,
                 special_tokens=specials,
                 n_threads=n_threads,

@@ -7,20 +7,19 @@ UTF-8 after the first call, which would make the first tokenizer look slower tha
 
 from __future__ import annotations
 
-import os
-import re
 import statistics
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from merganser.arguments import OnSpecial
+from merganser.arguments import OnSpecial, many_texts, utf8
 from merganser.compare.metrics import Comparison, Row, TextTotals
 from merganser.compare.naming import Listed, Named, load_named
-from merganser.corpus.documents import Batch, Documents
+from merganser.corpus.batches import Batch, located_batches
+from merganser.corpus.documents import Documents
 from merganser.errors import ConfigError, MerganserError, TextError
 from merganser.progress import Progress, reporting
 from merganser.tokenizer import Tokenizer
@@ -38,7 +37,6 @@ N_RUNS = 5
 MIN_SECONDS = 0.1
 MAX_RUNS = 1000
 WORD_SLICE_CHARS = 1 << 20
-_IN_BATCH = re.compile(r"text (\d+): ")
 
 
 def compare(
@@ -97,12 +95,7 @@ def compare(
     >>> [(row.name, row.n_tokens, row.bytes_per_token, row.round_trip) for row in comparison]
     [('bytes', 32, 1.0, 1.0), ('merged', 16, 2.0, 1.0)]
     """
-    if isinstance(documents, (str, bytes, os.PathLike)):
-        msg = (
-            f"documents must be many texts, got one {type(documents).__name__}; "
-            "wrap a text in a list, and read a path with merganser.read(path)"
-        )
-        raise TypeError(msg)
+    many_texts(documents, "documents")
     if on_special not in ("text", "encode", "raise"):
         msg = f'on_special must be "text", "encode" or "raise", got {on_special!r}'
         raise ConfigError(msg)
@@ -110,7 +103,7 @@ def compare(
     n_documents = n_bytes = n_chars = n_words = n_batches = 0
     texts: list[bytes] = []
     with reporting(progress) as report:
-        for batch in _batches(documents):
+        for batch in located_batches(documents, BATCH_BYTES):
             texts, batch_chars, batch_words = _measure(batch)
             for contestant in contestants:
                 contestant.take(texts, batch)
@@ -156,10 +149,7 @@ class _Contestant:
         try:
             ragged, seconds, cpu_seconds = self._encode(texts)
         except MerganserError as error:
-            message = str(error)
-            if place := _IN_BATCH.match(message):
-                message = f"{batch.origin(int(place[1]))}: {message[place.end() :]}"
-            raise type(error)(f"{self.name}: {message}") from error
+            raise type(error)(f"{self.name}: {batch.located(error)}") from error
         self.seconds += seconds
         self.cpu_seconds += cpu_seconds
         self.n_tokens += len(ragged.ids)
@@ -201,43 +191,23 @@ class _Contestant:
         return ragged, end - start, cpu_end - cpu_start
 
 
-def _batches(documents: Documents | Iterable[str | bytes]) -> Iterator[Batch]:
-    """Batches that know where their documents are from; those of an iterable by number alone."""
-    if isinstance(documents, Documents):
-        yield from documents.located_batches(BATCH_BYTES)
-        return
-    texts: list[str | bytes] = []
-    weight = first = 0
-    for index, document in enumerate(documents):
-        if not isinstance(document, (str, bytes)):
-            msg = f"document {index} must be str or bytes, got {type(document).__name__}"
-            raise TypeError(msg)
-        texts.append(document)
-        weight += len(document) + 64
-        if weight >= BATCH_BYTES:
-            yield Batch(texts, [("documents", first, 0)])
-            texts, weight, first = [], 0, index + 1
-    if texts:
-        yield Batch(texts, [("documents", first, 0)])
-
-
 def _measure(batch: Batch) -> tuple[list[bytes], int, int]:
     """Turn a batch into UTF-8, and count its characters and words."""
-    utf8: list[bytes] = []
+    encoded: list[bytes] = []
     n_chars = n_words = 0
     for index, document in enumerate(batch.texts):
         try:
-            data, text = (document.encode(), document) if isinstance(document, str) else (document, document.decode())
-        except UnicodeEncodeError as error:
-            msg = f"{batch.origin(index)}: lone surrogate at position {error.start}"
+            data, text = (utf8(document), document) if isinstance(document, str) else (document, document.decode())
+        except TextError as error:
+            msg = f"{batch.origin(index)}: {error}"
             raise TextError(msg) from None
         except UnicodeDecodeError as error:
             msg = f"{batch.origin(index)}: invalid UTF-8 at byte {error.start}"
             raise TextError(msg) from None
-        utf8.append(data)
+        encoded.append(data)
         n_chars += len(text)
         n_words += count_words(text)
-    return utf8, n_chars, n_words
+    return encoded, n_chars, n_words
 
 
 def count_words(text: str) -> int:

@@ -11,10 +11,11 @@ import errno
 import glob
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from merganser import _core
+from merganser.corpus.batches import Batch
 from merganser.corpus.parquet import ParquetReader
 from merganser.errors import ConfigError, MerganserError
 
@@ -44,21 +45,6 @@ class Reader(Protocol):
     @property
     def n_bytes_read(self) -> int:
         """Bytes read from disk."""
-
-
-@dataclass
-class Batch:
-    """Some documents and where they are from: a path, the index in it of the first document here, its place here."""
-
-    texts: list[str | bytes] = field(default_factory=list)
-    origins: list[tuple[str, int, int]] = field(default_factory=list)
-
-    def origin(self, index: int) -> str:
-        """Say where document `index` of the batch is from."""
-        path, in_file, _ = next(
-            (path, in_file + index - start, start) for path, in_file, start in reversed(self.origins) if start <= index
-        )
-        return f"{path}, document {in_file}"
 
 
 @dataclass

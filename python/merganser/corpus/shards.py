@@ -10,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import operator
-import re
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from merganser.arguments import many_texts
 from merganser.atomic import force_to_disk
-from merganser.corpus.documents import Batch, Documents
+from merganser.corpus.batches import located_batches
+from merganser.corpus.documents import Documents
 from merganser.corpus.manifest import Manifest, ShardFile, ShardRecord
 from merganser.corpus.staging import Staging
 from merganser.errors import ConfigError, MerganserError, ShardError
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 # Text encoded at a time; large enough to keep every thread busy.
 BATCH_BYTES = 8 << 20
-_IN_BATCH = re.compile(r"text (\d+): ")
 
 
 class RaggedIds(Protocol):
@@ -151,18 +151,15 @@ def encode(
     # An id may come as a NumPy integer, which JSON does not know.
     append_id = None if append_id is None else operator.index(append_id)
     dtype = _check_options(tokenizer.vocab_size, dtype, shard_tokens, append_id, on_special)
-    if isinstance(documents, (str, bytes)):
-        msg = f"documents must be an iterable of str or bytes, got one {type(documents).__name__}"
-        raise ConfigError(msg)
+    many_texts(documents, "documents")
     source = documents if isinstance(documents, Documents) else None
-    batches = source.located_batches(BATCH_BYTES) if source is not None else _collect(documents)
     with reporting(progress) as report, Staging(out, overwrite=overwrite) as staging:
         writer = ShardWriter(
             staging.folder, staging.name_prefix, dtype=dtype, shard_tokens=shard_tokens, append_id=append_id
         )
         n_bytes = 0
         with writer:
-            for batch in batches:
+            for batch in located_batches(documents, BATCH_BYTES):
                 try:
                     ragged = tokenizer.encode_batch(
                         batch.texts,
@@ -172,7 +169,7 @@ def encode(
                         n_threads=n_threads,
                     )
                 except MerganserError as error:
-                    raise _with_origin(error, batch) from error
+                    raise batch.located(error) from error
                 writer.add(ragged.ids, ragged.offsets)
                 n_bytes += sum(map(_n_bytes, batch.texts))
                 n_read = source.n_bytes_read if source is not None else n_bytes
@@ -353,32 +350,6 @@ def _append(ids: NDArray[Any], offsets: NDArray[np.int64], append_id: int) -> tu
     new_ids[is_appended] = append_id
     new_ids[~is_appended] = ids[offsets[0] : offsets[-1]]
     return new_ids, new_offsets
-
-
-def _collect(documents: Iterable[str | bytes]) -> Iterator[Batch]:
-    """Batch an iterable; its documents are known by their number alone."""
-    texts: list[str | bytes] = []
-    weight = first = 0
-    for index, document in enumerate(documents):
-        if not isinstance(document, (str, bytes)):
-            msg = f"document {index} must be str or bytes, got {type(document).__name__}"
-            raise TypeError(msg)
-        texts.append(document)
-        weight += len(document) + 64
-        if weight >= BATCH_BYTES:
-            yield Batch(texts, [("documents", first, 0)])
-            texts, weight, first = [], 0, index + 1
-    if texts:
-        yield Batch(texts, [("documents", first, 0)])
-
-
-def _with_origin(error: MerganserError, batch: Batch) -> MerganserError:
-    """Name the document's file in the error, instead of its place in the batch."""
-    message = str(error)
-    place = _IN_BATCH.match(message)
-    if place is None:
-        return error
-    return type(error)(f"{batch.origin(int(place[1]))}: {message[place.end() :]}")
 
 
 def _n_bytes(text: str | bytes) -> int:

@@ -29,11 +29,11 @@ pub(crate) fn long<T: Send>(
     let progress = &Progress::default();
     let callback = callback.map(|callback| callback.clone().unbind());
     let callback = &callback;
+    let work = &Mutex::new(Some(work));
     py.detach(|| {
         std::thread::scope(|scope| {
             let (send, receive) = channel();
             // The one who takes the work does it: this thread, if no other can be started.
-            let work = &Mutex::new(Some(work));
             let take = move || {
                 let work = work.lock().ok().and_then(|mut work| work.take());
                 work.map(|work| guarded(|| work(progress)))

@@ -29,9 +29,8 @@ mod _core {
     const UNICODE_VERSION: &str = merganser_core::char_class::UNICODE_VERSION;
     /// NumPy's C interface is fetched now: later an interrupt could strike in the middle of it.
     #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) {
         numpy::PyArray1::<u16>::from_vec(module.py(), Vec::new());
-        Ok(())
     }
 
     /// The version of the package.
