@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import sys
 from pathlib import Path
 from typing import Any
 
-import tomllib
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 TASKS = ("encode", "decode", "load", "train")
 FORMS = ("list", "native")

@@ -298,7 +298,7 @@ def run_all(runner: Runner, tasks: list[str], console: Console) -> dict[str, dic
 def _run_head() -> dict[str, Any]:
     """Say when, on what code and beside how much other work a task was run."""
     return {
-        "started": datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
+        "started": datetime.datetime.now(tz=datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": machine.git_commit(),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
         "rows": [],
