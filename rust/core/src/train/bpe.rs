@@ -95,35 +95,8 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(counts: &WordCounts, options: &'a BpeOptions, progress: &Progress) -> Result<Self> {
-        let mut seen = [false; 256];
-        for &byte in &options.initial_alphabet {
-            seen[usize::from(byte)] = true;
-        }
-        for (word, _) in counts.iter() {
-            for &byte in word {
-                seen[usize::from(byte)] = true;
-            }
-        }
-        let mut alphabet: Vec<u8> = (0..=255).filter(|&byte| seen[usize::from(byte)]).collect();
-        alphabet.sort_unstable_by_key(|&byte| byte_level::ALPHABET[usize::from(byte)]);
-        let mut specials = FxHashSet::default();
-        for text in &options.special_tokens {
-            if text.is_empty() || !specials.insert(text.clone().into_bytes()) {
-                return Err(Error::Config(format!(
-                    "special_tokens must be different and not empty, got {text:?}"
-                )));
-            }
-            if let (1, Some(c)) = (text.chars().count(), text.chars().next())
-                && let Some(byte) = byte_level::byte_of(c)
-            {
-                return Err(Error::Config(format!(
-                    "special_tokens must not be a byte of the alphabet, got {text:?}, which spells byte {byte:#04x}"
-                )));
-            }
-        }
-        // A vocabulary is stored by spelling: a product spelled like a special token would be that token too.
-        specials
-            .extend(options.special_tokens.iter().filter_map(|text| byte_level::bytes_of(text)));
+        let alphabet = alphabet(counts, &options.initial_alphabet);
+        let specials = unmergeable(&options.special_tokens)?;
         let n_special = options.special_tokens.len();
         let n_first = n_special + alphabet.len();
         if options.vocab_size < n_first {
@@ -322,6 +295,38 @@ impl<'a> Trainer<'a> {
             added_tokens: special_tokens(&options.special_tokens),
         })
     }
+}
+
+/// The bytes that get a token, by code point of their spelling.
+fn alphabet(counts: &WordCounts, initial: &[u8]) -> Vec<u8> {
+    let mut seen = [false; 256];
+    for &byte in initial.iter().chain(counts.iter().flat_map(|(word, _)| word)) {
+        seen[usize::from(byte)] = true;
+    }
+    let mut alphabet: Vec<u8> = (0..=255).filter(|&byte| seen[usize::from(byte)]).collect();
+    alphabet.sort_unstable_by_key(|&byte| byte_level::ALPHABET[usize::from(byte)]);
+    alphabet
+}
+
+/// What no merge may make: the special tokens, and what is spelled like one, since a vocabulary is stored by spelling.
+fn unmergeable(special_tokens: &[String]) -> Result<FxHashSet<Vec<u8>>> {
+    let mut specials = FxHashSet::default();
+    for text in special_tokens {
+        if text.is_empty() || !specials.insert(text.clone().into_bytes()) {
+            return Err(Error::Config(format!(
+                "special_tokens must be different and not empty, got {text:?}"
+            )));
+        }
+        if let (1, Some(c)) = (text.chars().count(), text.chars().next())
+            && let Some(byte) = byte_level::byte_of(c)
+        {
+            return Err(Error::Config(format!(
+                "special_tokens must not be a byte of the alphabet, got {text:?}, which spells byte {byte:#04x}"
+            )));
+        }
+    }
+    specials.extend(special_tokens.iter().filter_map(|text| byte_level::bytes_of(text)));
+    Ok(specials)
 }
 
 /// Special tokens with the ids 0, 1, 2 and so on.
