@@ -30,6 +30,21 @@ pub struct AddedToken {
     pub is_special: bool,
 }
 
+impl AddedToken {
+    /// A special token looked for in the raw text, with no further conditions.
+    pub fn special(id: u32, content: &str) -> Self {
+        Self {
+            id,
+            content: content.to_owned(),
+            is_single_word: false,
+            strips_left: false,
+            strips_right: false,
+            is_normalized: false,
+            is_special: true,
+        }
+    }
+}
+
 /// What becomes of a special token's text inside ordinary text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnSpecial {

@@ -129,18 +129,8 @@ fn definition(
     special_tokens: &[(String, u32)],
 ) -> Definition {
     let options = ByteLevelOptions { add_prefix_space: true, trim_offsets: true, use_regex: true };
-    let mut added_tokens: Vec<_> = special_tokens
-        .iter()
-        .map(|(content, id)| AddedToken {
-            id: *id,
-            content: content.clone(),
-            is_single_word: false,
-            strips_left: false,
-            strips_right: false,
-            is_normalized: false,
-            is_special: true,
-        })
-        .collect();
+    let mut added_tokens: Vec<_> =
+        special_tokens.iter().map(|(content, id)| AddedToken::special(*id, content)).collect();
     added_tokens.sort_by_key(|token| token.id);
     Definition {
         normalizer: None,

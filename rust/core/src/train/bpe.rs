@@ -331,16 +331,7 @@ fn unmergeable(special_tokens: &[String]) -> Result<FxHashSet<Vec<u8>>> {
 
 /// Special tokens with the ids 0, 1, 2 and so on.
 pub fn special_tokens(contents: &[String]) -> Vec<AddedToken> {
-    let special = |(content, id): (&String, u32)| AddedToken {
-        id,
-        content: content.clone(),
-        is_single_word: false,
-        strips_left: false,
-        strips_right: false,
-        is_normalized: false,
-        is_special: true,
-    };
-    contents.iter().zip(0..).map(special).collect()
+    (0..).zip(contents).map(|(id, content)| AddedToken::special(id, content)).collect()
 }
 
 /// Ids stay below the marks of [`cells`].
