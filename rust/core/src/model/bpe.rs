@@ -25,6 +25,8 @@ pub use long::LongScratch;
 
 /// Up to this many bytes a pre-token is merged by rescanning.
 const SHORT: usize = 48;
+/// Bytes between two looks at whether to stop.
+const POLL_BYTES: usize = 1 << 20;
 /// No id.
 const NONE: u32 = u32::MAX;
 
@@ -112,7 +114,10 @@ impl Bpe {
         ids: &mut Vec<u32>,
     ) -> Result<()> {
         let first = ids.len();
-        ids.extend(pre_token.iter().map(|&byte| self.byte_ids[usize::from(byte)]));
+        for bytes in pre_token.chunks(POLL_BYTES) {
+            progress.check()?;
+            ids.extend(bytes.iter().map(|&byte| self.byte_ids[usize::from(byte)]));
+        }
         if let Some(byte_offset) = ids[first..].iter().position(|&id| id == NONE) {
             ids.truncate(first);
             return Err(Error::Unencodable { byte_offset });

@@ -45,10 +45,14 @@ impl Bpe {
     ) -> Result<()> {
         let LongScratch { next, previous, heap } = scratch;
         next.clear();
-        next.extend(1..=n);
         previous.clear();
-        previous.push(NONE);
-        previous.extend(0..n - 1);
+        for place in 0..n {
+            if place.is_multiple_of(POLL_CANDIDATES) {
+                progress.check()?;
+            }
+            next.push(place + 1);
+            previous.push(place.checked_sub(1).unwrap_or(NONE));
+        }
         let mut candidates = std::mem::take(heap).into_vec();
         candidates.clear();
         for place in 0..n - 1 {
