@@ -84,14 +84,12 @@ impl WordCounter {
         let definition = Definition {
             normalizer: normalizer_named(normalizer)?,
             pre_tokenizer: Some(pre_tokenizer_named(pre_tokenizer)?),
-            model: Model::Bpe(BpeDefinition {
-                vocab: Vec::new(),
-                merges: Vec::new(),
-                ignore_merges: false,
-            }),
+            model: Model::Bpe(BpeDefinition { ..BpeDefinition::default() }),
             post_processor: None,
             decoder: None,
             added_tokens: bpe::special_tokens(&special_tokens),
+            truncation: None,
+            padding: None,
         };
         let pipeline = short(|| Pipeline::new(&definition, true))?;
         Ok(Self(Mutex::new(Some(Box::new(CoreCounter::new(pipeline, n_threads))))))

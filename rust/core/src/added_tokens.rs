@@ -61,12 +61,12 @@ pub enum OnSpecial {
 pub enum Part {
     /// Ordinary text.
     Text(Range<usize>),
-    /// An added token, with the white space that it swallows.
+    /// An added token.
     Token {
         /// Index in [`AddedTokens::tokens`].
         index: usize,
-        /// Where its content starts.
-        start: usize,
+        /// Its content, with the white space that it swallows.
+        range: Range<usize>,
     },
 }
 
@@ -96,8 +96,11 @@ impl AddedTokens {
     /// Builds the automata; `normalize` is the tokenizer's normalizer.
     ///
     /// # Errors
-    /// [`Error::Vocab`] when the tokens together are too large for an automaton.
-    pub fn new(tokens: Vec<AddedToken>, normalize: impl Fn(&str) -> String) -> Result<Self> {
+    /// [`Error::Vocab`] when the tokens together are too large for an automaton, and those of `normalize`.
+    pub fn new(
+        tokens: Vec<AddedToken>,
+        normalize: impl Fn(&str) -> Result<String>,
+    ) -> Result<Self> {
         let pass = |is_normalized: bool| -> Result<Pass> {
             let finder = |with_special: bool| {
                 let indices = (0..tokens.len())
@@ -110,7 +113,7 @@ impl AddedTokens {
                     if is_normalized {
                         normalize(&tokens[i].content)
                     } else {
-                        tokens[i].content.clone()
+                        Ok(tokens[i].content.clone())
                     }
                 })
             };
@@ -189,7 +192,7 @@ impl AddedTokens {
             if start > end {
                 parts.push(Part::Text(end..start));
             }
-            parts.push(Part::Token { index, start: found.start() });
+            parts.push(Part::Token { index, range: start..stop });
             end = stop;
         }
         if parts.is_empty() {
@@ -203,13 +206,11 @@ impl AddedTokens {
 }
 
 impl Finder {
-    fn new(indices: Vec<usize>, content: impl Fn(usize) -> String) -> Result<Option<Self>> {
+    fn new(indices: Vec<usize>, content: impl Fn(usize) -> Result<String>) -> Result<Option<Self>> {
         // An empty content (a normalizer may leave nothing) matches nowhere.
-        let (indices, contents): (Vec<usize>, Vec<String>) = indices
-            .into_iter()
-            .map(|i| (i, content(i)))
-            .filter(|(_, text)| !text.is_empty())
-            .unzip();
+        let contents = indices.iter().map(|&i| content(i)).collect::<Result<Vec<_>>>()?;
+        let (indices, contents): (Vec<usize>, Vec<String>) =
+            indices.into_iter().zip(contents).filter(|(_, text)| !text.is_empty()).unzip();
         if indices.is_empty() {
             return Ok(None);
         }

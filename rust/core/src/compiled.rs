@@ -7,8 +7,10 @@
 pub mod splitter;
 pub mod word_cache;
 
+use crate::error::Result;
 use crate::pre_tokenizer::byte_level::GPT2_PATTERN;
-use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior, known};
+use crate::pre_tokenizer::{Pattern, PreTokenizer, PreTokens, Split, SplitBehavior, known};
+use crate::traced::Traced;
 use splitter::Scheme;
 
 /// A recognised pre-tokenizer.
@@ -28,7 +30,6 @@ impl CompiledPreTokenizer {
                 scheme: if options.use_regex { Scheme::Gpt2 } else { Scheme::Whole },
                 add_prefix_space: options.add_prefix_space,
             }),
-            PreTokenizer::Split(_) => None,
             PreTokenizer::Sequence(stages) => match &stages[..] {
                 [PreTokenizer::Split(split), PreTokenizer::ByteLevel(options)]
                     if !options.use_regex && !options.add_prefix_space =>
@@ -38,7 +39,35 @@ impl CompiledPreTokenizer {
                 [only] => Self::recognise(Some(only)),
                 _ => None,
             },
+            _ => None,
         }
+    }
+}
+
+impl CompiledPreTokenizer {
+    /// Whether `text`, a whole part, gets a space before it.
+    pub fn needs_prefix_space(&self, text: &str) -> bool {
+        self.add_prefix_space && !text.is_empty() && !text.starts_with(' ')
+    }
+
+    /// Splits a whole part into traced pre-tokens.
+    ///
+    /// # Errors
+    /// None of its own: as [`Scheme::for_each`].
+    pub fn pre_tokenize<'a>(&self, text: Traced<'a>) -> Result<PreTokens<'a>> {
+        let mut text = text;
+        if self.needs_prefix_space(text.text()) {
+            text.rewrite(|text, out| {
+                out.replace(0, ' ');
+                out.keep(text, 0..text.len());
+            });
+        }
+        let mut ranges = Vec::new();
+        self.scheme.for_each(text.text(), 0..text.text().len(), |bounds| {
+            ranges.extend(bounds.windows(2).map(|bound| bound[0]..bound[1]));
+            Ok(())
+        })?;
+        Ok(PreTokens { text, ranges })
     }
 }
 

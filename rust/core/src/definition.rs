@@ -7,8 +7,10 @@
 use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::normalizer::Normalizer;
+use crate::padding::Padding;
 use crate::post_processor::PostProcessor;
 use crate::pre_tokenizer::PreTokenizer;
+use crate::truncation::Truncation;
 
 /// All that decides what a tokenizer does; two equal definitions give the same ids on every text.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,17 +27,43 @@ pub struct Definition {
     pub decoder: Option<Decoder>,
     /// Special and added tokens: found in the text before anything else. Ordered by id.
     pub added_tokens: Vec<AddedToken>,
+    /// How long a finished sequence may be.
+    pub truncation: Option<Truncation>,
+    /// To what length sequences are filled up.
+    pub padding: Option<Padding>,
+}
+
+impl Definition {
+    /// Whether the model can work on the bytes of pre-tokens themselves: byte-level BPE without anything that looks at
+    /// characters. Otherwise it works on text, in which a `ByteLevel` stage has spelled each byte.
+    pub fn runs_on_bytes(&self) -> bool {
+        let Model::Bpe(bpe) = &self.model else { return false };
+        let is_none = |text: &Option<String>| text.as_ref().is_none_or(String::is_empty);
+        let is_plain = bpe.dropout.is_none()
+            && bpe.unk_token.is_none()
+            && is_none(&bpe.continuing_subword_prefix)
+            && is_none(&bpe.end_of_word_suffix);
+        is_plain && self.pre_tokenizer.as_ref().is_some_and(PreTokenizer::ends_byte_level)
+    }
 }
 
 /// The model of a [`Definition`], one variant a family.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Model {
-    /// Byte-pair encoding.
+    /// Byte-pair encoding as Hugging Face's library does it.
     Bpe(BpeDefinition),
+    /// WordPiece.
+    WordPiece(WordPieceDefinition),
+    /// Unigram as Hugging Face's library does it.
+    Unigram(UnigramDefinition),
+    /// A pre-token is a token, or unknown.
+    WordLevel(WordLevelDefinition),
+    /// BPE or Unigram as SentencePiece does it.
+    SentencePiece(SentencePieceDefinition),
 }
 
 /// The data of a BPE model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct BpeDefinition {
     /// Token text and id, ordered by id; texts and ids are each unique.
     pub vocab: Vec<(String, u32)>,
@@ -43,4 +71,125 @@ pub struct BpeDefinition {
     pub merges: Vec<(u32, u32)>,
     /// Whether a pre-token that is itself in the vocabulary becomes that token without any merging.
     pub ignore_merges: bool,
+    /// The probability with which a merge is left out (BPE-dropout).
+    pub dropout: Option<f32>,
+    /// The token of a character that has none.
+    pub unk_token: Option<String>,
+    /// Whether unknown characters next to each other become one unk token.
+    pub fuse_unk: bool,
+    /// Whether a character without a token becomes the tokens `<0x00>` to `<0xFF>` of its bytes.
+    pub byte_fallback: bool,
+    /// What the text of a symbol has before it when it does not start the pre-token.
+    pub continuing_subword_prefix: Option<String>,
+    /// What the text of a symbol has after it when it ends the pre-token.
+    pub end_of_word_suffix: Option<String>,
+}
+
+/// The data of a WordPiece model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WordPieceDefinition {
+    /// Token text and id, ordered by id; texts and ids are each unique.
+    pub vocab: Vec<(String, u32)>,
+    /// The token of a pre-token that cannot be written.
+    pub unk_token: String,
+    /// What the text of a token has before it when it does not start a pre-token.
+    pub continuing_subword_prefix: String,
+    /// A pre-token of more characters is unknown.
+    pub max_input_chars_per_word: usize,
+}
+
+/// The data of a Unigram model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnigramDefinition {
+    /// Piece and score (a natural logarithm of a probability) of each id from 0 on.
+    pub vocab: Vec<(String, f64)>,
+    /// The id of characters that no piece covers.
+    pub unk_id: Option<u32>,
+    /// Whether an unknown piece becomes the tokens `<0x00>` to `<0xFF>` of its bytes.
+    pub byte_fallback: bool,
+}
+
+/// The data of a word-level model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WordLevelDefinition {
+    /// Token text and id, ordered by id; texts and ids are each unique.
+    pub vocab: Vec<(String, u32)>,
+    /// The token of a pre-token that is not in the vocabulary.
+    pub unk_token: String,
+}
+
+/// The data of a SentencePiece model, apart from its normalizer ([`crate::normalizer::SentencePiece`]).
+#[derive(Debug, Clone, PartialEq)]
+pub struct SentencePieceDefinition {
+    /// How a text is segmented.
+    pub algorithm: SentencePieceAlgorithm,
+    /// The pieces by id.
+    pub pieces: Vec<SentencePieceEntry>,
+    /// Whether an unknown piece becomes the byte pieces of its bytes.
+    pub byte_fallback: bool,
+    /// What an unknown piece decodes to.
+    pub unk_surface: String,
+    /// The rest of the file, field by field as it stood, so that it is written back whole: the trainer's settings, and what
+    /// later versions of the format add.
+    pub carried: Vec<u8>,
+}
+
+/// How SentencePiece segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SentencePieceAlgorithm {
+    /// The best path through the lattice of pieces.
+    Unigram,
+    /// Merging the best-scored pair, again and again.
+    Bpe,
+    /// Every character a piece.
+    Char,
+    /// Every white-space-separated word a piece.
+    Word,
+}
+
+/// A piece of a SentencePiece model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SentencePieceEntry {
+    /// Its text.
+    pub text: String,
+    /// Its score: a log probability, or minus the rank of a merge.
+    pub score: f32,
+    /// What it is.
+    pub kind: PieceKind,
+}
+
+/// What a SentencePiece piece is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PieceKind {
+    /// Produced from text.
+    Normal,
+    /// The unknown token.
+    Unknown,
+    /// Never produced from text (`<s>`).
+    Control,
+    /// Always kept whole.
+    UserDefined,
+    /// One byte, `<0x41>`.
+    Byte,
+    /// Not used in segmentation.
+    Unused,
+}
+
+impl Model {
+    /// Text and id of every token, by id.
+    pub fn tokens(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
+        match self {
+            Self::Bpe(BpeDefinition { vocab, .. })
+            | Self::WordPiece(WordPieceDefinition { vocab, .. })
+            | Self::WordLevel(WordLevelDefinition { vocab, .. }) => {
+                Box::new(vocab.iter().map(|(text, id)| (text.as_str(), *id)))
+            }
+            Self::Unigram(UnigramDefinition { vocab, .. }) => {
+                Box::new(vocab.iter().map(|(text, _)| text.as_str()).zip(0..))
+            }
+            Self::SentencePiece(SentencePieceDefinition { pieces, .. }) => {
+                Box::new(pieces.iter().map(|piece| piece.text.as_str()).zip(0..))
+            }
+        }
+    }
 }

@@ -1,3 +1,113 @@
 //! Models: turn a pre-token into ids.
+//!
+//! [`ByteBpe`] is the fast path of the commonest family and works on bytes. Every model, that one too, is a [`Tokenize`]: it
+//! gives the tokens of one pre-token with their places in it.
 
 pub mod bpe;
+
+use std::fmt::Debug;
+
+use rustc_hash::FxHashSet;
+
+use crate::definition::{Definition, Model};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::vocab::Vocab;
+use bpe::{Bpe, LongScratch};
+
+/// A token of a pre-token: `pre_token[start..end]` became `id`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token {
+    /// Its id.
+    pub id: u32,
+    /// Where it begins in the pre-token, in bytes.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// A model ready to run, one that works on text.
+pub trait Tokenize: Debug + Send + Sync {
+    /// Appends the tokens of a pre-token, which is not empty.
+    ///
+    /// # Errors
+    /// [`Error::Unencodable`] with the offset, in the pre-token, of the first text that the vocabulary has no token for;
+    /// [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
+    fn tokenize(&self, pre_token: &str, progress: &Progress, tokens: &mut Vec<Token>)
+    -> Result<()>;
+}
+
+/// The model of a tokenizer.
+#[derive(Debug)]
+pub enum Runner {
+    /// Byte-level BPE, on bytes.
+    Bytes(Bpe),
+    /// Any other, on text.
+    Text(Box<dyn Tokenize>),
+}
+
+impl Runner {
+    /// Builds the tables of the model, and the bytes of its tokens: those that a token of byte-level BPE stands for, and those
+    /// of the text that spells any other. `special_ids` are never made from text.
+    ///
+    /// # Errors
+    /// [`Error::Vocab`] when the definition contradicts itself, [`Error::Unsupported`].
+    pub fn new(definition: &Definition, special_ids: &FxHashSet<u32>) -> Result<(Self, Vocab)> {
+        match &definition.model {
+            Model::Bpe(bpe) if definition.runs_on_bytes() => {
+                let bpe = Bpe::new(bpe, special_ids)?;
+                let vocab = bpe.vocab().clone();
+                Ok((Self::Bytes(bpe), vocab))
+            }
+            model => {
+                let mut vocab = Vocab::default();
+                for (text, id) in model.tokens() {
+                    vocab.insert(id, text.as_bytes())?;
+                }
+                Ok((Self::Text(text_model(model, special_ids)?), vocab))
+            }
+        }
+    }
+
+    /// Appends the tokens of a pre-token.
+    ///
+    /// # Errors
+    /// As [`Tokenize::tokenize`].
+    pub fn tokenize(
+        &self,
+        pre_token: &str,
+        progress: &Progress,
+        scratch: &mut LongScratch,
+        tokens: &mut Vec<Token>,
+    ) -> Result<()> {
+        match self {
+            Self::Text(model) => model.tokenize(pre_token, progress, tokens),
+            Self::Bytes(model) => {
+                let mut ids = Vec::new();
+                match model.whole(pre_token.as_bytes()) {
+                    Some(id) => ids.push(id),
+                    None => model.merge(pre_token.as_bytes(), progress, scratch, &mut ids)?,
+                }
+                let mut start = 0;
+                tokens.extend(ids.into_iter().map(|id| {
+                    let end = start + model.vocab().bytes(id).map_or(0, <[u8]>::len);
+                    let token = Token { id, start, end };
+                    start = end;
+                    token
+                }));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn text_model(model: &Model, _special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tokenize>> {
+    let name = match model {
+        Model::Bpe(_) => "BPE over characters",
+        Model::WordPiece(_) => "WordPiece",
+        Model::Unigram(_) => "Unigram",
+        Model::WordLevel(_) => "WordLevel",
+        Model::SentencePiece(_) => "SentencePiece",
+    };
+    Err(Error::unsupported("tokenizer", "model", format!("{name} is not supported")))
+}

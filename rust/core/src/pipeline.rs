@@ -4,16 +4,16 @@
 
 mod units;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::added_tokens::{AddedTokens, OnSpecial, Part};
 use crate::compiled::CompiledPreTokenizer;
 use crate::definition::Definition;
 use crate::error::Result;
-use crate::normalizer::Normalizer;
+use crate::normalizer::Normalization;
 use crate::pre_tokenizer::GenericPreTokenizer;
 use crate::progress::Progress;
+use crate::traced::{Span, Traced};
 
 pub use units::Unit;
 
@@ -21,7 +21,7 @@ pub use units::Unit;
 #[derive(Debug)]
 pub struct Pipeline {
     added: AddedTokens,
-    normalizer: Option<Normalizer>,
+    normalization: Normalization,
     pre_tokenizer: PreTokenizing,
 }
 
@@ -32,12 +32,21 @@ enum PreTokenizing {
 }
 
 /// What [`Pipeline::for_each_part`] hands out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub enum TextPart<'a> {
-    /// The id of an added token.
-    Token(u32),
+    /// The id of an added token, and the raw text it stands for (exact where the text is traced or unchanged).
+    Token(u32, Span),
     /// Normalized text for the pre-tokenizer.
-    Text(&'a str),
+    Text(&'a Traced<'a>),
+}
+
+/// What [`Pipeline::for_each_traced`] hands out.
+#[derive(Debug)]
+pub enum TracedPiece<'a> {
+    /// The id of an added token, and the raw text it stands for.
+    Token(u32, Span),
+    /// A pre-token: a range of a traced text.
+    PreToken(&'a Traced<'a>, Range<usize>),
 }
 
 impl Pipeline {
@@ -46,19 +55,22 @@ impl Pipeline {
     /// # Errors
     /// [`crate::Error::Unsupported`] or [`crate::Error::Format`] for a pattern that is not supported or not valid.
     pub fn new(definition: &Definition, may_compile: bool) -> Result<Self> {
-        let normalizer = definition.normalizer.clone();
-        let normalize = |text: &str| match &normalizer {
-            Some(normalizer) => normalizer.normalize(text).into_owned(),
-            None => text.to_owned(),
-        };
-        let added = AddedTokens::new(definition.added_tokens.clone(), normalize)?;
+        let normalization = Normalization::new(definition.normalizer.as_ref())?;
+        let added = AddedTokens::new(definition.added_tokens.clone(), |text| {
+            let mut text = Traced::untraced(text);
+            normalization.normalize(&mut text, &Progress::default())?;
+            Ok(text.into_text().into_owned())
+        })?;
         let pre_tokenizer = definition.pre_tokenizer.as_ref();
-        let compiled = CompiledPreTokenizer::recognise(pre_tokenizer).filter(|_| may_compile);
-        let pre_tokenizer = match compiled {
+        let runs_on_bytes = definition.runs_on_bytes();
+        let compiled = CompiledPreTokenizer::recognise(pre_tokenizer);
+        let pre_tokenizer = match compiled.filter(|_| may_compile && runs_on_bytes) {
             Some(compiled) => PreTokenizing::Compiled(compiled),
-            None => PreTokenizing::Generic(GenericPreTokenizer::new(pre_tokenizer)?),
+            None => {
+                PreTokenizing::Generic(GenericPreTokenizer::new(pre_tokenizer, !runs_on_bytes)?)
+            }
         };
-        Ok(Self { added, normalizer, pre_tokenizer })
+        Ok(Self { added, normalization, pre_tokenizer })
     }
 
     /// The added tokens.
@@ -66,40 +78,106 @@ impl Pipeline {
         &self.added
     }
 
+    /// Whether places in a part are places in the raw text, moved by where the part begins.
+    pub fn keeps_places(&self) -> bool {
+        self.normalization.is_identity()
+            && match &self.pre_tokenizer {
+                PreTokenizing::Compiled(_) => true,
+                PreTokenizing::Generic(generic) => !generic.rewrites(),
+            }
+    }
+
     /// Calls `each` with every added token, and every stretch between them, normalized, with its place in `text` (exact
     /// where no normalizer has changed the text).
     ///
     /// # Errors
-    /// [`crate::Error::DisallowedSpecial`] under [`OnSpecial::Raise`], and those of `each`.
+    /// [`crate::Error::DisallowedSpecial`] under [`OnSpecial::Raise`], those of the normalizer, and those of `each`.
     pub fn for_each_part(
         &self,
         text: &str,
         on_special: OnSpecial,
+        progress: &Progress,
+        each: impl FnMut(TextPart<'_>, usize) -> Result<()>,
+    ) -> Result<()> {
+        let is_traced = match &self.pre_tokenizer {
+            PreTokenizing::Compiled(_) => false,
+            PreTokenizing::Generic(generic) => {
+                generic.needs_spans() && !self.normalization.is_identity()
+            }
+        };
+        self.cut(text, on_special, is_traced, progress, each)
+    }
+
+    /// Calls `each` with every added token and every pre-token of `text`, traced back to it.
+    ///
+    /// # Errors
+    /// As [`Pipeline::for_each_part`]; offsets are those of the raw text.
+    pub fn for_each_traced(
+        &self,
+        text: &str,
+        on_special: OnSpecial,
+        progress: &Progress,
+        mut each: impl FnMut(TracedPiece<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.cut(text, on_special, true, progress, |part, base| match part {
+            TextPart::Token(id, span) => each(TracedPiece::Token(id, span)),
+            TextPart::Text(part) => {
+                let pre_tokens = match &self.pre_tokenizer {
+                    PreTokenizing::Compiled(compiled) => compiled.pre_tokenize(part.clone())?,
+                    PreTokenizing::Generic(generic) => {
+                        generic.pre_tokenize(part.clone(), base, progress)?
+                    }
+                };
+                for range in &pre_tokens.ranges {
+                    each(TracedPiece::PreToken(&pre_tokens.text, range.clone()))?;
+                    progress.advance(range.len() as u64)?;
+                }
+                Ok(())
+            }
+        })
+    }
+
+    fn cut(
+        &self,
+        text: &str,
+        on_special: OnSpecial,
+        is_traced: bool,
+        progress: &Progress,
         mut each: impl FnMut(TextPart<'_>, usize) -> Result<()>,
     ) -> Result<()> {
+        let id_of = |index: usize| self.added.tokens()[index].id;
         for part in self.added.cut_raw(text, on_special)? {
             let range = match part {
-                Part::Token { index, start } => {
-                    each(TextPart::Token(self.added.tokens()[index].id), start)?;
+                Part::Token { index, range, .. } => {
+                    let span = (range.start, range.end);
+                    each(TextPart::Token(id_of(index), span), range.start)?;
                     continue;
                 }
                 Part::Text(range) => range,
             };
             let base = range.start;
             let raw = text.get(range).unwrap_or_default();
-            let normalized = match &self.normalizer {
-                Some(normalizer) => normalizer.normalize(raw),
-                None => Cow::Borrowed(raw),
+            let mut normalized =
+                if is_traced { Traced::raw(raw, base) } else { Traced::untraced(raw) };
+            let done = self.normalization.normalize(&mut normalized, progress);
+            done.map_err(|error| error.moved_by(base))?;
+            let parts = self.added.cut_normalized(normalized.text(), on_special);
+            let place = |place: usize| {
+                normalized.span(place..place + 1).map_or(base + place, |(start, _)| start)
             };
-            let parts = self.added.cut_normalized(&normalized, on_special);
-            for part in parts.map_err(|error| error.moved_by(base))? {
+            for part in parts.map_err(|error| error.map_offset(place))? {
                 match part {
-                    Part::Token { index, start } => {
-                        each(TextPart::Token(self.added.tokens()[index].id), base + start)?;
+                    Part::Token { index, range, .. } => {
+                        let span = normalized.span(range.clone());
+                        let span = span.unwrap_or((base + range.start, base + range.end));
+                        each(TextPart::Token(id_of(index), span), base + range.start)?;
+                    }
+                    Part::Text(range) if range == (0..normalized.text().len()) => {
+                        each(TextPart::Text(&normalized), base)?;
                     }
                     Part::Text(range) => {
                         let start = base + range.start;
-                        each(TextPart::Text(normalized.get(range).unwrap_or_default()), start)?;
+                        each(TextPart::Text(&normalized.slice(range)), start)?;
                     }
                 }
             }
@@ -108,14 +186,17 @@ impl Pipeline {
     }
 
     /// Calls `each(text, bounds)` with the pre-tokens of `part[stretch]`, many at a time: `[a, b, c]` for `text[a..b]` and
-    /// `text[b..c]`; `progress` counts their bytes. The stretch is the whole part, or between two boundaries of a compiled pre-tokenizer.
+    /// `text[b..c]`; `progress` counts their bytes. The part begins at `base` of the raw text; the stretch is the whole part, or
+    /// between two boundaries of a compiled pre-tokenizer.
     ///
     /// # Errors
-    /// [`crate::Error::PatternLimit`], [`crate::Error::Interrupted`], and those of `each`, whose offsets into its text become offsets into `part`.
+    /// [`crate::Error::PatternLimit`], [`crate::Error::Interrupted`], and those of `each`, whose offsets into its text become
+    /// offsets into `part` where [`Pipeline::keeps_places`].
     #[inline]
     pub fn for_each_batch(
         &self,
-        part: &str,
+        part: &Traced<'_>,
+        base: usize,
         stretch: Range<usize>,
         progress: &Progress,
         mut each: impl FnMut(&str, &[usize]) -> Result<()>,
@@ -125,24 +206,22 @@ impl Pipeline {
             progress.advance((bounds[bounds.len() - 1] - bounds[0]) as u64)
         };
         match &self.pre_tokenizer {
-            PreTokenizing::Compiled(compiled)
-                if compiled.add_prefix_space && stretch.start == 0 && !part.starts_with(' ') =>
-            {
-                // A later stretch never needs the space: it does not start the part.
-                let spaced = [" ", part].concat();
-                let stretch = 0..stretch.end + 1;
-                let done =
-                    compiled.scheme.for_each(&spaced, stretch, |bounds| each(&spaced, bounds));
-                done.map_err(|error| error.map_offset(|place| place.saturating_sub(1)))
-            }
             PreTokenizing::Compiled(compiled) => {
-                compiled.scheme.for_each(part, stretch, |bounds| each(part, bounds))
+                let text = part.text();
+                if compiled.needs_prefix_space(text) && stretch.start == 0 {
+                    // A later stretch never needs the space: it does not start the part.
+                    let spaced = [" ", text].concat();
+                    let stretch = 0..stretch.end + 1;
+                    let done =
+                        compiled.scheme.for_each(&spaced, stretch, |bounds| each(&spaced, bounds));
+                    return done.map_err(|error| error.map_offset(|place| place.saturating_sub(1)));
+                }
+                compiled.scheme.for_each(text, stretch, |bounds| each(text, bounds))
             }
             PreTokenizing::Generic(generic) => {
-                let pre_tokens = generic.pre_tokenize(part, progress)?;
+                let pre_tokens = generic.pre_tokenize(part.clone(), base, progress)?;
                 for range in &pre_tokens.ranges {
-                    each(&pre_tokens.text, &[range.start, range.end])
-                        .map_err(|error| error.map_offset(|place| pre_tokens.source_of(place)))?;
+                    each(pre_tokens.text.text(), &[range.start, range.end])?;
                 }
                 Ok(())
             }

@@ -16,6 +16,13 @@ pub enum PostProcessor {
         /// As the pre-tokenizer's (offsets only).
         add_prefix_space: bool,
     },
+    /// BERT's `[CLS] A [SEP] B [SEP]`.
+    Bert {
+        /// Text and id of the token after each sequence.
+        sep: (String, u32),
+        /// Text and id of the token before the first.
+        cls: (String, u32),
+    },
     /// A sequence between special tokens, as a template says.
     Template(Template),
     /// Each in turn.
@@ -79,7 +86,7 @@ impl PostProcessor {
     pub fn around_single(&self) -> (Vec<u32>, Vec<u32>) {
         match self {
             Self::ByteLevel(_) => (Vec::new(), Vec::new()),
-            Self::Roberta { sep, cls, .. } => (vec![cls.1], vec![sep.1]),
+            Self::Bert { sep, cls } | Self::Roberta { sep, cls, .. } => (vec![cls.1], vec![sep.1]),
             Self::Template(template) => template.around_single(),
             Self::Sequence(processors) => {
                 processors.iter().fold((Vec::new(), Vec::new()), |(before, after), processor| {

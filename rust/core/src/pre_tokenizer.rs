@@ -8,13 +8,13 @@ pub mod known;
 pub mod pattern;
 pub mod split;
 
-use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::post_processor::ByteLevelOptions;
 use crate::pre_tokenizer::pattern::Matcher;
 use crate::progress::Progress;
+use crate::traced::Traced;
 
 /// A pre-tokenizer, one variant a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,51 @@ pub enum PreTokenizer {
     ByteLevel(ByteLevelOptions),
     /// A split by a pattern.
     Split(Split),
+    /// SentencePiece's way: spaces become `replacement`, one is put before the text, and it is split before each.
+    Metaspace(Metaspace),
+    /// BERT's: split at white space, which goes, and around punctuation.
+    Bert,
+    /// The matches of `\w+|[^\w\s]+`.
+    Whitespace,
+    /// Split at white space, which goes.
+    WhitespaceSplit,
+    /// A split by punctuation.
+    Punctuation(SplitBehavior),
+    /// Numeric characters apart from others.
+    Digits {
+        /// Whether each is a pre-token of its own.
+        individual_digits: bool,
+    },
+    /// Split at this character, which goes.
+    CharDelimiterSplit(char),
+    /// Split where the script changes.
+    UnicodeScripts,
+    /// Pre-tokens of so many characters.
+    FixedLength(usize),
     /// Each in turn, on the pre-tokens of the one before.
     Sequence(Vec<PreTokenizer>),
+}
+
+/// The data of [`PreTokenizer::Metaspace`] and of the decoder of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metaspace {
+    /// What stands for a space; U+2581 as a rule.
+    pub replacement: char,
+    /// Where one is put before the text.
+    pub prepend_scheme: PrependScheme,
+    /// Whether the text is split before each.
+    pub split: bool,
+}
+
+/// Before which pre-tokens a metaspace is put, unless they begin with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrependScheme {
+    /// The one that begins the raw text.
+    First,
+    /// None.
+    Never,
+    /// All.
+    Always,
 }
 
 /// The data of [`PreTokenizer::Split`].
@@ -74,80 +117,66 @@ enum Stage {
     Split { matcher: Matcher, behavior: SplitBehavior, invert: bool },
 }
 
-/// The outcome of pre-tokenizing a part: the text, rewritten where a stage inserted spaces, and the pre-tokens in it.
+/// The outcome of pre-tokenizing a part.
 #[derive(Debug)]
 pub struct PreTokens<'a> {
-    /// The text the ranges index.
-    pub text: Cow<'a, str>,
+    /// The text the ranges index: the part, rewritten where a stage rewrites.
+    pub text: Traced<'a>,
     /// Increasing, disjoint, on character boundaries, none empty.
     pub ranges: Vec<Range<usize>>,
-    /// Where the stretches of a rewritten text came from, in order; empty while the text is as it was.
-    origins: Vec<Origin>,
-}
-
-/// A stretch of a rewritten text, which ends where the next begins.
-#[derive(Debug, Clone, Copy)]
-struct Origin {
-    start: usize,
-    /// Whether it begins with a space that was inserted.
-    has_space: bool,
-    /// Where the rest began before.
-    source: usize,
-}
-
-impl PreTokens<'_> {
-    /// Where a place in the text was before any rewriting; an inserted space counts as the character after it.
-    pub fn source_of(&self, place: usize) -> usize {
-        let after = self.origins.partition_point(|origin| origin.start <= place);
-        match after.checked_sub(1).and_then(|i| self.origins.get(i)) {
-            Some(origin) => {
-                origin.source + (place - origin.start).saturating_sub(usize::from(origin.has_space))
-            }
-            None => place,
-        }
-    }
-
-    fn starts_with_inserted_space(&self, place: usize) -> bool {
-        let found = self.origins.binary_search_by_key(&place, |origin| origin.start);
-        found.is_ok_and(|i| self.origins[i].has_space)
-    }
 }
 
 impl GenericPreTokenizer {
-    /// Builds the patterns.
+    /// Builds the patterns. `spells_bytes`: whether a `ByteLevel` stage rewrites the text in its alphabet, for a model that
+    /// works on text; otherwise the model works on the bytes themselves.
     ///
     /// # Errors
     /// [`crate::Error::Unsupported`] for a pattern that means something else elsewhere, [`crate::Error::Format`] for an
     /// invalid one.
-    pub fn new(pre_tokenizer: Option<&PreTokenizer>) -> Result<Self> {
+    pub fn new(pre_tokenizer: Option<&PreTokenizer>, spells_bytes: bool) -> Result<Self> {
         let mut stages = Vec::new();
         if let Some(pre_tokenizer) = pre_tokenizer {
-            push_stages(pre_tokenizer, "pre_tokenizer", &mut stages)?;
+            push_stages(pre_tokenizer, "pre_tokenizer", spells_bytes, &mut stages)?;
         }
         Ok(Self { stages })
     }
 
-    /// Splits `text`.
+    /// Whether a stage may rewrite the text, so that places in it are not places in the part.
+    pub fn rewrites(&self) -> bool {
+        self.stages.iter().any(|stage| matches!(stage, Stage::PrefixSpace))
+    }
+
+    /// Whether a stage must know where its text stands in the raw text even after a normalizer.
+    pub fn needs_spans(&self) -> bool {
+        false
+    }
+
+    /// Splits `text`, which begins at `base` of the raw text.
     ///
     /// # Errors
     /// [`crate::Error::PatternLimit`] when a pattern needs too many steps, [`crate::Error::Interrupted`].
-    pub fn pre_tokenize<'a>(&self, text: &'a str, progress: &Progress) -> Result<PreTokens<'a>> {
-        let mut pre_tokens =
-            PreTokens { text: Cow::Borrowed(text), ranges: Vec::new(), origins: Vec::new() };
-        if !text.is_empty() {
-            pre_tokens.ranges.push(0..text.len());
-        }
+    pub fn pre_tokenize<'a>(
+        &self,
+        text: Traced<'a>,
+        base: usize,
+        progress: &Progress,
+    ) -> Result<PreTokens<'a>> {
+        let whole = 0..text.text().len();
+        let ranges = if whole.is_empty() { Vec::new() } else { vec![whole] };
+        let mut pre_tokens = PreTokens { text, ranges };
         for stage in &self.stages {
             match stage {
                 Stage::PrefixSpace => byte_level::add_prefix_spaces(&mut pre_tokens),
                 Stage::Split { matcher, behavior, invert } => {
                     let mut ranges = Vec::with_capacity(pre_tokens.ranges.len());
                     for range in &pre_tokens.ranges {
-                        let piece = pre_tokens.text.get(range.clone()).unwrap_or_default();
-                        let (base, out) = (range.start, &mut ranges);
-                        split::split(piece, matcher, *behavior, *invert, base, progress, out)
+                        let piece = pre_tokens.text.text().get(range.clone()).unwrap_or_default();
+                        let (start, out) = (range.start, &mut ranges);
+                        split::split(piece, matcher, *behavior, *invert, start, progress, out)
                             .map_err(|error| {
-                                error.map_offset(|place| pre_tokens.source_of(base + place))
+                                error.map_offset(|place| {
+                                    pre_tokens.place_in_part(start + place, base)
+                                })
                             })?;
                     }
                     pre_tokens.ranges = ranges;
@@ -158,7 +187,20 @@ impl GenericPreTokenizer {
     }
 }
 
-fn push_stages(pre_tokenizer: &PreTokenizer, place: &str, stages: &mut Vec<Stage>) -> Result<()> {
+impl PreTokens<'_> {
+    /// The place in the part, which begins at `base` of the raw text, of a place in the text (where it is not traced, the same
+    /// place).
+    fn place_in_part(&self, place: usize, base: usize) -> usize {
+        self.text.span(place..place + 1).map_or(place, |(start, _)| start.saturating_sub(base))
+    }
+}
+
+fn push_stages(
+    pre_tokenizer: &PreTokenizer,
+    place: &str,
+    spells_bytes: bool,
+    stages: &mut Vec<Stage>,
+) -> Result<()> {
     match pre_tokenizer {
         PreTokenizer::ByteLevel(options) => {
             if options.add_prefix_space {
@@ -172,6 +214,13 @@ fn push_stages(pre_tokenizer: &PreTokenizer, place: &str, stages: &mut Vec<Stage
                     invert: false,
                 });
             }
+            if spells_bytes {
+                return Err(Error::unsupported(
+                    "tokenizer",
+                    place,
+                    "ByteLevel before such a model is not supported",
+                ));
+            }
         }
         PreTokenizer::Split(Split { pattern, behavior, invert }) => {
             let matcher = match pattern {
@@ -182,20 +231,38 @@ fn push_stages(pre_tokenizer: &PreTokenizer, place: &str, stages: &mut Vec<Stage
         }
         PreTokenizer::Sequence(pre_tokenizers) => {
             for (i, inner) in pre_tokenizers.iter().enumerate() {
-                push_stages(inner, &format!("{place}.pretokenizers[{i}]"), stages)?;
+                push_stages(inner, &format!("{place}.pretokenizers[{i}]"), spells_bytes, stages)?;
             }
+        }
+        other => {
+            return Err(Error::unsupported(
+                "tokenizer",
+                place,
+                format!("{other:?} is not supported"),
+            ));
         }
     }
     Ok(())
 }
 
 impl PreTokenizer {
-    /// Whether the model behind works on bytes: whether any stage is `ByteLevel`.
+    /// Whether any stage is `ByteLevel`.
     pub fn is_byte_level(&self) -> bool {
         match self {
             Self::ByteLevel(_) => true,
-            Self::Split(_) => false,
             Self::Sequence(inner) => inner.iter().any(Self::is_byte_level),
+            _ => false,
+        }
+    }
+
+    /// Whether the last stage is `ByteLevel` and no other is, so that no stage sees its spelling.
+    pub fn ends_byte_level(&self) -> bool {
+        match self {
+            Self::ByteLevel(_) => true,
+            Self::Sequence(inner) => inner.split_last().is_some_and(|(last, before)| {
+                last.ends_byte_level() && !before.iter().any(Self::is_byte_level)
+            }),
+            _ => false,
         }
     }
 }

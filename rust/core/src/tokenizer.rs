@@ -13,13 +13,16 @@ use rustc_hash::FxHashSet;
 use crate::added_tokens::OnSpecial;
 use crate::compiled::splitter::MAX_BATCH;
 use crate::compiled::word_cache::Key;
-use crate::definition::{Definition, Model};
+use crate::definition::Definition;
+use crate::encoding::Encoding;
 use crate::error::{Error, Result};
 use crate::model::bpe::Bpe;
-use crate::pipeline::{Pipeline, TextPart};
+use crate::model::{Runner, Token};
+use crate::pipeline::{Pipeline, TextPart, TracedPiece};
 use crate::post_processor::PostProcessor;
 use crate::progress::Progress;
-use crate::vocab::Vocab;
+use crate::traced::Traced;
+use crate::vocab::{BytesIndex, Vocab};
 
 pub use batch::Batch;
 use scratch::{Scratch, ScratchPool};
@@ -34,7 +37,9 @@ pub struct Tokenizer {
     vocab: Vocab,
     special_ids: FxHashSet<u32>,
     pipeline: Pipeline,
-    model: Bpe,
+    model: Runner,
+    /// Finds the ids of a model that works on text; one on bytes has an index of its own.
+    text_index: Option<BytesIndex>,
     around: (Vec<u32>, Vec<u32>),
     scratch: ScratchPool,
 }
@@ -67,12 +72,11 @@ impl Tokenizer {
     }
 
     fn build(definition: Definition, may_compile: bool) -> Result<Self> {
-        let Model::Bpe(bpe) = &definition.model;
         let special = definition.added_tokens.iter().filter(|token| token.is_special);
         let special_ids = special.map(|token| token.id).collect();
-        let model = Bpe::new(bpe, &special_ids)?;
+        let (model, mut vocab) = Runner::new(&definition, &special_ids)?;
         let pipeline = Pipeline::new(&definition, may_compile)?;
-        let mut vocab = model.vocab().clone();
+        let model_ids = vocab.iter().map(|(id, _)| id).collect::<Vec<_>>();
         for token in &definition.added_tokens {
             if vocab.bytes(token.id).is_none() {
                 vocab.insert(token.id, token.content.as_bytes())?;
@@ -87,8 +91,12 @@ impl Tokenizer {
                 )));
             }
         }
+        let text_index = match &model {
+            Runner::Bytes(_) => None,
+            Runner::Text(_) => Some(BytesIndex::new(&vocab, model_ids.into_iter())),
+        };
         let scratch = ScratchPool::default();
-        Ok(Self { definition, vocab, special_ids, pipeline, model, around, scratch })
+        Ok(Self { text_index, definition, vocab, special_ids, pipeline, model, around, scratch })
     }
 
     /// The data it was built from.
@@ -105,7 +113,11 @@ impl Tokenizer {
     pub fn token_id(&self, token: &[u8]) -> Option<u32> {
         let mut added = self.definition.added_tokens.iter();
         let found = added.find(|added| added.content.as_bytes() == token);
-        found.map(|added| added.id).or_else(|| self.model.token_id(token))
+        found.map(|added| added.id).or_else(|| match (&self.model, &self.text_index) {
+            (Runner::Bytes(model), _) => model.token_id(token),
+            (_, Some(index)) => index.get(&self.vocab, token),
+            _ => None,
+        })
     }
 
     /// The ids of one text.
@@ -126,6 +138,48 @@ impl Tokenizer {
         Ok(ids)
     }
 
+    /// The ids of one text with where each comes from, without those of the post-processor.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_traced(
+        &self,
+        text: &str,
+        on_special: OnSpecial,
+        sequence_id: u8,
+        progress: &Progress,
+    ) -> Result<Encoding> {
+        let mut encoding = Encoding::default();
+        let mut scratch = self.scratch.take(1);
+        let mut tokens = Vec::new();
+        let mut word_id = 0;
+        self.pipeline.for_each_traced(text, on_special, progress, |piece| {
+            match piece {
+                TracedPiece::Token(id, span) => {
+                    encoding.push(id, span, Some(word_id), sequence_id);
+                }
+                TracedPiece::PreToken(text, range) => {
+                    tokens.clear();
+                    let pre_token = text.text().get(range.clone()).unwrap_or_default();
+                    let long = &mut scratch[0].long;
+                    let span = |from: usize, to: usize| {
+                        text.span(range.start + from..range.start + to).unwrap_or_default()
+                    };
+                    self.model.tokenize(pre_token, progress, long, &mut tokens).map_err(
+                        |error| error.map_offset(|place| span(place, pre_token.len()).0),
+                    )?;
+                    for &Token { id, start, end } in &tokens {
+                        encoding.push(id, span(start, end), Some(word_id), sequence_id);
+                    }
+                }
+            }
+            word_id += 1;
+            Ok(())
+        })?;
+        self.scratch.give_back(scratch);
+        Ok(encoding)
+    }
+
     fn encode_into(
         &self,
         text: &str,
@@ -137,31 +191,57 @@ impl Tokenizer {
         if options.add_special_tokens {
             ids.extend(&self.around.0);
         }
-        self.pipeline.for_each_part(text, options.on_special, |part, base| match part {
-            TextPart::Token(id) => {
-                ids.push(id);
-                Ok(())
-            }
-            TextPart::Text(part) => self
-                .encode_part(part, 0..part.len(), progress, scratch, ids)
-                .map_err(|error| error.moved_by(base)),
-        })?;
+        let done =
+            self.pipeline.for_each_part(
+                text,
+                options.on_special,
+                progress,
+                |part, base| match part {
+                    TextPart::Token(id, _) => {
+                        ids.push(id);
+                        Ok(())
+                    }
+                    TextPart::Text(part) => {
+                        let stretch = 0..part.text().len();
+                        self.encode_part(part, base, stretch, progress, scratch, ids)
+                            .map_err(|error| error.moved_by(base))
+                    }
+                },
+            );
+        if let Err(error) = done {
+            return Err(self.locate(error, text, options, progress));
+        }
         if options.add_special_tokens {
             ids.extend(&self.around.1);
         }
         Ok(())
     }
 
+    /// The error with its offset exact: where stages rewrite the text, the same error is met again with every byte traced.
+    fn locate(
+        &self,
+        error: Error,
+        text: &str,
+        options: EncodeOptions,
+        progress: &Progress,
+    ) -> Error {
+        if matches!(error, Error::Interrupted) || self.pipeline.keeps_places() {
+            return error;
+        }
+        self.encode_traced(text, options.on_special, 0, progress).err().unwrap_or(error)
+    }
+
     fn encode_part(
         &self,
-        part: &str,
+        part: &Traced<'_>,
+        base: usize,
         stretch: Range<usize>,
         progress: &Progress,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        self.pipeline.for_each_batch(part, stretch, progress, |text, bounds| {
-            self.encode_pre_tokens(text.as_bytes(), bounds, progress, scratch, ids)
+        self.pipeline.for_each_batch(part, base, stretch, progress, |text, bounds| {
+            self.encode_pre_tokens(text, bounds, progress, scratch, ids)
         })
     }
 
@@ -171,7 +251,7 @@ impl Tokenizer {
     /// depends on how many a pre-token has.
     fn encode_pre_tokens(
         &self,
-        text: &[u8],
+        text: &str,
         bounds: &[usize],
         progress: &Progress,
         scratch: &mut Scratch,
@@ -179,7 +259,7 @@ impl Tokenizer {
     ) -> Result<()> {
         let mut keys = [None; MAX_BATCH];
         for (key, bound) in keys.iter_mut().zip(bounds.windows(2)) {
-            *key = Key::new(text, bound[0], bound[1]);
+            *key = Key::new(text.as_bytes(), bound[0], bound[1]);
             if let Some(key) = *key {
                 scratch.words.prefetch(key);
             }
@@ -208,61 +288,39 @@ impl Tokenizer {
     #[inline(never)]
     fn encode_rare(
         &self,
-        text: &[u8],
+        text: &str,
         pre_token: Range<usize>,
         key: Option<Key>,
         progress: &Progress,
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        let bytes = &text[pre_token.clone()];
+        let bytes = &text.as_bytes()[pre_token.clone()];
         if let Some(known) = scratch.words.get_long(bytes) {
             ids.extend_from_slice(known);
             return Ok(());
         }
         let first = ids.len();
-        if let Some(id) = self.model.whole(bytes) {
-            ids.push(id);
-        } else if bytes.is_ascii() {
-            self.model
-                .merge(bytes, progress, &mut scratch.long, ids)
-                .map_err(|error| error.moved_by(pre_token.start))?;
-        } else {
-            self.encode_parts(text, pre_token, progress, scratch, ids)?;
+        match &self.model {
+            Runner::Bytes(model) => {
+                encode_bytes(model, text.as_bytes(), pre_token, progress, scratch, ids)?
+            }
+            Runner::Text(model) => {
+                let mut tokens = std::mem::take(&mut scratch.tokens);
+                tokens.clear();
+                model
+                    .tokenize(
+                        text.get(pre_token.clone()).unwrap_or_default(),
+                        progress,
+                        &mut tokens,
+                    )
+                    .map_err(|error| error.moved_by(pre_token.start))?;
+                ids.extend(tokens.iter().map(|token| token.id));
+                scratch.tokens = tokens;
+            }
         }
         if !key.is_some_and(|key| scratch.words.insert(key, &ids[first..])) {
             scratch.words.insert_long(bytes, &ids[first..]);
-        }
-        Ok(())
-    }
-
-    /// Merges a pre-token part by part, where it may be cut: parts repeat when the whole does not.
-    fn encode_parts(
-        &self,
-        text: &[u8],
-        pre_token: Range<usize>,
-        progress: &Progress,
-        scratch: &mut Scratch,
-        ids: &mut Vec<u32>,
-    ) -> Result<()> {
-        let Range { start: mut from, end } = pre_token;
-        while from < end {
-            let to = self.model.next_cut(&text[..end], from);
-            let key = Key::new(text, from, to);
-            // Of a part no token is looked up as a whole.
-            let key = if self.model.ignores_merges() { key.map(Key::of_part) } else { key };
-            if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
-                ids.extend_from_slice(&value[..value[value.len() - 1] as usize]);
-            } else {
-                let first = ids.len();
-                self.model
-                    .merge(&text[from..to], progress, &mut scratch.long, ids)
-                    .map_err(|error| error.moved_by(from))?;
-                if let Some(key) = key {
-                    scratch.words.insert(key, &ids[first..]);
-                }
-            }
-            from = to;
         }
         Ok(())
     }
@@ -304,15 +362,15 @@ impl Tokenizer {
         progress: &Progress,
     ) -> Result<Vec<String>> {
         let mut pieces = Vec::new();
-        self.pipeline.for_each_part(text, on_special, |part, base| match part {
-            TextPart::Token(id) => {
+        self.pipeline.for_each_part(text, on_special, progress, |part, base| match part {
+            TextPart::Token(id, _) => {
                 let bytes = self.vocab.bytes(id).unwrap_or_default();
                 pieces.push(String::from_utf8_lossy(bytes).into_owned());
                 Ok(())
             }
             TextPart::Text(part) => self
                 .pipeline
-                .for_each_batch(part, 0..part.len(), progress, |text, bounds| {
+                .for_each_batch(part, base, 0..part.text().len(), progress, |text, bounds| {
                     let pieces_of =
                         bounds.windows(2).filter_map(|bound| text.get(bound[0]..bound[1]));
                     pieces.extend(pieces_of.map(str::to_owned));
@@ -322,4 +380,57 @@ impl Tokenizer {
         })?;
         Ok(pieces)
     }
+}
+
+/// Appends the ids of a pre-token of byte-level BPE.
+fn encode_bytes(
+    model: &Bpe,
+    text: &[u8],
+    pre_token: Range<usize>,
+    progress: &Progress,
+    scratch: &mut Scratch,
+    ids: &mut Vec<u32>,
+) -> Result<()> {
+    let bytes = &text[pre_token.clone()];
+    if let Some(id) = model.whole(bytes) {
+        ids.push(id);
+        Ok(())
+    } else if bytes.is_ascii() {
+        model
+            .merge(bytes, progress, &mut scratch.long, ids)
+            .map_err(|error| error.moved_by(pre_token.start))
+    } else {
+        encode_parts(model, text, pre_token, progress, scratch, ids)
+    }
+}
+
+/// Merges a pre-token part by part, where it may be cut: parts repeat when the whole does not.
+fn encode_parts(
+    model: &Bpe,
+    text: &[u8],
+    pre_token: Range<usize>,
+    progress: &Progress,
+    scratch: &mut Scratch,
+    ids: &mut Vec<u32>,
+) -> Result<()> {
+    let Range { start: mut from, end } = pre_token;
+    while from < end {
+        let to = model.next_cut(&text[..end], from);
+        let key = Key::new(text, from, to);
+        // Of a part no token is looked up as a whole.
+        let key = if model.ignores_merges() { key.map(Key::of_part) } else { key };
+        if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
+            ids.extend_from_slice(&value[..value[value.len() - 1] as usize]);
+        } else {
+            let first = ids.len();
+            model
+                .merge(&text[from..to], progress, &mut scratch.long, ids)
+                .map_err(|error| error.moved_by(from))?;
+            if let Some(key) = key {
+                scratch.words.insert(key, &ids[first..]);
+            }
+        }
+        from = to;
+    }
+    Ok(())
 }

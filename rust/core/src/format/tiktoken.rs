@@ -102,6 +102,7 @@ pub fn read(
             vocab,
             merges: merges.into_iter().flatten().collect(),
             ignore_merges: true,
+            ..BpeDefinition::default()
         },
         &special_tokens,
     ))
@@ -142,6 +143,8 @@ fn definition(
         })),
         decoder: Some(Decoder::ByteLevel(options)),
         added_tokens,
+        truncation: None,
+        padding: None,
     }
 }
 

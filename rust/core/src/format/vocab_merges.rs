@@ -49,7 +49,10 @@ pub fn read(vocab: &[u8], merges: &[u8], special_tokens: &[String]) -> Result<De
     let merges = parse_merges(decode_utf8(merges, MERGES_FORMAT)?, &ids)?;
     let added_tokens = special_added_tokens(special_tokens, &ids)?;
     drop(ids);
-    Ok(definition(BpeDefinition { vocab, merges, ignore_merges: false }, added_tokens))
+    Ok(definition(
+        BpeDefinition { vocab, merges, ignore_merges: false, ..BpeDefinition::default() },
+        added_tokens,
+    ))
 }
 
 /// GPT-2's stages around a model.
@@ -65,6 +68,8 @@ fn definition(model: BpeDefinition, added_tokens: Vec<AddedToken>) -> Definition
         })),
         decoder: Some(Decoder::ByteLevel(options)),
         added_tokens,
+        truncation: None,
+        padding: None,
     }
 }
 
@@ -133,11 +138,16 @@ fn special_token(content: &str, id: u32) -> AddedToken {
 /// # Errors
 /// [`Error::Unsupported`] for whatever the two files cannot express.
 pub fn write(definition: &Definition) -> Result<(Vec<u8>, Vec<u8>)> {
-    let Definition { normalizer, pre_tokenizer, model, post_processor, decoder: _, added_tokens } =
-        definition;
-    let Model::Bpe(bpe) = model;
     let refuse =
         |place: &str, problem: String| Err(Error::unsupported(MERGES_FORMAT, place, problem));
+    let Definition { normalizer, pre_tokenizer, model, post_processor, added_tokens, .. } =
+        definition;
+    let (Model::Bpe(bpe), true) = (model, definition.runs_on_bytes()) else {
+        return refuse("model", "the files mean byte-level BPE".to_owned());
+    };
+    if definition.truncation.is_some() || definition.padding.is_some() {
+        return refuse("truncation", "the files say nothing of truncation and padding".to_owned());
+    }
     if normalizer.is_some() {
         return refuse("normalizer", "the files mean a tokenizer without one".to_owned());
     }

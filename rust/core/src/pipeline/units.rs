@@ -9,6 +9,7 @@ use super::{Pipeline, PreTokenizing, TextPart};
 use crate::added_tokens::OnSpecial;
 use crate::compiled::splitter::Scheme;
 use crate::error::Result;
+use crate::progress::Progress;
 
 /// A text longer than this is cut, and about this much text makes a unit.
 const UNIT_BYTES: usize = 1 << 18;
@@ -38,7 +39,9 @@ impl Pipeline {
     /// without cutting, after those of earlier texts.
     pub fn units(&self, texts: &[&str], on_special: OnSpecial) -> Vec<Unit> {
         let scheme = match &self.pre_tokenizer {
-            PreTokenizing::Compiled(compiled) if self.normalizer.is_none() => Some(compiled.scheme),
+            PreTokenizing::Compiled(compiled) if self.normalization.is_identity() => {
+                Some(compiled.scheme)
+            }
             _ => None,
         };
         let mut units = Vec::new();
@@ -78,10 +81,11 @@ impl Pipeline {
         on_special: OnSpecial,
         units: &mut Vec<Unit>,
     ) -> Result<()> {
-        self.for_each_part(text, on_special, |part, base| {
+        self.for_each_part(text, on_special, &Progress::default(), |part, base| {
             match part {
-                TextPart::Token(id) => units.push(Unit::Token(id)),
+                TextPart::Token(id, _) => units.push(Unit::Token(id)),
                 TextPart::Text(text) => {
+                    let text = text.text();
                     let part = base..base + text.len();
                     let mut start = 0;
                     while start < text.len() {

@@ -4,9 +4,7 @@
 //! printable in Latin-1 stand for themselves, the other 68 are the characters from U+0100 on, in byte order.
 //! So `0x20` (space) is written `Ġ` and `0x0A` is written `Ċ`.
 
-use std::borrow::Cow;
-
-use crate::pre_tokenizer::{Origin, PreTokens};
+use crate::pre_tokenizer::PreTokens;
 
 /// GPT-2's pattern.
 pub const GPT2_PATTERN: &str =
@@ -69,29 +67,23 @@ pub fn bytes_of(spelling: &str) -> Option<Vec<u8>> {
     spelling.chars().map(byte_of).collect()
 }
 
-/// Puts a space before each pre-token that does not start with one.
+/// Puts a space before each pre-token that does not start with one; what is between them goes.
 pub(super) fn add_prefix_spaces(pre_tokens: &mut PreTokens<'_>) {
-    let starts_with_space =
-        |range: &std::ops::Range<usize>| pre_tokens.text.as_bytes().get(range.start) == Some(&b' ');
-    if pre_tokens.ranges.iter().all(starts_with_space) {
+    let PreTokens { text, ranges } = pre_tokens;
+    let starts_with_space = |text: &str, start: usize| text.as_bytes().get(start) == Some(&b' ');
+    if ranges.iter().all(|range| starts_with_space(text.text(), range.start)) {
         return;
     }
-    let mut text = String::with_capacity(pre_tokens.text.len() + pre_tokens.ranges.len());
-    let mut ranges = Vec::with_capacity(pre_tokens.ranges.len());
-    let mut origins = Vec::with_capacity(pre_tokens.ranges.len());
-    for range in &pre_tokens.ranges {
-        let start = text.len();
-        let source = pre_tokens.source_of(range.start);
-        let adds_space = !starts_with_space(range);
-        if adds_space {
-            text.push(' ');
+    text.rewrite(|text, out| {
+        for range in ranges {
+            let start = out.text().len();
+            if !starts_with_space(text, range.start) {
+                out.replace(range.start, ' ');
+            }
+            out.keep(text, range.clone());
+            *range = start..out.text().len();
         }
-        let has_space = adds_space || pre_tokens.starts_with_inserted_space(range.start);
-        origins.push(Origin { start, has_space, source });
-        text.push_str(pre_tokens.text.get(range.clone()).unwrap_or_default());
-        ranges.push(start..text.len());
-    }
-    *pre_tokens = PreTokens { text: Cow::Owned(text), ranges, origins };
+    });
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::pre_tokenizer::{
     GenericPreTokenizer, Pattern, PreTokenizer, Split, SplitBehavior, known,
 };
 use crate::progress::Progress;
+use crate::traced::Traced;
 
 fn compiled_pieces(pre_tokenizer: &PreTokenizer, text: &str) -> Vec<String> {
     let compiled = CompiledPreTokenizer::recognise(Some(pre_tokenizer)).unwrap();
@@ -28,9 +29,13 @@ fn compiled_pieces(pre_tokenizer: &PreTokenizer, text: &str) -> Vec<String> {
 }
 
 fn generic_pieces(pre_tokenizer: &PreTokenizer, text: &str) -> Vec<String> {
-    let generic = GenericPreTokenizer::new(Some(pre_tokenizer)).unwrap();
-    let found = generic.pre_tokenize(text, &Progress::default()).unwrap();
-    found.ranges.iter().map(|range| found.text.get(range.clone()).unwrap().to_owned()).collect()
+    let generic = GenericPreTokenizer::new(Some(pre_tokenizer), false).unwrap();
+    let found = generic.pre_tokenize(Traced::untraced(text), 0, &Progress::default()).unwrap();
+    found
+        .ranges
+        .iter()
+        .map(|range| found.text.text().get(range.clone()).unwrap().to_owned())
+        .collect()
 }
 
 const BEHAVIORS: [(SplitBehavior, &str); 5] = [

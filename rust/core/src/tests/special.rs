@@ -129,7 +129,7 @@ fn a_byte_that_is_also_a_special_token_can_still_be_encoded() {
 #[test]
 fn special_tokens_stand_for_their_own_text_however_it_is_spelled() {
     let mut given = definition(&bytes_and_ab(false));
-    let crate::definition::Model::Bpe(bpe) = &mut given.model;
+    let crate::definition::Model::Bpe(bpe) = &mut given.model else { panic!() };
     bpe.vocab.push(("<|é|>".to_owned(), 259));
     given.added_tokens[0].content = "<|é|>".to_owned();
     given.added_tokens[0].id = 259;

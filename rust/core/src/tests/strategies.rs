@@ -316,10 +316,17 @@ pub(super) fn definition(tokenizer: &naive::Tokenizer) -> Definition {
     Definition {
         normalizer: tokenizer.is_nfc.then_some(Normalizer::Nfc),
         pre_tokenizer: Some(pre_tokenizer(tokenizer.pattern, tokenizer.adds_prefix_space)),
-        model: Model::Bpe(BpeDefinition { vocab, merges, ignore_merges }),
+        model: Model::Bpe(BpeDefinition {
+            vocab,
+            merges,
+            ignore_merges,
+            ..BpeDefinition::default()
+        }),
         post_processor: None,
         decoder: None,
         added_tokens: added.collect(),
+        truncation: None,
+        padding: None,
     }
 }
 

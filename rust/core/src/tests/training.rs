@@ -65,7 +65,7 @@ pub(super) fn train_options(training: &naive::Training) -> BpeOptions {
 
 pub(super) fn trained(words: &Words, options: &BpeOptions) -> crate::Result<BpeDefinition> {
     let counts = WordCounts::from_pairs(words.iter().map(|(word, &count)| (word, count)))?;
-    let Model::Bpe(bpe) = train(&counts, options, &Progress::default())?.model;
+    let Model::Bpe(bpe) = train(&counts, options, &Progress::default())?.model else { panic!() };
     Ok(bpe)
 }
 
@@ -87,10 +87,12 @@ fn counting(name: &str, specials: &[&str]) -> Definition {
     Definition {
         normalizer: None,
         pre_tokenizer: Some(pre_tokenizer(name, false)),
-        model: Model::Bpe(BpeDefinition { vocab: vec![], merges: vec![], ignore_merges: false }),
+        model: Model::Bpe(BpeDefinition::default()),
         post_processor: None,
         decoder: None,
         added_tokens: special_tokens(&specials),
+        truncation: None,
+        padding: None,
     }
 }
 

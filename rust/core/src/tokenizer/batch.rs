@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::parallel;
 use crate::pipeline::Unit;
 use crate::progress::{Phase, Progress};
+use crate::traced::Traced;
 
 /// Text below this is not worth a second thread.
 const SERIAL_BYTES: usize = 1 << 17;
@@ -96,8 +97,8 @@ impl Tokenizer {
             Unit::Piece { index, part, stretch } => {
                 batch.ids.reserve(stretch.len() / 4);
                 let base = part.start;
-                let part = texts[*index].get(part.clone()).unwrap_or_default();
-                self.encode_part(part, stretch.clone(), progress, scratch, &mut batch.ids)
+                let part = Traced::untraced(texts[*index].get(part.clone()).unwrap_or_default());
+                self.encode_part(&part, base, stretch.clone(), progress, scratch, &mut batch.ids)
                     .map_err(|error| error.moved_by(base).in_batch(*index))?;
             }
             Unit::Token(id) => batch.ids.push(*id),

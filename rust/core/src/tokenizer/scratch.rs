@@ -6,6 +6,7 @@
 use std::sync::Mutex;
 
 use crate::compiled::word_cache::WordCache;
+use crate::model::Token;
 use crate::model::bpe::LongScratch;
 
 /// Scratch kept for later calls, at the most: memory is bounded by so many caches.
@@ -15,6 +16,7 @@ const MAX_KEPT: usize = 32;
 pub(super) struct Scratch {
     pub(super) words: WordCache,
     pub(super) long: LongScratch,
+    pub(super) tokens: Vec<Token>,
 }
 
 #[derive(Debug, Default)]

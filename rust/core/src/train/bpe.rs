@@ -283,7 +283,12 @@ impl<'a> Trainer<'a> {
         let specials = options.special_tokens.iter().cloned();
         let rest = self.tokens[self.n_special..].iter().map(|bytes| byte_level::spell(bytes));
         let vocab = specials.chain(rest).zip(0..).collect();
-        let model = BpeDefinition { vocab, merges: self.merges, ignore_merges: false };
+        let model = BpeDefinition {
+            vocab,
+            merges: self.merges,
+            ignore_merges: false,
+            ..BpeDefinition::default()
+        };
         let byte_level =
             ByteLevelOptions { add_prefix_space: false, trim_offsets: true, use_regex: false };
         Ok(Definition {
@@ -293,6 +298,8 @@ impl<'a> Trainer<'a> {
             post_processor: Some(PostProcessor::ByteLevel(byte_level)),
             decoder: Some(Decoder::ByteLevel(byte_level)),
             added_tokens: special_tokens(&options.special_tokens),
+            truncation: None,
+            padding: None,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::parallel;
 use crate::pipeline::{Pipeline, TextPart, Unit};
 use crate::progress::Progress;
+use crate::traced::Traced;
 use crate::vocab::{SeededMap, random_odd};
 
 /// Pre-tokens and their counts, sorted by bytes, no pre-token twice, no count zero.
@@ -146,9 +147,10 @@ impl WordCounter {
                     .map_err(|error| error.in_batch(first + index))
             }),
             Unit::Piece { index, part, stretch } => {
-                let part = texts[*index].get(part.clone()).unwrap_or_default();
+                let base = part.start;
+                let part = Traced::untraced(texts[*index].get(part.clone()).unwrap_or_default());
                 table
-                    .count_part(pipeline, part, stretch.clone(), progress)
+                    .count_part(pipeline, &part, base, stretch.clone(), progress)
                     .map_err(|error| error.in_batch(first + *index))
             }
             Unit::Token(_) | Unit::EndOfText => Ok(()),
@@ -201,20 +203,23 @@ impl Default for Table {
 
 impl Table {
     fn count_text(&mut self, pipeline: &Pipeline, text: &str, progress: &Progress) -> Result<()> {
-        pipeline.for_each_part(text, OnSpecial::Encode, |part, _| match part {
-            TextPart::Token(_) => Ok(()),
-            TextPart::Text(part) => self.count_part(pipeline, part, 0..part.len(), progress),
+        pipeline.for_each_part(text, OnSpecial::Encode, progress, |part, base| match part {
+            TextPart::Token(..) => Ok(()),
+            TextPart::Text(part) => {
+                self.count_part(pipeline, part, base, 0..part.text().len(), progress)
+            }
         })
     }
 
     fn count_part(
         &mut self,
         pipeline: &Pipeline,
-        part: &str,
+        part: &Traced<'_>,
+        base: usize,
         stretch: std::ops::Range<usize>,
         progress: &Progress,
     ) -> Result<()> {
-        pipeline.for_each_batch(part, stretch, progress, |text, bounds| {
+        pipeline.for_each_batch(part, base, stretch, progress, |text, bounds| {
             let text = text.as_bytes();
             bounds.windows(2).try_for_each(|bound| match Key::new(text, bound[0], bound[1]) {
                 Some(key) => self.add(key, 1),

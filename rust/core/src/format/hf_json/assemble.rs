@@ -4,7 +4,7 @@ use crate::added_tokens::AddedToken;
 use crate::definition::{BpeDefinition, Definition, Model};
 use crate::error::{Error, Result};
 use crate::format::hf_json::FORMAT;
-use crate::format::hf_json::components::not_byte_level;
+use crate::format::hf_json::components::pre_tokenizer::not_byte_level;
 use crate::format::hf_json::document::Document;
 use crate::format::{SeededMap, check_largest_id, index_vocab, order_vocab, quote, resolve_merge};
 use crate::post_processor::PostProcessor;
@@ -43,10 +43,17 @@ pub(super) fn assemble(document: Document<'_>) -> Result<Definition> {
     Ok(Definition {
         normalizer: document.normalizer,
         pre_tokenizer: document.pre_tokenizer,
-        model: Model::Bpe(BpeDefinition { vocab, merges, ignore_merges }),
+        model: Model::Bpe(BpeDefinition {
+            vocab,
+            merges,
+            ignore_merges,
+            ..BpeDefinition::default()
+        }),
         post_processor: document.post_processor,
         decoder: document.decoder,
         added_tokens,
+        truncation: None,
+        padding: None,
     })
 }
 
@@ -122,7 +129,7 @@ fn check_post_processor(
     };
     match processor {
         PostProcessor::ByteLevel(_) => Ok(()),
-        PostProcessor::Roberta { sep, cls, .. } => {
+        PostProcessor::Bert { sep, cls } | PostProcessor::Roberta { sep, cls, .. } => {
             check(cls.1, &cls.0)?;
             check(sep.1, &sep.0)
         }

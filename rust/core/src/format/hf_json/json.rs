@@ -6,10 +6,11 @@
 //! own visitors.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
 use crate::error::{Error, Result};
@@ -94,7 +95,7 @@ pub(super) fn escape_key(key: &str) -> String {
     if is_plain { key.to_owned() } else { quote(key) }
 }
 
-/// A JSON value without duplicate keys.
+/// A JSON value without duplicate keys, which stand in the order of the file.
 #[derive(Debug)]
 pub(super) enum Json {
     Null,
@@ -102,10 +103,21 @@ pub(super) enum Json {
     Number(Number),
     String(String),
     Array(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    Object(Vec<(String, Json)>),
 }
 
 impl Json {
+    /// An object of these keys.
+    pub(super) fn object<const N: usize>(fields: [(&str, Json); N]) -> Self {
+        Self::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
+    /// A component: an object of its type and these keys.
+    pub(super) fn tagged<const N: usize>(name: &str, fields: [(&str, Json); N]) -> Self {
+        let fields = fields.into_iter().map(|(key, value)| (key.to_owned(), value));
+        Self::Object(std::iter::once(("type".to_owned(), name.into())).chain(fields).collect())
+    }
+
     /// For messages: what it is.
     pub(super) fn describe(&self) -> String {
         match self {
@@ -116,6 +128,49 @@ impl Json {
             Self::Array(_) => "an array".to_owned(),
             Self::Object(_) => "an object".to_owned(),
         }
+    }
+}
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(number) => number.serialize(serializer),
+            Self::String(text) => serializer.serialize_str(text),
+            Self::Array(values) => serializer.collect_seq(values),
+            Self::Object(fields) => serializer.collect_map(fields.iter().map(|(k, v)| (k, v))),
+        }
+    }
+}
+
+impl From<bool> for Json {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<u32> for Json {
+    fn from(value: u32) -> Self {
+        Self::Number(value.into())
+    }
+}
+
+impl From<usize> for Json {
+    fn from(value: usize) -> Self {
+        Self::Number(value.into())
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+}
+
+impl<T: Into<Json>> From<Option<T>> for Json {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
     }
 }
 
@@ -203,15 +258,16 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
         self.count()?;
-        let mut values = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        let mut values = Vec::new();
         while let Some(key) = access.next_key::<String>()? {
             let path = Path::Key(&self.path, &key);
-            if values.contains_key(&key) {
+            if !seen.insert(key.clone()) {
                 return Err(self.reader.fail(path, "stands twice"));
             }
             let seed = JsonSeed { reader: self.reader, path, n_left: self.n_left };
             let value = access.next_value_seed(seed)?;
-            values.insert(key, value);
+            values.push((key, value));
         }
         Ok(Json::Object(values))
     }

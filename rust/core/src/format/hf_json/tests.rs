@@ -42,7 +42,7 @@ fn message(file: &str) -> String {
 #[test]
 fn reads_the_form_of_old_files() {
     let definition = read(small_file().to_string().as_bytes()).unwrap();
-    let Model::Bpe(bpe) = &definition.model;
+    let Model::Bpe(bpe) = &definition.model else { panic!() };
     assert_eq!(bpe.merges, [(0, 1)]);
     assert_eq!(bpe.vocab[2], ("th".to_owned(), 2));
     assert!(!bpe.ignore_merges);

@@ -4,13 +4,8 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::added_tokens::AddedToken;
-use crate::decoder::Decoder;
 use crate::definition::{BpeDefinition, Definition, Model};
-use crate::normalizer::Normalizer;
-use crate::post_processor::{
-    ByteLevelOptions, PostProcessor, Template, TemplatePiece, TemplateSpecial,
-};
-use crate::pre_tokenizer::{Pattern, PreTokenizer, SplitBehavior};
+use crate::format::hf_json::components;
 
 /// The canonical form: one line, equal for equal definitions.
 ///
@@ -31,23 +26,32 @@ struct File<'a>(&'a Definition);
 
 impl Serialize for File<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Definition { normalizer, pre_tokenizer, model, post_processor, decoder, added_tokens } =
-            self.0;
+        let Definition {
+            normalizer,
+            pre_tokenizer,
+            model,
+            post_processor,
+            decoder,
+            added_tokens,
+            ..
+        } = self.0;
         let added_tokens: Vec<_> = added_tokens.iter().map(AddedTokenOut::from).collect();
         let mut map = serializer.serialize_map(Some(9))?;
         map.serialize_entry("version", "1.0")?;
         map.serialize_entry("truncation", &())?;
         map.serialize_entry("padding", &())?;
         map.serialize_entry("added_tokens", &added_tokens)?;
-        map.serialize_entry("normalizer", &normalizer.as_ref().map(NormalizerOut::from))?;
-        map.serialize_entry("pre_tokenizer", &pre_tokenizer.as_ref().map(PreTokenizerOut::from))?;
-        let post_processor = post_processor.as_ref().map(PostProcessorOut::from);
+        let normalizer = normalizer.as_ref().map(components::normalizer::write);
+        map.serialize_entry("normalizer", &normalizer)?;
+        let pre_tokenizer = pre_tokenizer.as_ref().map(components::pre_tokenizer::write);
+        map.serialize_entry("pre_tokenizer", &pre_tokenizer)?;
+        let post_processor = post_processor.as_ref().map(components::post_processor::write);
         map.serialize_entry("post_processor", &post_processor)?;
-        let decoder =
-            decoder.as_ref().map(|Decoder::ByteLevel(options)| ByteLevelOut::from(*options));
-        map.serialize_entry("decoder", &decoder)?;
-        let Model::Bpe(bpe) = model;
-        map.serialize_entry("model", &BpeOut::from(bpe))?;
+        map.serialize_entry("decoder", &decoder.as_ref().map(components::decoder::write))?;
+        match model {
+            Model::Bpe(bpe) => map.serialize_entry("model", &BpeOut::from(bpe))?,
+            _ => map.serialize_entry("model", &())?,
+        }
         map.end()
     }
 }
@@ -75,175 +79,6 @@ impl<'a> From<&'a AddedToken> for AddedTokenOut<'a> {
             normalized: token.is_normalized,
             special: token.is_special,
         }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(tag = "type")]
-enum NormalizerOut {
-    #[serde(rename = "NFC")]
-    Nfc,
-    Sequence {
-        normalizers: Vec<NormalizerOut>,
-    },
-}
-
-impl From<&Normalizer> for NormalizerOut {
-    fn from(normalizer: &Normalizer) -> Self {
-        match normalizer {
-            Normalizer::Nfc => Self::Nfc,
-            Normalizer::Sequence(inner) => {
-                Self::Sequence { normalizers: inner.iter().map(Self::from).collect() }
-            }
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(tag = "type", rename = "ByteLevel")]
-struct ByteLevelOut {
-    add_prefix_space: bool,
-    trim_offsets: bool,
-    use_regex: bool,
-}
-
-impl From<ByteLevelOptions> for ByteLevelOut {
-    fn from(options: ByteLevelOptions) -> Self {
-        let ByteLevelOptions { add_prefix_space, trim_offsets, use_regex } = options;
-        Self { add_prefix_space, trim_offsets, use_regex }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(untagged)]
-enum PreTokenizerOut<'a> {
-    ByteLevel(ByteLevelOut),
-    Other(TaggedPreTokenizer<'a>),
-}
-
-#[derive(serde::Serialize)]
-#[serde(tag = "type")]
-enum TaggedPreTokenizer<'a> {
-    Split { pattern: PatternOut<'a>, behavior: &'static str, invert: bool },
-    Sequence { pretokenizers: Vec<PreTokenizerOut<'a>> },
-}
-
-#[derive(serde::Serialize)]
-enum PatternOut<'a> {
-    String(&'a str),
-    Regex(&'a str),
-}
-
-impl<'a> From<&'a PreTokenizer> for PreTokenizerOut<'a> {
-    fn from(pre_tokenizer: &'a PreTokenizer) -> Self {
-        match pre_tokenizer {
-            PreTokenizer::ByteLevel(options) => Self::ByteLevel((*options).into()),
-            PreTokenizer::Split(split) => Self::Other(TaggedPreTokenizer::Split {
-                pattern: match &split.pattern {
-                    Pattern::Literal(text) => PatternOut::String(text),
-                    Pattern::Regex(text) => PatternOut::Regex(text),
-                },
-                behavior: match split.behavior {
-                    SplitBehavior::Removed => "Removed",
-                    SplitBehavior::Isolated => "Isolated",
-                    SplitBehavior::MergedWithPrevious => "MergedWithPrevious",
-                    SplitBehavior::MergedWithNext => "MergedWithNext",
-                    SplitBehavior::Contiguous => "Contiguous",
-                },
-                invert: split.invert,
-            }),
-            PreTokenizer::Sequence(inner) => Self::Other(TaggedPreTokenizer::Sequence {
-                pretokenizers: inner.iter().map(Self::from).collect(),
-            }),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-#[serde(untagged)]
-enum PostProcessorOut<'a> {
-    ByteLevel(ByteLevelOut),
-    Other(TaggedPostProcessor<'a>),
-}
-
-#[derive(serde::Serialize)]
-#[serde(tag = "type")]
-enum TaggedPostProcessor<'a> {
-    RobertaProcessing {
-        sep: &'a (String, u32),
-        cls: &'a (String, u32),
-        trim_offsets: bool,
-        add_prefix_space: bool,
-    },
-    TemplateProcessing {
-        single: Vec<PieceOut<'a>>,
-        pair: Vec<PieceOut<'a>>,
-        special_tokens: SpecialsOut<'a>,
-    },
-    Sequence {
-        processors: Vec<PostProcessorOut<'a>>,
-    },
-}
-
-impl<'a> From<&'a PostProcessor> for PostProcessorOut<'a> {
-    fn from(processor: &'a PostProcessor) -> Self {
-        match processor {
-            PostProcessor::ByteLevel(options) => Self::ByteLevel((*options).into()),
-            PostProcessor::Roberta { sep, cls, trim_offsets, add_prefix_space } => {
-                Self::Other(TaggedPostProcessor::RobertaProcessing {
-                    sep,
-                    cls,
-                    trim_offsets: *trim_offsets,
-                    add_prefix_space: *add_prefix_space,
-                })
-            }
-            PostProcessor::Template(Template { single, pair, special_tokens }) => {
-                Self::Other(TaggedPostProcessor::TemplateProcessing {
-                    single: single.iter().map(PieceOut::from).collect(),
-                    pair: pair.iter().map(PieceOut::from).collect(),
-                    special_tokens: SpecialsOut(special_tokens),
-                })
-            }
-            PostProcessor::Sequence(inner) => Self::Other(TaggedPostProcessor::Sequence {
-                processors: inner.iter().map(Self::from).collect(),
-            }),
-        }
-    }
-}
-
-#[derive(serde::Serialize)]
-enum PieceOut<'a> {
-    Sequence { id: &'a str, type_id: u32 },
-    SpecialToken { id: &'a str, type_id: u32 },
-}
-
-impl<'a> From<&'a TemplatePiece> for PieceOut<'a> {
-    fn from(piece: &'a TemplatePiece) -> Self {
-        match piece {
-            TemplatePiece::Sequence { is_pair, type_id } => {
-                Self::Sequence { id: if *is_pair { "B" } else { "A" }, type_id: *type_id }
-            }
-            TemplatePiece::Special { name, type_id } => {
-                Self::SpecialToken { id: name, type_id: *type_id }
-            }
-        }
-    }
-}
-
-struct SpecialsOut<'a>(&'a [TemplateSpecial]);
-
-#[derive(serde::Serialize)]
-struct SpecialOut<'a> {
-    id: &'a str,
-    ids: &'a [u32],
-    tokens: &'a [String],
-}
-
-impl Serialize for SpecialsOut<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|TemplateSpecial { name, ids, tokens }| {
-            (name, SpecialOut { id: name, ids, tokens })
-        }))
     }
 }
 

@@ -28,7 +28,7 @@ fn read_gpt2(file: &str) -> Result<crate::Definition, Error> {
 }
 
 fn bpe_of(definition: &crate::Definition) -> &BpeDefinition {
-    let Model::Bpe(bpe) = &definition.model;
+    let Model::Bpe(bpe) = &definition.model else { panic!() };
     bpe
 }
 
@@ -122,7 +122,7 @@ fn write_refuses_what_tiktoken_would_encode_otherwise() {
     let definition = read_gpt2(&rank_file(&[b"bc", b"ab", b"abc", b"xyz"])).unwrap();
     let refuse = |edit: &dyn Fn(&mut crate::Definition, &mut BpeDefinition)| {
         let mut other = definition.clone();
-        let Model::Bpe(mut bpe) = other.model.clone();
+        let Model::Bpe(mut bpe) = other.model.clone() else { panic!() };
         edit(&mut other, &mut bpe);
         other.model = Model::Bpe(bpe);
         assert!(matches!(write(&other), Err(Error::Unsupported { .. })));

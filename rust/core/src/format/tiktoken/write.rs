@@ -23,7 +23,12 @@ use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior, byte_lev
 /// # Errors
 /// [`Error::Unsupported`], with the reason, when tiktoken's rule would give other ids.
 pub fn write(definition: &Definition) -> Result<Vec<u8>> {
-    let Model::Bpe(bpe) = &definition.model;
+    let (Model::Bpe(bpe), true) = (&definition.model, definition.runs_on_bytes()) else {
+        return Err(refuse("model", "tiktoken knows byte-level BPE alone"));
+    };
+    if definition.truncation.is_some() || definition.padding.is_some() {
+        return Err(refuse("truncation", "the file says nothing of truncation and padding"));
+    }
     if definition.normalizer.is_some() {
         return Err(refuse("normalizer", "tiktoken has no normalizer"));
     }

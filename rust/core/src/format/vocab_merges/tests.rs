@@ -15,7 +15,7 @@ fn message(vocab: &[u8], merges: &[u8]) -> String {
 #[test]
 fn reads_either_line_end_with_or_without_header() {
     let expected = read(VOCAB, b"t h\n", &[]).unwrap();
-    let Model::Bpe(bpe) = &expected.model;
+    let Model::Bpe(bpe) = &expected.model else { panic!() };
     assert_eq!(bpe.merges, [(0, 1)]);
     for merges in ["#version: 0.2\nt h\n", "#version: 0.2\r\nt h\r\n", "t h"] {
         assert_eq!(read(VOCAB, merges.as_bytes(), &[]).unwrap(), expected);
@@ -63,7 +63,7 @@ fn write_refuses_what_the_files_do_not_hold() {
     other.added_tokens[0].strips_left = true;
     assert!(write(&other).is_err());
     let mut other = definition;
-    let Model::Bpe(bpe) = &mut other.model;
+    let Model::Bpe(bpe) = &mut other.model else { panic!() };
     bpe.ignore_merges = true;
     assert!(write(&other).is_err());
 }

@@ -96,7 +96,7 @@ fn model() -> impl Strategy<Value = BpeDefinition> {
         let n_merges = merges.len();
         merges.rotate_left(seed as usize % (n_merges + 1));
         let vocab = texts.into_iter().enumerate().map(|(i, text)| (text, id(i))).collect();
-        BpeDefinition { vocab, merges, ignore_merges }
+        BpeDefinition { vocab, merges, ignore_merges, ..BpeDefinition::default() }
     })
 }
 
@@ -140,6 +140,8 @@ fn definition() -> impl Strategy<Value = Definition> {
                 post_processor: if has_low_ids { Some(post_processor) } else { plain },
                 decoder,
                 added_tokens,
+                truncation: None,
+                padding: None,
             }
         })
 }

@@ -1,0 +1,164 @@
+//! [`Traced`]: text on its way through the stages, and, when asked, where in the raw text each byte of it came from.
+//!
+//! A normalizer or pre-tokenizer that rewrites text says of each character it writes which character it stands in for, or
+//! that it is new ([`Rewriter`]). So one implementation serves both uses: without tracing that is a push to a string, with
+//! tracing every byte carries the span of the raw text it goes back to.
+//!
+//! The spans are those of Hugging Face's `NormalizedString`: a character that replaces another has its span, the rest of what
+//! it replaces is dropped, and a new character shares the span of the character before it (the empty span at the start).
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// A byte range of the raw text: start and end.
+pub type Span = (usize, usize);
+
+/// See the module's head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traced<'a> {
+    text: Cow<'a, str>,
+    /// The span of each byte; `None`: not asked for.
+    spans: Option<Vec<Span>>,
+}
+
+impl<'a> Traced<'a> {
+    /// Text whose origin nobody asks for.
+    pub fn untraced(text: &'a str) -> Self {
+        Self { text: Cow::Borrowed(text), spans: None }
+    }
+
+    /// Text that stands at `base` in the raw text.
+    pub fn raw(text: &'a str, base: usize) -> Self {
+        let mut spans = Vec::with_capacity(text.len());
+        for (start, c) in text.char_indices() {
+            let start = base + start;
+            spans.extend(std::iter::repeat_n((start, start + c.len_utf8()), c.len_utf8()));
+        }
+        Self { text: Cow::Borrowed(text), spans: Some(spans) }
+    }
+
+    /// The text as it is now.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text as it is now, borrowed if no stage has changed it.
+    pub fn into_text(self) -> Cow<'a, str> {
+        self.text
+    }
+
+    /// Whether the spans are kept.
+    pub fn is_traced(&self) -> bool {
+        self.spans.is_some()
+    }
+
+    /// The stretch of the raw text that `text[range]` goes back to: from where its first byte begins to where its last ends.
+    /// An empty range, and one of untraced text, has none.
+    pub fn span(&self, range: Range<usize>) -> Option<Span> {
+        let spans = self.spans.as_ref()?.get(range)?;
+        Some((spans.first()?.0, spans.last()?.1))
+    }
+
+    /// A part of it as a text of its own.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Traced<'_> {
+        let spans =
+            self.spans.as_ref().map(|spans| spans.get(range.clone()).unwrap_or_default().to_vec());
+        Traced { text: Cow::Borrowed(self.text.get(range).unwrap_or_default()), spans }
+    }
+
+    /// Replaces the text by what `rewrite`, which sees the text as it is, writes. For when something changes: the text is
+    /// owned from then on.
+    pub fn rewrite(&mut self, rewrite: impl FnOnce(&str, &mut Rewriter<'_>)) {
+        let mut rewriter = Rewriter {
+            text: String::with_capacity(self.text.len() + 16),
+            spans: self.spans.as_deref().map(|old| (old, Vec::with_capacity(old.len() + 16))),
+        };
+        rewrite(&self.text, &mut rewriter);
+        let Rewriter { text, spans } = rewriter;
+        let spans = spans.map(|(_, new)| new);
+        *self = Self { text: Cow::Owned(text), spans };
+    }
+}
+
+/// Where the new text is written; places are bytes of the text before.
+#[derive(Debug)]
+pub struct Rewriter<'t> {
+    text: String,
+    /// The spans of the text before, and of what is written.
+    spans: Option<(&'t [Span], Vec<Span>)>,
+}
+
+impl Rewriter<'_> {
+    /// What is written so far.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Writes `c` in place of (or as) the character that begins at `at`.
+    #[inline]
+    pub fn replace(&mut self, at: usize, c: char) {
+        self.text.push(c);
+        if let Some((old, new)) = &mut self.spans {
+            let span = old.get(at).copied().unwrap_or_default();
+            new.extend(std::iter::repeat_n(span, c.len_utf8()));
+        }
+    }
+
+    /// Writes `c` as new, before the character that begins at `at`.
+    #[inline]
+    pub fn insert(&mut self, at: usize, c: char) {
+        self.text.push(c);
+        if let Some((old, new)) = &mut self.spans {
+            let span = at.checked_sub(1).and_then(|before| old.get(before)).copied();
+            new.extend(std::iter::repeat_n(span.unwrap_or_default(), c.len_utf8()));
+        }
+    }
+
+    /// Writes `text[range]` of the text before as it is.
+    #[inline]
+    pub fn keep(&mut self, text: &str, range: Range<usize>) {
+        self.text.push_str(text.get(range.clone()).unwrap_or_default());
+        if let Some((old, new)) = &mut self.spans {
+            new.extend_from_slice(old.get(range).unwrap_or_default());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Upper case, with a dash after each character but the last, and without spaces.
+    fn shout(text: &str, out: &mut Rewriter<'_>) {
+        for (at, c) in text.char_indices().filter(|&(_, c)| c != ' ') {
+            if !out.text().is_empty() {
+                out.insert(at, '-');
+            }
+            out.replace(at, c.to_ascii_uppercase());
+        }
+    }
+
+    #[test]
+    fn rewriting_traces_each_byte_and_writes_the_same_untraced() {
+        let mut traced = Traced::raw("é b", 10);
+        traced.rewrite(shout);
+        assert_eq!(traced.text(), "é-B");
+        assert_eq!(traced.span(0..2), Some((10, 12)));
+        assert_eq!(traced.span(2..3), Some((12, 13)), "a new character shares the one before it");
+        assert_eq!(traced.span(3..4), Some((13, 14)));
+        assert_eq!(traced.span(0..4), Some((10, 14)));
+        assert_eq!(traced.span(1..1), None);
+        let mut untraced = Traced::untraced("é b");
+        untraced.rewrite(shout);
+        assert_eq!(untraced.text(), "é-B");
+        assert_eq!(untraced.span(0..2), None);
+    }
+
+    #[test]
+    fn slices_keep_their_spans() {
+        let traced = Traced::raw("abc", 5);
+        assert_eq!(traced.slice(1..3).span(0..1), Some((6, 7)));
+        assert_eq!(traced.slice(1..3).text(), "bc");
+    }
+}
