@@ -27,7 +27,10 @@ _IN_FOLDER = (
     "vocab.json",
     "vocab.txt",
 )
-_FORMATS = "tokenizer.json, tekken.json, .model (SentencePiece), .tiktoken, vocab.json with merges.txt, and vocab.txt (WordPiece)"
+_FORMATS = (
+    "tokenizer.json, tekken.json, .model (SentencePiece), .tiktoken, vocab.json with merges.txt, "
+    "and vocab.txt (WordPiece)"
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """`TokenizerConfig`: what stands beside a tokenizer in `tokenizer_config.json`.
 
-It changes no id. It says which special token plays which part (`bos_token`, `pad_token`), how long a text a model takes,
-and how a chat is laid out; the chat template is carried through as text and never run.
+It changes no id. It says which special token plays which part (`bos_token`, `pad_token`), how long a text a model
+takes, and how a chat is laid out; the chat template is carried through as text and never run.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TokenizerConfig:
 
     @classmethod
     def beside(cls, folder: Path) -> TokenizerConfig | None:
-        """Read what stands in a folder; the roles of ``special_tokens_map.json`` count where the other file is silent."""
+        """Read what a folder holds; ``special_tokens_map.json`` counts where the other file is silent."""
         found: dict[str, Any] = {}
         for name in (_MAP_FILE, CONFIG_FILE):
             path = folder / name
