@@ -4,6 +4,8 @@
 //! gives the tokens of one pre-token with their places in it.
 
 pub mod bpe;
+pub mod word_level;
+pub mod wordpiece;
 
 use std::fmt::Debug;
 
@@ -14,6 +16,8 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, LongScratch};
+use word_level::WordLevel;
+use wordpiece::WordPiece;
 
 /// A token of a pre-token: `pre_token[start..end]` became `id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,12 +105,12 @@ impl Runner {
     }
 }
 
-fn text_model(model: &Model, _special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tokenize>> {
+fn text_model(model: &Model, special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tokenize>> {
     let name = match model {
+        Model::WordPiece(model) => return Ok(Box::new(WordPiece::new(model, special_ids)?)),
+        Model::WordLevel(model) => return Ok(Box::new(WordLevel::new(model, special_ids)?)),
         Model::Bpe(_) => "BPE over characters",
-        Model::WordPiece(_) => "WordPiece",
         Model::Unigram(_) => "Unigram",
-        Model::WordLevel(_) => "WordLevel",
         Model::SentencePiece(_) => "SentencePiece",
     };
     Err(Error::unsupported("tokenizer", "model", format!("{name} is not supported")))
