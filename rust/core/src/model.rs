@@ -4,6 +4,9 @@
 //! gives the tokens of one pre-token with their places in it.
 
 pub mod bpe;
+pub(crate) mod piece_trie;
+pub mod unigram;
+pub(crate) mod viterbi;
 
 use std::fmt::Debug;
 
@@ -14,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, LongScratch};
+use unigram::Unigram;
 
 /// A token of a pre-token: `pre_token[start..end]` became `id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,9 +109,14 @@ fn text_model(model: &Model, _special_ids: &FxHashSet<u32>) -> Result<Box<dyn To
     let name = match model {
         Model::Bpe(_) => "BPE over characters",
         Model::WordPiece(_) => "WordPiece",
-        Model::Unigram(_) => "Unigram",
+        Model::Unigram(unigram) => return Ok(Box::new(Unigram::new(unigram)?)),
         Model::WordLevel(_) => "WordLevel",
         Model::SentencePiece(_) => "SentencePiece",
     };
     Err(Error::unsupported("tokenizer", "model", format!("{name} is not supported")))
+}
+
+/// The token of a byte, `<0x41>`.
+pub(crate) fn byte_token(byte: usize) -> String {
+    format!("<0x{byte:02X}>")
 }
