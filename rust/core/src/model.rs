@@ -4,6 +4,9 @@
 //! gives the tokens of one pre-token with their places in it.
 
 pub mod bpe;
+pub(crate) mod piece_trie;
+pub mod unigram;
+pub(crate) mod viterbi;
 pub mod word_level;
 pub mod wordpiece;
 
@@ -16,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, LongScratch};
+use unigram::Unigram;
 use word_level::WordLevel;
 use wordpiece::WordPiece;
 
@@ -110,8 +114,13 @@ fn text_model(model: &Model, special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tok
         Model::WordPiece(model) => return Ok(Box::new(WordPiece::new(model, special_ids)?)),
         Model::WordLevel(model) => return Ok(Box::new(WordLevel::new(model, special_ids)?)),
         Model::Bpe(_) => "BPE over characters",
-        Model::Unigram(_) => "Unigram",
+        Model::Unigram(unigram) => return Ok(Box::new(Unigram::new(unigram)?)),
         Model::SentencePiece(_) => "SentencePiece",
     };
     Err(Error::unsupported("tokenizer", "model", format!("{name} is not supported")))
+}
+
+/// The token of a byte, `<0x41>`.
+pub(crate) fn byte_token(byte: usize) -> String {
+    format!("<0x{byte:02X}>")
 }
