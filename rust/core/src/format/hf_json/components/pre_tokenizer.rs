@@ -9,12 +9,6 @@ use crate::pre_tokenizer::{PreTokenizer, Split, SplitBehavior};
 /// The length of `FixedLength` where the file does not say.
 const DEFAULT_LENGTH: usize = 5;
 
-/// The refusal of a pre-tokenizer without a `ByteLevel` stage.
-pub(in crate::format::hf_json) fn not_byte_level() -> Error {
-    let problem = "has no ByteLevel stage: only byte-level BPE is supported";
-    Error::unsupported(FORMAT, "pre_tokenizer", problem)
-}
-
 pub(in crate::format::hf_json) fn read(json: Json, place: &str) -> Result<PreTokenizer> {
     let mut fields = Fields::new(json, place)?;
     let pre_tokenizer = match fields.take_string("type")?.as_str() {
