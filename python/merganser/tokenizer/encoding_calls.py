@@ -1,0 +1,193 @@
+"""The calls of `Tokenizer` that turn text into ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from numpy.typing import DTypeLike, NDArray
+
+from merganser import _core
+from merganser.arguments import OnSpecial, is_wide, many_texts, thread_count
+from merganser.ragged import Ragged
+
+__all__ = ["EncodingCalls"]
+
+
+class EncodingCalls:
+    """See the module's head."""
+
+    __slots__ = ()
+    _inner: _core.Tokenizer
+
+    def encode(
+        self,
+        text: str | bytes,
+        *,
+        add_special_tokens: bool = True,
+        on_special: OnSpecial = "raise",
+        n_threads: int | None = 1,
+    ) -> list[int]:
+        """Encode one text.
+
+        Parameters
+        ----------
+        text : str or bytes
+            The text; bytes must be UTF-8.
+        add_special_tokens : bool, default True
+            Whether the post-processor adds its special ids, such as RoBERTa's ``<s>`` and ``</s>``.
+        on_special : {"raise", "encode", "text"}, default "raise"
+            What becomes of a special token's text inside `text`: an error, so that text never becomes a control token
+            unnoticed; the special id; or ordinary text, exactly as if the special token did not exist.
+        n_threads : int or None, default 1
+            Threads for a long text; ``None``: as many as the machine gives. The result does not depend on it.
+
+        Returns
+        -------
+        list of int
+
+        Raises
+        ------
+        DisallowedSpecialError
+            If `text` contains a special token's text and `on_special` is ``"raise"``.
+        TextError
+            If `text` has a lone surrogate, or is bytes that are not UTF-8.
+        UnknownTokenError
+            If the vocabulary has no token for a byte of `text`.
+
+        Notes
+        -----
+        O(n log n) in the bytes of `text` at worst, linear in practice. The GIL is released for all but short texts.
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259, special_tokens=["<|end|>"])
+        >>> tok.encode("banana<|end|>", on_special="encode")
+        [258, 257, 65, 0]
+        >>> tok.encode("banana<|end|>")
+        Traceback (most recent call last):
+        ...
+        merganser.errors.DisallowedSpecialError: text contains the special token "<|end|>" at byte 6; ...
+        """
+        return self._inner.encode(text, add_special_tokens, on_special, thread_count(n_threads))
+
+    def encode_to_numpy(
+        self,
+        text: str | bytes,
+        *,
+        add_special_tokens: bool = True,
+        on_special: OnSpecial = "raise",
+        dtype: DTypeLike | None = None,
+        n_threads: int | None = 1,
+    ) -> NDArray[Any]:
+        """Encode one text into an array, which for long texts is much cheaper than a list.
+
+        Parameters
+        ----------
+        text, add_special_tokens, on_special, n_threads
+            As :meth:`encode`.
+        dtype : dtype, optional
+            ``uint16`` or ``uint32``; by default the smaller that holds the vocabulary.
+
+        Returns
+        -------
+        ndarray of uint16 or uint32, shape (n_tokens,)
+
+        Raises
+        ------
+        ConfigError
+            If `dtype` cannot hold the vocabulary.
+        DisallowedSpecialError, TextError, UnknownTokenError
+            As :meth:`encode`.
+        """
+        return self._inner.encode_array(text, add_special_tokens, on_special, is_wide(dtype), thread_count(n_threads))
+
+    def encode_batch(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        add_special_tokens: bool = True,
+        on_special: OnSpecial = "raise",
+        dtype: DTypeLike | None = None,
+        n_threads: int | None = None,
+    ) -> Ragged:
+        """Encode many texts.
+
+        Parameters
+        ----------
+        texts : iterable of str or bytes
+            The texts. A single `str` is one text, not many, and is refused.
+        add_special_tokens, on_special
+            As :meth:`encode`.
+        dtype : dtype, optional
+            ``uint16`` or ``uint32``; by default the smaller that holds the vocabulary.
+        n_threads : int or None, default None
+            Threads; ``None``: as many as the machine gives. The result does not depend on it.
+
+        Returns
+        -------
+        Ragged
+            One sequence a text.
+
+        Raises
+        ------
+        ConfigError
+            If `dtype` cannot hold the vocabulary.
+        DisallowedSpecialError, TextError, UnknownTokenError
+            As :meth:`encode`; the message starts with the index of the text.
+
+        Notes
+        -----
+        Memory: the texts, and 4 to 8 bytes a token.
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe(["banana"], vocab_size=258)
+        >>> batch = tok.encode_batch(["banana", "", "ban"])
+        >>> batch.to_list(), batch.ids.dtype
+        ([[257, 256, 64], [], [257]], dtype('uint16'))
+        """
+        ids, offsets = self._inner.encode_batch(
+            list(many_texts(texts, "texts")), add_special_tokens, on_special, is_wide(dtype), thread_count(n_threads)
+        )
+        return Ragged(ids, offsets)
+
+    def count(self, text: str | bytes, *, add_special_tokens: bool = True, on_special: OnSpecial = "raise") -> int:
+        """Return how many ids :meth:`encode` would give.
+
+        Parameters
+        ----------
+        text, add_special_tokens, on_special
+            As :meth:`encode`.
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        DisallowedSpecialError, TextError, UnknownTokenError
+            As :meth:`encode`.
+        """
+        return self._inner.count(text, add_special_tokens, on_special)
+
+    def pre_tokenize(self, text: str | bytes, *, on_special: OnSpecial = "raise") -> list[str]:
+        """Return the pre-tokens of a text: what the model works on one by one. Added tokens stand whole.
+
+        Parameters
+        ----------
+        text, on_special
+            As :meth:`encode`.
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        DisallowedSpecialError, TextError
+            As :meth:`encode`.
+        """
+        return self._inner.pre_tokenize(text, on_special)
