@@ -376,7 +376,7 @@ impl Tokenizer {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let ids = convert::ids(ids)?;
         let bytes = self.run(py, ids.len() * size_of::<u32>(), |tokenizer, progress| {
-            tokenizer.decode(&ids, skip_special_tokens, progress)
+            tokenizer.decode_bytes(&ids, skip_special_tokens, progress)
         })?;
         Ok(PyBytes::new(py, &bytes))
     }

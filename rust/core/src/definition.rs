@@ -178,6 +178,24 @@ pub enum PieceKind {
 }
 
 impl Model {
+    /// The text of a token.
+    pub fn token(&self, id: u32) -> Option<&str> {
+        match self {
+            Self::Bpe(BpeDefinition { vocab, .. })
+            | Self::WordPiece(WordPieceDefinition { vocab, .. })
+            | Self::WordLevel(WordLevelDefinition { vocab, .. }) => {
+                let found = vocab.binary_search_by_key(&id, |&(_, id)| id).ok()?;
+                vocab.get(found).map(|(text, _)| text.as_str())
+            }
+            Self::Unigram(UnigramDefinition { vocab, .. }) => {
+                vocab.get(id as usize).map(|(text, _)| text.as_str())
+            }
+            Self::SentencePiece(SentencePieceDefinition { pieces, .. }) => {
+                pieces.get(id as usize).map(|piece| piece.text.as_str())
+            }
+        }
+    }
+
     /// Text and id of every token, by id.
     pub fn tokens(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
         match self {

@@ -2,7 +2,14 @@
 //!
 //! Plain encoding gives ids alone and pays for nothing of this.
 
+use std::ops::Range;
+
+use crate::error::{Error, Result};
 use crate::traced::Span;
+
+/// Ids that the overflowing sequences of one encoding may have together. A stride next to `max_length` repeats nearly every
+/// id `max_length` times, and the stretches of a pair combine each with each: without a bound, memory would be quadratic.
+const MAX_OVERFLOWING_IDS: usize = 1 << 26;
 
 /// One finished sequence: all lists are equally long.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +28,7 @@ pub struct Encoding {
     pub special_tokens_mask: Vec<bool>,
     /// Whether the id is anything but padding.
     pub attention_mask: Vec<bool>,
-    /// What truncation cut off, in sequences of the same length.
+    /// What truncation cut off, in sequences of the same length. They overflow into nothing themselves.
     pub overflowing: Vec<Encoding>,
 }
 
@@ -46,4 +53,104 @@ impl Encoding {
         self.special_tokens_mask.push(false);
         self.attention_mask.push(true);
     }
+
+    /// Ids that came from no text: those of a post-processor, or padding.
+    pub(crate) fn added(ids: Vec<u32>, type_id: u32, is_padding: bool) -> Self {
+        let n_ids = ids.len();
+        Self {
+            ids,
+            type_ids: vec![type_id; n_ids],
+            offsets: vec![(0, 0); n_ids],
+            word_ids: vec![None; n_ids],
+            sequence_ids: vec![None; n_ids],
+            special_tokens_mask: vec![true; n_ids],
+            attention_mask: vec![!is_padding; n_ids],
+            overflowing: Vec::new(),
+        }
+    }
+
+    /// A stretch of it, without what overflows.
+    fn stretch(&self, range: Range<usize>) -> Self {
+        fn cut<T: Copy>(list: &[T], range: &Range<usize>) -> Vec<T> {
+            list.get(range.clone()).unwrap_or_default().to_vec()
+        }
+        Self {
+            ids: cut(&self.ids, &range),
+            type_ids: cut(&self.type_ids, &range),
+            offsets: cut(&self.offsets, &range),
+            word_ids: cut(&self.word_ids, &range),
+            sequence_ids: cut(&self.sequence_ids, &range),
+            special_tokens_mask: cut(&self.special_tokens_mask, &range),
+            attention_mask: cut(&self.attention_mask, &range),
+            overflowing: Vec::new(),
+        }
+    }
+
+    /// Keeps the first of `stretches`, the others overflow.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when they would take too much memory.
+    pub(crate) fn cut_into(&mut self, stretches: &[Range<usize>]) -> Result<()> {
+        check_overflowing(stretches.iter().map(Range::len).sum())?;
+        let mut stretches = stretches.iter().map(|range| self.stretch(range.clone()));
+        let first = stretches.next().unwrap_or_default();
+        let overflowing = stretches.collect();
+        *self = Self { overflowing, ..first };
+        Ok(())
+    }
+
+    /// Appends the lists of `other`, but not what overflows.
+    pub(crate) fn extend(&mut self, other: &Self) {
+        self.ids.extend_from_slice(&other.ids);
+        self.type_ids.extend_from_slice(&other.type_ids);
+        self.offsets.extend_from_slice(&other.offsets);
+        self.word_ids.extend_from_slice(&other.word_ids);
+        self.sequence_ids.extend_from_slice(&other.sequence_ids);
+        self.special_tokens_mask.extend_from_slice(&other.special_tokens_mask);
+        self.attention_mask.extend_from_slice(&other.attention_mask);
+    }
+
+    /// The parts one after the other. What overflows from one part is put together with every stretch of the others.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when that would take too much memory.
+    pub(crate) fn join(parts: Vec<Self>) -> Result<Self> {
+        let mut parts = parts.into_iter();
+        let mut whole = parts.next().unwrap_or_default();
+        for mut part in parts {
+            let others = std::mem::take(&mut part.overflowing);
+            let own = std::mem::take(&mut whole.overflowing);
+            let n_ids = |stretches: &[Self]| stretches.iter().map(Self::len).sum::<usize>();
+            let n_all = n_ids(&own)
+                .saturating_mul(others.len() + 1)
+                .saturating_add(n_ids(&others).saturating_mul(own.len() + 1))
+                .saturating_add(part.len().saturating_mul(own.len()))
+                .saturating_add(whole.len().saturating_mul(others.len()));
+            check_overflowing(n_all)?;
+            let joined = |left: &Self, right: &Self| {
+                let mut joined = left.clone();
+                joined.extend(right);
+                joined
+            };
+            let mut overflowing = Vec::with_capacity((own.len() + 1) * (others.len() + 1));
+            for left in &own {
+                overflowing.push(joined(left, &part));
+                overflowing.extend(others.iter().map(|right| joined(left, right)));
+            }
+            overflowing.extend(others.iter().map(|right| joined(&whole, right)));
+            whole.extend(&part);
+            whole.overflowing = overflowing;
+        }
+        Ok(whole)
+    }
+}
+
+fn check_overflowing(n_ids: usize) -> Result<()> {
+    if n_ids <= MAX_OVERFLOWING_IDS {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "truncation leaves overflowing sequences of {n_ids} ids in all, more than the limit of \
+         {MAX_OVERFLOWING_IDS}; lower stride or raise max_length"
+    )))
 }

@@ -1,4 +1,10 @@
 //! Post-processors: add special ids around a finished sequence. They never touch the ids inside.
+//!
+//! A processor turns parts into parts, of which the finished sequence is the concatenation: at first there is a part a text, and
+//! what truncation cut from it rides along. Plain encoding needs only the ids [`PostProcessor::around_single`] one.
+
+use crate::encoding::Encoding;
+use crate::error::{Error, Result};
 
 /// A post-processor, one variant a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,40 +87,166 @@ pub struct TemplateSpecial {
     pub tokens: Vec<String>,
 }
 
+/// Leaves the white space at the ends of an encoding's tokens out of their offsets; `true`: the first token's single space is
+/// one that the pre-tokenizer has put there, and stays.
+pub(crate) type TrimOffsets<'t> = dyn Fn(&mut Encoding, bool) + 't;
+
 impl PostProcessor {
     /// The ids that stand before and after a single sequence.
-    pub fn around_single(&self) -> (Vec<u32>, Vec<u32>) {
+    ///
+    /// # Errors
+    /// As [`PostProcessor::process`].
+    pub(crate) fn around_single(&self) -> Result<(Vec<u32>, Vec<u32>)> {
+        let mut probe = Encoding::default();
+        probe.push(0, (0, 0), None, 0);
+        let mut whole = Encoding::join(self.process(vec![probe], true, &|_, _| {})?)?;
+        let places = whole.sequence_ids.iter().zip(0..).filter(|(sequence, _)| sequence.is_some());
+        let [place] = places.map(|(_, place)| place).collect::<Vec<usize>>()[..] else {
+            return Err(unsupported("a template that does not hold the sequence A exactly once"));
+        };
+        let after = whole.ids.split_off(place + 1);
+        whole.ids.truncate(place);
+        Ok((whole.ids, after))
+    }
+
+    /// How many ids are added to a pair of sequences.
+    ///
+    /// # Errors
+    /// As [`PostProcessor::process`].
+    pub(crate) fn n_added_to_pair(&self) -> Result<usize> {
+        let parts =
+            self.process(vec![Encoding::default(), Encoding::default()], true, &|_, _| {})?;
+        Ok(parts.iter().map(Encoding::len).sum())
+    }
+
+    /// The parts of the finished sequence: one or two sequences, and special ids around them unless these are not wanted.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a pair when a template has no place for one of its texts; [`Error::Unsupported`] for a template
+    /// after a processor that has made more than two parts.
+    pub(crate) fn process(
+        &self,
+        mut parts: Vec<Encoding>,
+        adds_special: bool,
+        trim: &TrimOffsets<'_>,
+    ) -> Result<Vec<Encoding>> {
         match self {
-            Self::ByteLevel(_) => (Vec::new(), Vec::new()),
-            Self::Bert { sep, cls } | Self::Roberta { sep, cls, .. } => (vec![cls.1], vec![sep.1]),
-            Self::Template(template) => template.around_single(),
-            Self::Sequence(processors) => {
-                processors.iter().fold((Vec::new(), Vec::new()), |(before, after), processor| {
-                    let (mut outer_before, outer_after) = processor.around_single();
-                    outer_before.extend(before);
-                    let mut all_after = after;
-                    all_after.extend(outer_after);
-                    (outer_before, all_after)
-                })
+            Self::ByteLevel(options) => {
+                if options.trim_offsets {
+                    parts
+                        .iter_mut()
+                        .for_each(|part| trim_all(part, options.add_prefix_space, trim));
+                }
+                Ok(parts)
             }
+            Self::Bert { sep, cls } => {
+                Ok(if adds_special { bert(&parts, cls.1, sep.1) } else { parts })
+            }
+            Self::Roberta { sep, cls, trim_offsets, add_prefix_space } => {
+                for part in &mut parts {
+                    if *trim_offsets {
+                        trim_all(part, *add_prefix_space, trim);
+                    }
+                    part.type_ids.fill(0);
+                }
+                Ok(if adds_special { roberta(&parts, cls.1, sep.1) } else { parts })
+            }
+            Self::Template(template) => template.process(&parts, adds_special),
+            Self::Sequence(processors) => processors
+                .iter()
+                .try_fold(parts, |parts, processor| processor.process(parts, adds_special, trim)),
         }
     }
 }
 
+fn trim_all(part: &mut Encoding, adds_prefix_space: bool, trim: &TrimOffsets<'_>) {
+    trim(part, adds_prefix_space);
+    part.overflowing.iter_mut().for_each(|stretch| trim(stretch, adds_prefix_space));
+}
+
+/// `[CLS] A [SEP]`, and then `B [SEP]` with type id 1.
+fn bert(parts: &[Encoding], cls: u32, sep: u32) -> Vec<Encoding> {
+    let wrapped = |i: usize, part: &Encoding| match i {
+        0 => wrap(&[cls], part, &[sep], 0),
+        _ => wrap(&[], part, &[sep], 1),
+    };
+    wrap_each(parts, wrapped)
+}
+
+/// `<s> A </s>`, and then `</s> B </s>`: every type id is 0.
+fn roberta(parts: &[Encoding], cls: u32, sep: u32) -> Vec<Encoding> {
+    let wrapped = |i: usize, part: &Encoding| {
+        let mut wrapped = wrap(&[if i == 0 { cls } else { sep }], part, &[sep], 0);
+        wrapped.type_ids.fill(0);
+        wrapped
+    };
+    wrap_each(parts, wrapped)
+}
+
+/// Each part and each stretch that overflows from it, wrapped.
+fn wrap_each(parts: &[Encoding], wrapped: impl Fn(usize, &Encoding) -> Encoding) -> Vec<Encoding> {
+    let whole = |(i, part): (usize, &Encoding)| Encoding {
+        overflowing: part.overflowing.iter().map(|stretch| wrapped(i, stretch)).collect(),
+        ..wrapped(i, part)
+    };
+    parts.iter().enumerate().map(whole).collect()
+}
+
+fn wrap(before: &[u32], part: &Encoding, after: &[u32], type_id: u32) -> Encoding {
+    let mut wrapped = Encoding::added(before.to_vec(), type_id, false);
+    wrapped.extend(part);
+    wrapped.extend(&Encoding::added(after.to_vec(), type_id, false));
+    wrapped
+}
+
+fn unsupported(what: &str) -> Error {
+    Error::unsupported("tokenizer", "post_processor", format!("{what} is not supported"))
+}
+
 impl Template {
-    fn around_single(&self) -> (Vec<u32>, Vec<u32>) {
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        let mut is_after = false;
-        for piece in &self.single {
+    /// One part a piece. As in `tokenizers`, what overflows keeps the type ids that it had.
+    fn process(&self, parts: &[Encoding], adds_special: bool) -> Result<Vec<Encoding>> {
+        let pieces = match parts {
+            [_] => &self.single,
+            [_, _] => {
+                self.check_pair()?;
+                &self.pair
+            }
+            _ => return Err(unsupported("a template after another that adds special tokens")),
+        };
+        let mut processed = Vec::with_capacity(pieces.len());
+        for piece in pieces {
             match piece {
-                TemplatePiece::Sequence { .. } => is_after = true,
-                TemplatePiece::Special { name, .. } => {
-                    let ids = self.special_tokens.iter().find(|special| special.name == *name);
-                    let side = if is_after { &mut after } else { &mut before };
-                    side.extend(ids.into_iter().flat_map(|special| &special.ids));
+                TemplatePiece::Sequence { is_pair, type_id } => {
+                    let Some(part) = parts.get(usize::from(*is_pair)) else {
+                        return Err(unsupported("a single template with the sequence B"));
+                    };
+                    let mut part = part.clone();
+                    part.type_ids.fill(*type_id);
+                    processed.push(part);
                 }
+                TemplatePiece::Special { name, type_id } if adds_special => {
+                    let special = self.special_tokens.iter().find(|special| special.name == *name);
+                    let ids = special.map(|special| special.ids.clone()).unwrap_or_default();
+                    processed.push(Encoding::added(ids, *type_id, false));
+                }
+                TemplatePiece::Special { .. } => {}
             }
         }
-        (before, after)
+        Ok(processed)
+    }
+
+    fn check_pair(&self) -> Result<()> {
+        for (letter, wanted) in [("A", false), ("B", true)] {
+            let has_place = self.pair.iter().any(
+                |piece| matches!(piece, TemplatePiece::Sequence { is_pair, .. } if *is_pair == wanted),
+            );
+            if !has_place {
+                return Err(Error::Config(format!(
+                    "the post-processor's template for a pair has no place for the text {letter}"
+                )));
+            }
+        }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 //! and Python share.
 
 mod errors;
+mod finishing;
 mod naive;
 mod patterns;
 mod properties;

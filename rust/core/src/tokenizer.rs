@@ -4,7 +4,9 @@
 //! of threads, cache cold or warm, compiled or generic) gives the same ids.
 
 mod batch;
+mod finish;
 mod scratch;
+mod tokens;
 
 use std::ops::Range;
 
@@ -25,6 +27,7 @@ use crate::traced::Traced;
 use crate::vocab::{BytesIndex, Vocab};
 
 pub use batch::Batch;
+pub use finish::Input;
 use scratch::{Scratch, ScratchPool};
 
 /// Ids between two looks at whether to stop.
@@ -83,7 +86,7 @@ impl Tokenizer {
             }
         }
         let around = definition.post_processor.as_ref().map(PostProcessor::around_single);
-        let around = around.unwrap_or_default();
+        let around = around.transpose()?.unwrap_or_default();
         for &id in around.0.iter().chain(&around.1) {
             if vocab.bytes(id).is_none() {
                 return Err(Error::Vocab(format!(
@@ -120,11 +123,12 @@ impl Tokenizer {
         })
     }
 
-    /// The ids of one text.
+    /// The ids of one text, truncated and padded as the definition says.
     ///
     /// # Errors
     /// [`Error::DisallowedSpecial`] for a special token's text unless `options` allow it, [`Error::Unencodable`],
-    /// [`Error::PatternLimit`], [`Error::Interrupted`].
+    /// [`Error::PatternLimit`], [`Error::Config`] when the definition's truncation or padding cannot be kept,
+    /// [`Error::Interrupted`].
     pub fn encode(
         &self,
         text: &str,
@@ -135,6 +139,10 @@ impl Tokenizer {
         let mut scratch = self.scratch.take(1);
         self.encode_into(text, options, progress, &mut scratch[0], &mut ids)?;
         self.scratch.give_back(scratch);
+        if let Some(padding) = &self.definition.padding {
+            let n_ids = ids.len();
+            self.pad_ids(padding, &mut ids, &mut [n_ids])?;
+        }
         Ok(ids)
     }
 
@@ -188,9 +196,9 @@ impl Tokenizer {
         scratch: &mut Scratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        if options.add_special_tokens {
-            ids.extend(&self.around.0);
-        }
+        let (before, after) = self.around(options);
+        ids.extend(before);
+        let first = ids.len();
         let done =
             self.pipeline.for_each_part(
                 text,
@@ -211,10 +219,19 @@ impl Tokenizer {
         if let Err(error) = done {
             return Err(self.locate(error, text, options, progress));
         }
-        if options.add_special_tokens {
-            ids.extend(&self.around.1);
+        if let Some(truncation) = &self.definition.truncation {
+            truncation.truncate_ids(ids, first, before.len() + after.len())?;
         }
+        ids.extend(after);
         Ok(())
+    }
+
+    /// The ids that the post-processor puts before and after a single text.
+    fn around(&self, options: EncodeOptions) -> (&[u32], &[u32]) {
+        match options.add_special_tokens {
+            true => (&self.around.0, &self.around.1),
+            false => Default::default(),
+        }
     }
 
     /// The error with its offset exact: where stages rewrite the text, the same error is met again with every byte traced.
@@ -329,7 +346,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`Error::UnknownToken`] with the position of the first id that is not in the vocabulary, [`Error::Interrupted`].
-    pub fn decode(
+    pub fn decode_bytes(
         &self,
         ids: &[u32],
         skip_special_tokens: bool,
@@ -349,6 +366,21 @@ impl Tokenizer {
             }
         }
         Ok(bytes)
+    }
+
+    /// The text that `ids` stand for; bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::decode_bytes`].
+    pub fn decode(
+        &self,
+        ids: &[u32],
+        skip_special_tokens: bool,
+        progress: &Progress,
+    ) -> Result<String> {
+        let bytes = self.decode_bytes(ids, skip_special_tokens, progress)?;
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
     /// The pre-tokens of a text, added tokens whole.

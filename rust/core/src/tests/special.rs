@@ -109,7 +109,7 @@ fn special_tokens_in_the_vocabulary_never_come_out_of_the_model() {
         assert_eq!(encode(&fast, "abc", OnSpecial::Encode), Ok(vec![256, c]));
         assert_eq!(encode(&fast, "aabc", OnSpecial::Text), Ok(vec![a, a, bc]));
         assert_eq!(fast.token_id(b"ab"), Some(256));
-        assert_eq!(fast.decode(&[256], false, &Progress::default()), Ok(b"ab".to_vec()));
+        assert_eq!(fast.decode_bytes(&[256], false, &Progress::default()), Ok(b"ab".to_vec()));
     }
     let whole = build(&bytes_and_ab(true));
     assert_eq!(encode(&whole, "abc", OnSpecial::Text), Ok(vec![257]));
@@ -122,7 +122,7 @@ fn a_byte_that_is_also_a_special_token_can_still_be_encoded() {
     tokenizer.added[0].content = "!".to_owned();
     let fast = build(&tokenizer);
     assert_eq!(encode(&fast, "a!", OnSpecial::Text), Ok(vec![97, 33]));
-    assert_eq!(fast.decode(&[97, 33], true, &Progress::default()), Ok(b"a".to_vec()));
+    assert_eq!(fast.decode_bytes(&[97, 33], true, &Progress::default()), Ok(b"a".to_vec()));
 }
 
 /// Each character of `<|é|>` is one of the byte alphabet, where `é` spells a byte that is no text.
@@ -134,7 +134,10 @@ fn special_tokens_stand_for_their_own_text_however_it_is_spelled() {
     given.added_tokens[0].content = "<|é|>".to_owned();
     given.added_tokens[0].id = 259;
     let fast = Tokenizer::new(given).unwrap();
-    assert_eq!(fast.decode(&[259], false, &Progress::default()), Ok("<|é|>".as_bytes().to_vec()));
+    assert_eq!(
+        fast.decode_bytes(&[259], false, &Progress::default()),
+        Ok("<|é|>".as_bytes().to_vec())
+    );
     assert_eq!(fast.token_id("<|é|>".as_bytes()), Some(259));
     assert_eq!(fast.token_id(b"<|\xE9|>"), None);
 }

@@ -116,7 +116,7 @@ fn ids_match_the_shared_cases() {
         assert_eq!(encode(&fast, text, OnSpecial::Raise).as_ref(), Ok(&ids), "{}", case["name"]);
         assert_eq!(tokenizer.encode(text), Ok(ids.clone()), "{}", case["name"]);
         assert_eq!(
-            fast.decode(&ids, false, &Progress::default()).unwrap(),
+            fast.decode_bytes(&ids, false, &Progress::default()).unwrap(),
             text.as_bytes(),
             "{}",
             case["name"]

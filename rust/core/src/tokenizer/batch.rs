@@ -10,6 +10,7 @@ use crate::parallel;
 use crate::pipeline::Unit;
 use crate::progress::{Phase, Progress};
 use crate::traced::Traced;
+use crate::truncation::Truncation;
 
 /// Text below this is not worth a second thread.
 const SERIAL_BYTES: usize = 1 << 17;
@@ -24,7 +25,8 @@ pub struct Batch {
 }
 
 impl Tokenizer {
-    /// The ids of each of `texts`. `n_threads` of `None`: as many as the machine gives.
+    /// The ids of each of `texts`, truncated and padded as the definition says. `n_threads` of `None`: as many as the machine
+    /// gives.
     ///
     /// # Errors
     /// As [`Tokenizer::encode`], of the first text that has one, inside [`Error::InBatch`].
@@ -47,9 +49,12 @@ impl Tokenizer {
             self.encode_unit(&units[i], texts, options, progress, scratch)
         });
         self.scratch.give_back(scratch);
-        let around = (&self.around.0[..], &self.around.1[..]);
-        let around = if options.add_special_tokens { around } else { Default::default() };
-        Ok(put_together(&units, done?, around))
+        let truncation = self.definition.truncation.as_ref();
+        let mut batch = put_together(&units, done?, self.around(options), truncation)?;
+        if let Some(padding) = &self.definition.padding {
+            self.pad_ids(padding, &mut batch.ids, &mut batch.lengths)?;
+        }
+        Ok(batch)
     }
 
     /// The ids of one text, worked on by several threads where it is long.
@@ -108,9 +113,14 @@ impl Tokenizer {
     }
 }
 
-fn put_together(units: &[Unit], mut done: Vec<Batch>, around: (&[u32], &[u32])) -> Batch {
+fn put_together(
+    units: &[Unit],
+    mut done: Vec<Batch>,
+    around: (&[u32], &[u32]),
+    truncation: Option<&Truncation>,
+) -> Result<Batch> {
     if let ([Unit::Texts(_)], [batch]) = (units, &mut done[..]) {
-        return std::mem::take(batch);
+        return Ok(std::mem::take(batch));
     }
     let mut whole = Batch::default();
     let n_ids: usize = done.iter().map(|batch| batch.ids.len()).sum();
@@ -119,6 +129,12 @@ fn put_together(units: &[Unit], mut done: Vec<Batch>, around: (&[u32], &[u32])) 
     for (unit, batch) in units.iter().zip(done) {
         if *unit == Unit::EndOfText {
             let first = open.take().unwrap_or(whole.ids.len());
+            if let Some(truncation) = truncation {
+                let n_added = around.0.len() + around.1.len();
+                truncation
+                    .truncate_ids(&mut whole.ids, first + around.0.len(), n_added)
+                    .map_err(|error| error.in_batch(whole.lengths.len()))?;
+            }
             whole.ids.extend_from_slice(around.1);
             whole.lengths.push(whole.ids.len() - first);
             continue;
@@ -130,5 +146,5 @@ fn put_together(units: &[Unit], mut done: Vec<Batch>, around: (&[u32], &[u32])) 
         whole.ids.extend_from_slice(&batch.ids);
         whole.lengths.extend(batch.lengths);
     }
-    whole
+    Ok(whole)
 }

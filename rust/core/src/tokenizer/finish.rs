@@ -1,0 +1,176 @@
+//! Finished sequences: truncated, with the post-processor's ids, padded, as [`Encoding`]s.
+//!
+//! The order is that of `tokenizers`: the texts are cut to what the post-processor leaves of `max_length`, its ids come around
+//! them, and the whole is filled up.
+
+use super::{EncodeOptions, Tokenizer};
+use crate::encoding::Encoding;
+use crate::error::{Error, Result};
+use crate::padding::Padding;
+use crate::parallel;
+use crate::pre_tokenizer::byte_level;
+use crate::progress::{Phase, Progress};
+use crate::traced::Span;
+use crate::truncation::Truncation;
+
+/// A text, or a pair of texts.
+pub type Input<'t> = (&'t str, Option<&'t str>);
+
+/// Texts of fewer bytes than this are worked on by one thread together.
+const UNIT_BYTES: usize = 1 << 15;
+
+impl Tokenizer {
+    /// One text or pair of texts, finished as the arguments say; the definition's own truncation and padding do not count.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`], and [`Error::Config`] when the post-processor has no place for a pair.
+    pub fn encoding(
+        &self,
+        text: &str,
+        pair: Option<&str>,
+        options: EncodeOptions,
+        truncation: Option<&Truncation>,
+        padding: Option<&Padding>,
+        progress: &Progress,
+    ) -> Result<Encoding> {
+        let mut encoding = self.unpadded((text, pair), options, truncation, progress)?;
+        if let Some(padding) = padding {
+            self.check_padding(padding)?;
+            padding.pad(std::slice::from_mut(&mut encoding))?;
+        }
+        Ok(encoding)
+    }
+
+    /// Each of `texts` finished as the arguments say, in one batch. `n_threads` of `None`: as many as the machine gives.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encoding`], of the first text that has one, inside [`Error::InBatch`].
+    pub fn encodings(
+        &self,
+        texts: &[Input<'_>],
+        options: EncodeOptions,
+        truncation: Option<&Truncation>,
+        padding: Option<&Padding>,
+        n_threads: Option<usize>,
+        progress: &Progress,
+    ) -> Result<Vec<Encoding>> {
+        let n_bytes = |&(text, pair): &Input<'_>| text.len() + pair.map_or(0, str::len);
+        let n_all = texts.iter().map(n_bytes).sum::<usize>();
+        progress.begin(Phase::Encode, n_all as u64);
+        let mut units = Vec::new();
+        let (mut start, mut n_unit) = (0, 0);
+        for (i, text) in texts.iter().enumerate() {
+            n_unit += n_bytes(text);
+            if n_unit >= UNIT_BYTES || i + 1 == texts.len() {
+                units.push(start..i + 1);
+                (start, n_unit) = (i + 1, 0);
+            }
+        }
+        let n_threads = parallel::n_threads(n_threads).min(units.len().max(1));
+        let done = parallel::map(&mut vec![(); n_threads], units.len(), |(), unit| {
+            let finish = |i: usize| {
+                self.unpadded(texts[i], options, truncation, progress)
+                    .map_err(|error| error.in_batch(i))
+            };
+            units[unit].clone().map(finish).collect::<Result<Vec<_>>>()
+        })?;
+        let mut encodings = done.into_iter().flatten().collect::<Vec<_>>();
+        if let Some(padding) = padding {
+            self.check_padding(padding)?;
+            padding.pad(&mut encodings)?;
+        }
+        Ok(encodings)
+    }
+
+    fn unpadded(
+        &self,
+        (text, pair): Input<'_>,
+        options: EncodeOptions,
+        truncation: Option<&Truncation>,
+        progress: &Progress,
+    ) -> Result<Encoding> {
+        let mut parts = vec![self.encode_traced(text, options.on_special, 0, progress)?];
+        if let Some(pair) = pair {
+            parts.push(self.encode_traced(pair, options.on_special, 1, progress)?);
+        }
+        let processor = self.definition.post_processor.as_ref();
+        if let Some(truncation) = truncation {
+            let n_added = match (pair, processor) {
+                (Some(_), Some(processor)) if options.add_special_tokens => {
+                    processor.n_added_to_pair()?
+                }
+                _ => {
+                    let (before, after) = self.around(options);
+                    before.len() + after.len()
+                }
+            };
+            truncation.truncate(&mut parts, n_added)?;
+        }
+        if let Some(processor) = processor {
+            let texts = [text, pair.unwrap_or_default()];
+            parts = processor.process(parts, options.add_special_tokens, &|part, adds_space| {
+                self.trim_offsets(part, texts, adds_space);
+            })?;
+        }
+        Encoding::join(parts)
+    }
+
+    /// See [`crate::post_processor::TrimOffsets`].
+    fn trim_offsets(&self, part: &mut Encoding, texts: [&str; 2], adds_prefix_space: bool) {
+        let places = part.ids.iter().zip(&part.sequence_ids).zip(&mut part.offsets);
+        for (i, ((&id, &sequence_id), span)) in places.enumerate() {
+            let Some(text) = sequence_id.and_then(|id| texts.get(usize::from(id))) else {
+                continue;
+            };
+            let (leading, trailing) = self.spaces_around(id, text, *span);
+            let is_prefix = (i == 0 || span.0 == 0) && adds_prefix_space && leading == 1;
+            *span = trimmed(text, *span, if is_prefix { 0 } else { leading }, trailing);
+        }
+    }
+
+    /// How many characters of white space a token has at either end, as it is spelled; an added token as it stands in the text.
+    fn spaces_around(&self, id: u32, text: &str, (start, end): Span) -> (usize, usize) {
+        let token = match self.added_token(id) {
+            Some(_) => text.get(start..end).unwrap_or_default(),
+            None => self.token_text(id).unwrap_or_default(),
+        };
+        let spelled_space = byte_level::ALPHABET[usize::from(b' ')];
+        let is_space = |c: &char| *c == spelled_space || c.is_whitespace();
+        let leading = token.chars().take_while(is_space).count();
+        (leading, token.chars().rev().take_while(is_space).count())
+    }
+
+    /// Pads ids that stand one text after the other.
+    pub(super) fn pad_ids(
+        &self,
+        padding: &Padding,
+        ids: &mut Vec<u32>,
+        lengths: &mut [usize],
+    ) -> Result<()> {
+        self.check_padding(padding)?;
+        padding.pad_ids(ids, lengths)
+    }
+
+    fn check_padding(&self, padding: &Padding) -> Result<()> {
+        match self.vocab.bytes(padding.id) {
+            Some(_) => Ok(()),
+            None => Err(Error::Config(format!(
+                "the padding id {} is not in the vocabulary",
+                padding.id
+            ))),
+        }
+    }
+}
+
+/// `span` without so many characters at either end, as far as it has them.
+fn trimmed(text: &str, (start, end): Span, leading: usize, trailing: usize) -> Span {
+    let inside = text.get(start..end).unwrap_or_default();
+    let start = start + inside.char_indices().nth(leading).map_or(inside.len(), |(at, _)| at);
+    let before = text.get(..end).unwrap_or_default();
+    // Where the text before the end has fewer characters, nothing goes, as in `tokenizers`.
+    let trimmed = match trailing.checked_sub(1) {
+        None => Some(end),
+        Some(nth_back) => before.char_indices().nth_back(nth_back).map(|(at, _)| at),
+    };
+    (start, trimmed.map_or(end, |end| end.max(start)))
+}
