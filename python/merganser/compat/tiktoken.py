@@ -26,7 +26,6 @@ SpecialTokens: TypeAlias = "Literal['all'] | Collection[str]"
 """Texts of special tokens, or all of them."""
 
 
-
 class TiktokenEncoding:
     """A tokenizer with the calls of ``tiktoken.Encoding``.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Completions:
                 n_last += 1
         n_stable = len(ids) - n_last
         rest = self._tokenizer.decode_bytes(ids[n_stable:])
-        completions = {(self._ranks[token],) for token in self._starting_with(rest)}
+        completions: set[tuple[int, ...]] = {(self._ranks[token],) for token in self._starting_with(rest)}
         for cut in range(1, len(rest)):
             for token in self._starting_with(rest[cut:]):
                 completions.add(self._covering(len(rest), self._ids(rest[:cut] + token)))
@@ -119,7 +120,10 @@ class Completions:
             return [self._ranks[data]]
         parts = [data[i : i + 1] for i in range(len(data))]
         while True:
-            ranked = [(self._ranks.get(left + right), i) for i, (left, right) in enumerate(zip(parts, parts[1:], strict=False))]
+            ranked = [
+                (self._ranks.get(left + right), i)
+                for i, (left, right) in enumerate(pairwise(parts))
+            ]
             known = [(rank, i) for rank, i in ranked if rank is not None]
             if not known:
                 return [self._ranks[part] for part in parts]

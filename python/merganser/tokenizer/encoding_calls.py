@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import DTypeLike, NDArray
 
 from merganser import _core
-from merganser.arguments import OnSpecial, is_wide, many_texts, thread_count
+from merganser.arguments import Ids, OnSpecial, is_wide, many_texts, thread_count
+from merganser.encoding import Encoding
+from merganser.errors import ConfigError
 from merganser.ragged import Ragged
+from merganser.settings import Padding, Truncation
 
 __all__ = ["EncodingCalls"]
 
@@ -19,6 +22,11 @@ class EncodingCalls:
 
     __slots__ = ()
     _inner: _core.Tokenizer
+
+    if TYPE_CHECKING:
+
+        def tokens(self, ids: Ids) -> list[str]:
+            """Return the text of each id."""
 
     def encode(
         self,
@@ -153,6 +161,138 @@ class EncodingCalls:
             list(many_texts(texts, "texts")), add_special_tokens, on_special, is_wide(dtype), thread_count(n_threads)
         )
         return Ragged(ids, offsets)
+
+    def encode_full(
+        self,
+        text: str | bytes,
+        pair: str | bytes | None = None,
+        *,
+        add_special_tokens: bool = True,
+        on_special: OnSpecial = "raise",
+        truncation: Truncation | None = None,
+        padding: Padding | None = None,
+    ) -> Encoding:
+        """Encode one text or a pair, with where each id comes from.
+
+        Parameters
+        ----------
+        text : str or bytes
+            The text; bytes must be UTF-8.
+        pair : str or bytes, optional
+            A second text, such as the context of a question.
+        add_special_tokens, on_special
+            As :meth:`encode`.
+        truncation : Truncation, optional
+            How long the sequence may be; by default as the tokenizer's own `truncation` says.
+        padding : Padding, optional
+            To what length it is filled up; by default as the tokenizer's own `padding` says.
+
+        Returns
+        -------
+        Encoding
+
+        Raises
+        ------
+        ConfigError
+            If `truncation` leaves no place for the special tokens or makes no progress, or the post-processor knows
+            no pairs.
+        DisallowedSpecialError, TextError, UnknownTokenError
+            As :meth:`encode`.
+
+        Notes
+        -----
+        The ids of one text are those of :meth:`encode`. Tracing them costs several times the time of :meth:`encode`,
+        and some hundred bytes a token.
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259)
+        >>> encoding = tok.encode_full("banana bandana", truncation=mg.Truncation(2, stride=1))
+        >>> encoding.tokens, [other.tokens for other in encoding.overflowing]
+        (['banan', 'a'], [['a', 'Ġ'], ['Ġ', 'ban'], ['ban', 'd'], ['d', 'an'], ['an', 'a']])
+        """
+        truncation, padding = truncation or self.truncation, padding or self.padding
+        arrays = self._inner.encoding(
+            text,
+            pair,
+            add_special_tokens,
+            on_special,
+            None if truncation is None else truncation.fields,
+            None if padding is None else padding.fields,
+        )
+        sources = (text,) if pair is None else (text, pair)
+        return Encoding.of_arrays(arrays, sources, self, padding.token if padding else "")
+
+    def encode_full_batch(
+        self,
+        texts: Iterable[str | bytes],
+        pairs: Iterable[str | bytes] | None = None,
+        *,
+        add_special_tokens: bool = True,
+        on_special: OnSpecial = "raise",
+        truncation: Truncation | None = None,
+        padding: Padding | None = None,
+        n_threads: int | None = None,
+    ) -> list[Encoding]:
+        """Encode many texts or pairs, with where each id comes from.
+
+        Parameters
+        ----------
+        texts : iterable of str or bytes
+            The texts. A single `str` is one text, not many, and is refused.
+        pairs : iterable of str or bytes, optional
+            A second text for each.
+        add_special_tokens, on_special, truncation, padding
+            As :meth:`encode_full`; padding without a length fills up to the longest sequence of the batch.
+        n_threads : int or None, default None
+            Threads; ``None``: as many as the machine gives. The result does not depend on it.
+
+        Returns
+        -------
+        list of Encoding
+            One a text.
+
+        Raises
+        ------
+        ConfigError
+            As :meth:`encode_full`, and if there are more or fewer `pairs` than `texts`.
+        DisallowedSpecialError, TextError, UnknownTokenError
+            As :meth:`encode`; the message starts with the index of the text.
+        """
+        truncation, padding = truncation or self.truncation, padding or self.padding
+        firsts = list(many_texts(texts, "texts"))
+        seconds = None if pairs is None else list(many_texts(pairs, "pairs"))
+        if seconds is not None and len(firsts) != len(seconds):
+            msg = f"pairs must be as many as texts, {len(firsts)}, got {len(seconds)}"
+            raise ConfigError(msg)
+        all_arrays = self._inner.encodings(
+            firsts,
+            seconds,
+            add_special_tokens,
+            on_special,
+            None if truncation is None else truncation.fields,
+            None if padding is None else padding.fields,
+            thread_count(n_threads),
+        )
+        sources = [(text,) for text in firsts] if seconds is None else list(zip(firsts, seconds, strict=True))
+        pad_token = padding.token if padding else ""
+        return [
+            Encoding.of_arrays(arrays, source, self, pad_token)
+            for arrays, source in zip(all_arrays, sources, strict=True)
+        ]
+
+    @property
+    def truncation(self) -> Truncation | None:
+        """How long the sequences that it gives may be; ``None``: as long as they come."""
+        fields = self._inner.truncation
+        return None if fields is None else Truncation(*fields)
+
+    @property
+    def padding(self) -> Padding | None:
+        """To what length the sequences that it gives are filled up; ``None``: they are not."""
+        fields = self._inner.padding
+        return None if fields is None else Padding(*fields)
 
     def count(self, text: str | bytes, *, add_special_tokens: bool = True, on_special: OnSpecial = "raise") -> int:
         """Return how many ids :meth:`encode` would give.

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from merganser import _core, files
-from merganser.arguments import utf8
+from merganser.arguments import many_texts, utf8, valid_text
+from merganser.settings import Padding, Truncation
 from merganser.tokenizer.decoding_calls import DecodingCalls
 from merganser.tokenizer.encoding_calls import EncodingCalls
 from merganser.tokenizer.vocabulary_calls import VocabularyCalls
+
+if TYPE_CHECKING:
+    from merganser.compat.hf import HFTokenizer
+    from merganser.compat.tiktoken import TiktokenEncoding
 
 __all__ = ["Tokenizer"]
 
@@ -155,6 +161,133 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
             If the file cannot be written.
         """
         files.save(self._inner, Path(path))
+
+    def with_truncation(self, truncation: Truncation | None) -> Tokenizer:
+        """Return this tokenizer with another `truncation`, which every call that encodes then keeps.
+
+        Parameters
+        ----------
+        truncation : Truncation or None
+            How long sequences may be; ``None``: as long as they come.
+
+        Returns
+        -------
+        Tokenizer
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe(["banana"], vocab_size=258).with_truncation(mg.Truncation(2))
+        >>> tok.encode("banana"), tok.with_truncation(None).encode("banana")
+        ([257, 256], [257, 256, 64])
+        """
+        return self._wrap(self._inner.with_truncation(None if truncation is None else truncation.fields))
+
+    def with_padding(self, padding: Padding | None) -> Tokenizer:
+        """Return this tokenizer with another `padding`, which every call that encodes then keeps.
+
+        Parameters
+        ----------
+        padding : Padding or None
+            To what length sequences are filled up; ``None``: they are not.
+
+        Returns
+        -------
+        Tokenizer
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe(["banana"], vocab_size=258).with_padding(mg.Padding(id=0))
+        >>> tok.encode_batch(["banana", "b"]).to_list()
+        [[257, 256, 64], [65, 0, 0]]
+        """
+        return self._wrap(self._inner.with_padding(None if padding is None else padding.fields))
+
+    def with_added_tokens(self, tokens: Iterable[str], *, special: bool = False) -> Tokenizer:
+        """Return this tokenizer with more tokens that are found in text before anything else.
+
+        Parameters
+        ----------
+        tokens : iterable of str
+            Their texts. One that is in the vocabulary keeps its id, the others get the next ids in turn.
+        special : bool, default False
+            Whether they are special: never produced from ordinary text unless the caller allows it.
+
+        Returns
+        -------
+        Tokenizer
+
+        Raises
+        ------
+        VocabError
+            If the next id is taken, as in a vocabulary whose ids have gaps.
+        TextError
+            If a text has a lone surrogate.
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe(["banana"], vocab_size=258).with_added_tokens(["<tool>"])
+        >>> tok.encode("banana<tool>")
+        [257, 256, 64, 258]
+        """
+        flags = [
+            (valid_text(token, "a token"), False, False, False, not special, special)
+            for token in many_texts(tokens, "tokens")
+        ]
+        return self._wrap(self._inner.with_added_tokens(flags)[0])
+
+    def as_tiktoken(self, name: str = "merganser") -> TiktokenEncoding:
+        """Return this tokenizer with the calls of ``tiktoken.Encoding``.
+
+        Parameters
+        ----------
+        name : str, default "merganser"
+            What the encoding calls itself.
+
+        Returns
+        -------
+        TiktokenEncoding
+
+        Raises
+        ------
+        ConfigError
+            If the tokenizer truncates or pads.
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> mg.train_bpe(["banana"], vocab_size=258).as_tiktoken().decode_tokens_bytes([257, 64])
+        [b'ban', b'a']
+        """
+        from merganser.compat.tiktoken import TiktokenEncoding
+
+        return TiktokenEncoding(self, name)
+
+    def as_hf(self, **named: Any) -> HFTokenizer:
+        """Return this tokenizer with the calls of Hugging Face's ``Tokenizer`` and ``PreTrainedTokenizerFast``.
+
+        Parameters
+        ----------
+        **named
+            What ``tokenizer_config.json`` names: ``pad_token``, ``mask_token`` and the like, ``model_max_length``,
+            ``padding_side``, ``truncation_side``.
+
+        Returns
+        -------
+        HFTokenizer
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> hf = mg.train_bpe(["banana"], vocab_size=259, special_tokens=["<pad>"]).as_hf(pad_token="<pad>")
+        >>> hf(["banana", "b"], padding=True)["input_ids"]
+        [[258, 257, 65], [66, 0, 0]]
+        """
+        from merganser.compat.hf import HFTokenizer
+
+        return HFTokenizer(self, **named)
 
     @property
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 
 from merganser import _core
-from merganser.arguments import utf8
+from merganser.arguments import Ids, utf8
 from merganser.errors import UnknownTokenError
 
 __all__ = ["VocabularyCalls"]
@@ -39,6 +39,49 @@ class VocabularyCalls:
         except OverflowError:
             msg = f"token id {id} is not in the vocabulary (vocab_size {self.vocab_size})"
             raise UnknownTokenError(msg) from None
+
+    def token_text(self, id: int) -> str:
+        """Return the text of a token as the vocabulary spells it.
+
+        Parameters
+        ----------
+        id : int
+            An id of the vocabulary.
+
+        Returns
+        -------
+        str
+            Of byte-level BPE a character a byte, ``Ġ`` for a space; :meth:`token_bytes` gives the bytes.
+
+        Raises
+        ------
+        UnknownTokenError
+            If it is not in the vocabulary.
+        """
+        try:
+            return self._inner.token_text(id)
+        except OverflowError:
+            msg = f"token id {id} is not in the vocabulary (vocab_size {self.vocab_size})"
+            raise UnknownTokenError(msg) from None
+
+    def tokens(self, ids: Ids) -> list[str]:
+        """Return the text of each token as the vocabulary spells it.
+
+        Parameters
+        ----------
+        ids : sequence of int or ndarray, shape (n_tokens,)
+            The ids.
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        UnknownTokenError
+            If an id is not in the vocabulary.
+        """
+        return [self.token_text(int(id_)) for id_ in ids]
 
     def token_to_id(self, token: str | bytes) -> int | None:
         """Return the id of a token.
