@@ -90,8 +90,7 @@ class Tokenizer:
     ) -> _Arrays: ...
     def encodings(
         self,
-        texts: Sequence[str | bytes],
-        pairs: Sequence[str | bytes] | None,
+        inputs: Sequence[tuple[str | bytes | tuple[str, ...], str | bytes | tuple[str, ...] | None]],
         add_special_tokens: bool,
         on_special: str,
         truncation: tuple[int, str, int, str] | None,

@@ -110,7 +110,7 @@ class Encoding:
         for array in lists:
             array.setflags(write=False)
         others = tuple(cls.of_arrays(other, sources, texts, pad_token) for other in overflowing)
-        return cls(*lists, others, sources, texts, pad_token)
+        return cls(*lists, overflowing=others, sources=sources, _texts=texts, _pad_token=pad_token)
 
     @cached_property
     def tokens(self) -> list[str]:

@@ -19,9 +19,9 @@ from merganser.settings import Padding, Side, Strategy, Truncation
 if TYPE_CHECKING:
     from merganser.tokenizer import Tokenizer
 
-__all__ = ["Backend", "Sequence1"]
+__all__ = ["Backend", "split_pair"]
 
-Sequence1: TypeAlias = "str | Sequence[str]"
+Input: TypeAlias = "str | Sequence[str]"
 """A text, or its words."""
 
 Flags: TypeAlias = "tuple[str, bool, bool, bool, bool, bool]"
@@ -59,8 +59,8 @@ class Backend:
 
     def encode(
         self,
-        sequence: Sequence1,
-        pair: Sequence1 | None = None,
+        sequence: Input,
+        pair: Input | None = None,
         is_pretokenized: bool = False,
         add_special_tokens: bool = True,
     ) -> HFEncoding:
@@ -83,7 +83,7 @@ class Backend:
         self, input: Sequence[Any], is_pretokenized: bool = False, add_special_tokens: bool = True
     ) -> list[HFEncoding]:
         """Encode many texts, or pairs as tuples or lists of two."""
-        pairs = [_split_pair(one, is_pretokenized) for one in input]
+        pairs = [split_pair(one, is_pretokenized) for one in input]
         return self._encode(pairs, is_pretokenized, add_special_tokens, self._truncation, self._padding)
 
     def encode_batch_fast(
@@ -145,12 +145,16 @@ class Backend:
     def truncation(self) -> dict[str, Any] | None:
         """How long sequences may be."""
         chosen = self._truncation
-        return chosen and {
-            "max_length": chosen.max_length,
-            "stride": chosen.stride,
-            "strategy": chosen.strategy,
-            "direction": chosen.side,
-        }
+        return (
+            None
+            if chosen is None
+            else {
+                "max_length": chosen.max_length,
+                "stride": chosen.stride,
+                "strategy": chosen.strategy,
+                "direction": chosen.side,
+            }
+        )
 
     def enable_truncation(
         self, max_length: int, stride: int = 0, strategy: Strategy = "longest_first", direction: Side = "right"
@@ -166,14 +170,18 @@ class Backend:
     def padding(self) -> dict[str, Any] | None:
         """To what length sequences are filled up."""
         chosen = self._padding
-        return chosen and {
-            "length": chosen.length,
-            "pad_to_multiple_of": chosen.multiple_of,
-            "pad_id": chosen.id,
-            "pad_token": chosen.token,
-            "pad_type_id": chosen.type_id,
-            "direction": chosen.side,
-        }
+        return (
+            None
+            if chosen is None
+            else {
+                "length": chosen.length,
+                "pad_to_multiple_of": chosen.multiple_of,
+                "pad_id": chosen.id,
+                "pad_token": chosen.token,
+                "pad_type_id": chosen.type_id,
+                "direction": chosen.side,
+            }
+        )
 
     def enable_padding(
         self,
@@ -220,8 +228,7 @@ class Backend:
         sources = [tuple(_source(one, is_pretokenized) for one in pair if one is not None) for pair in pairs]
         splits_special = self.encode_special_tokens if splits_special is None else splits_special
         all_arrays = self._tokenizer._inner.encodings(
-            [source[0] for source in sources],
-            [source[1] if len(source) > 1 else None for source in sources],
+            [(source[0], source[1] if len(source) > 1 else None) for source in sources],
             add_special_tokens,
             "text" if splits_special else "encode",
             None if truncation is None else truncation.fields,
@@ -248,7 +255,7 @@ def _source(value: Any, is_pretokenized: bool) -> str | tuple[str, ...]:
     return value
 
 
-def _split_pair(value: Any, is_pretokenized: bool) -> tuple[Any, Any]:
+def split_pair(value: Any, is_pretokenized: bool) -> tuple[Any, Any]:
     """Tell a text from a pair: of pre-tokenized ones, a pair is a tuple or list of two lists."""
     if isinstance(value, str):
         return value, None
@@ -261,8 +268,8 @@ def _flags(token: Any, *, is_special: bool) -> Flags:
     if isinstance(token, str):
         return (token, False, False, False, not is_special, is_special)
     try:
-        flags = (token.single_word, token.lstrip, token.rstrip, token.normalized)
-        return (token.content, *flags, is_special or token.special)
+        flags = (token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special)
     except AttributeError:
         msg = f"a token must be str or have the attributes of AddedToken, got {type(token).__name__}"
         raise ConfigError(msg) from None
+    return (*flags[:5], is_special or flags[5])

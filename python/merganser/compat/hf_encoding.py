@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -144,14 +143,13 @@ class HFEncoding:
         sequence = self.encoding.sequence_ids[token]
         source = self.encoding.sources[sequence]
         text = source[self.encoding.word_ids[token]] if isinstance(source, tuple) else source
-        if isinstance(text, bytes):
-            text = text.decode()
+        text = text.decode() if isinstance(text, bytes) else text
         start, end = self.offsets[token]
         if strips_left:
             start = len(text[:start].rstrip())
         if strips_right:
             end = len(text) - len(text[end:].lstrip())
-        return text[start:end]
+        return str(text[start:end])
 
 
 class BatchEncoding(UserDict[str, Any]):
@@ -310,8 +308,3 @@ def _place(batch_or_place: int, place: int | None) -> tuple[int, int]:
 
 def _from_start(place: int, length: int) -> int:
     return place + length if place < 0 else place
-
-
-def all_encodings(encoding: HFEncoding, with_overflowing: bool) -> Sequence[HFEncoding]:
-    """Return an encoding, and what overflows if asked."""
-    return [encoding, *encoding.overflowing] if with_overflowing else [encoding]

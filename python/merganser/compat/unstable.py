@@ -120,10 +120,7 @@ class Completions:
             return [self._ranks[data]]
         parts = [data[i : i + 1] for i in range(len(data))]
         while True:
-            ranked = [
-                (self._ranks.get(left + right), i)
-                for i, (left, right) in enumerate(pairwise(parts))
-            ]
+            ranked = [(self._ranks.get(left + right), i) for i, (left, right) in enumerate(pairwise(parts))]
             known = [(rank, i) for rank, i in ranked if rank is not None]
             if not known:
                 return [self._ranks[part] for part in parts]

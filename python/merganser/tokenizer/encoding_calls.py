@@ -266,16 +266,15 @@ class EncodingCalls:
         if seconds is not None and len(firsts) != len(seconds):
             msg = f"pairs must be as many as texts, {len(firsts)}, got {len(seconds)}"
             raise ConfigError(msg)
+        sources = [(text,) for text in firsts] if seconds is None else list(zip(firsts, seconds, strict=True))
         all_arrays = self._inner.encodings(
-            firsts,
-            seconds,
+            [(source[0], source[1] if len(source) > 1 else None) for source in sources],
             add_special_tokens,
             on_special,
             None if truncation is None else truncation.fields,
             None if padding is None else padding.fields,
             thread_count(n_threads),
         )
-        sources = [(text,) for text in firsts] if seconds is None else list(zip(firsts, seconds, strict=True))
         pad_token = padding.token if padding else ""
         return [
             Encoding.of_arrays(arrays, source, self, pad_token)

@@ -2,11 +2,13 @@
 
 use merganser_core::encoding::Encoding;
 use merganser_core::padding::{Padding, PaddingStrategy};
+use merganser_core::tokenizer::{Input, Source};
 use merganser_core::truncation::{Side, Truncation, TruncationStrategy};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
+use crate::convert;
 use crate::errors::python::ConfigError;
 
 /// `max_length`, `strategy`, `stride`, `side`.
@@ -76,6 +78,57 @@ fn side_name(side: Side) -> &'static str {
     match side {
         Side::Left => "left",
         Side::Right => "right",
+    }
+}
+
+/// A text, or the words of one.
+pub(crate) enum Part<'a> {
+    Text(&'a str),
+    Words(Vec<&'a str>),
+}
+
+/// Texts and pairs as they come from Python: each `str`, `bytes`, or a tuple of words.
+pub(crate) fn parts<'a>(
+    inputs: &'a [(Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)],
+) -> PyResult<Vec<(Part<'a>, Option<Part<'a>>)>> {
+    let both = |(text, pair): &'a (Bound<'_, PyAny>, Option<Bound<'_, PyAny>>)| {
+        Ok((part(text)?, pair.as_ref().map(part).transpose()?))
+    };
+    let named = |(index, input): (usize, &'a (Bound<'_, PyAny>, Option<Bound<'_, PyAny>>))| {
+        both(input).map_err(|error| convert::in_batch(input.0.py(), index, &error))
+    };
+    inputs.iter().enumerate().map(named).collect()
+}
+
+fn part<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Part<'a>> {
+    match value.cast::<PyTuple>() {
+        Ok(words) => {
+            Ok(Part::Words(words.as_slice().iter().map(convert::text).collect::<PyResult<_>>()?))
+        }
+        Err(_) => convert::text(value).map(Part::Text),
+    }
+}
+
+/// What the core takes, and how many bytes it is.
+pub(crate) fn sources<'a>(parts: &'a [(Part<'a>, Option<Part<'a>>)]) -> (Vec<Input<'a>>, usize) {
+    let inputs = parts.iter().map(|(text, pair)| (text.source(), pair.as_ref().map(Part::source)));
+    let all = parts.iter().flat_map(|(text, pair)| std::iter::once(text).chain(pair));
+    (inputs.collect(), all.map(Part::n_bytes).sum())
+}
+
+impl Part<'_> {
+    fn source(&self) -> Source<'_> {
+        match self {
+            Self::Text(text) => Source::Text(text),
+            Self::Words(words) => Source::Words(words),
+        }
+    }
+
+    fn n_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Words(words) => words.iter().map(|word| word.len()).sum(),
+        }
     }
 }
 

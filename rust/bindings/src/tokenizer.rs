@@ -337,33 +337,21 @@ impl Tokenizer {
     fn encodings<'py>(
         &self,
         py: Python<'py>,
-        texts: Vec<Bound<'py, PyAny>>,
-        pairs: Option<Vec<Bound<'py, PyAny>>>,
+        inputs: Vec<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)>,
         add_special_tokens: bool,
         on_special: &str,
         truncation: Option<TruncationFields>,
         padding: Option<PaddingFields>,
         n_threads: Option<usize>,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        let texts = convert::texts(&texts, 0)?;
-        let pairs = pairs.as_ref().map(|pairs| convert::texts(pairs, 0)).transpose()?;
         let options = convert::options(add_special_tokens, on_special)?;
         let truncation = truncation.as_ref().map(encoding::truncation).transpose()?;
         let padding = padding.as_ref().map(encoding::padding).transpose()?;
-        let inputs: Vec<(&str, Option<&str>)> = match pairs {
-            None => texts.into_iter().map(|text| (text, None)).collect(),
-            Some(pairs) => texts.into_iter().zip(pairs.into_iter().map(Some)).collect(),
-        };
-        let n_bytes = inputs.iter().map(|(text, pair)| text.len() + pair.map_or(0, str::len)).sum();
+        let parts = encoding::parts(&inputs)?;
+        let (inputs, n_bytes) = encoding::sources(&parts);
         let encodings = self.run(py, n_bytes, |tokenizer, progress| {
-            tokenizer.encodings(
-                &inputs,
-                options,
-                truncation.as_ref(),
-                padding.as_ref(),
-                n_threads,
-                progress,
-            )
+            let (truncation, padding) = (truncation.as_ref(), padding.as_ref());
+            tokenizer.encodings(&inputs, options, truncation, padding, n_threads, progress)
         })?;
         encodings.into_iter().map(|encoding| encoding::arrays(py, encoding)).collect()
     }
