@@ -16,8 +16,10 @@ def public_callables():
             yield thing.__qualname__, thing
         elif inspect.isclass(thing):
             yield thing.__qualname__, thing
-            for name, member in vars(thing).items():
+            for name, member in inspect.getmembers(thing):
                 function = getattr(member, "__func__", member)
+                if not getattr(function, "__module__", "").startswith("merganser"):
+                    continue
                 if not name.startswith("_") and inspect.isfunction(function):
                     yield function.__qualname__, function
 

@@ -7,7 +7,9 @@ tokenizers (`compare`). `read` finds documents; `Tokenizer.load` loads what othe
 from merganser import _core, corpus, errors
 from merganser.compare import Comparison, compare
 from merganser.corpus import Documents, read
+from merganser.encoding import Encoding
 from merganser.ragged import Ragged
+from merganser.settings import Padding, Truncation
 from merganser.tokenizer import Tokenizer
 from merganser.training import WordCounts, train_bpe
 
@@ -16,8 +18,11 @@ __version__ = _core.VERSION
 __all__ = [
     "Comparison",
     "Documents",
+    "Encoding",
+    "Padding",
     "Ragged",
     "Tokenizer",
+    "Truncation",
     "WordCounts",
     "__version__",
     "compare",

@@ -1,6 +1,6 @@
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,21 @@ __all__ = [
     "WordCounts",
     "document_format",
     "train_bpe",
+]
+
+_Side: TypeAlias = Literal["left", "right"]
+_Truncation: TypeAlias = tuple[int, Literal["longest_first", "only_first", "only_second"], int, _Side]
+_Padding: TypeAlias = tuple[int | None, _Side, int | None, int, int, str]
+# Ids, type ids, offsets, word ids, sequence ids, special tokens mask, attention mask, what overflows.
+_Arrays: TypeAlias = tuple[
+    NDArray[np.uint32],
+    NDArray[np.uint32],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.int64],
+    NDArray[np.bool_],
+    NDArray[np.bool_],
+    list[_Arrays],
 ]
 
 UNICODE_VERSION: str
@@ -56,6 +71,35 @@ class Tokenizer:
     def n_tokens(self) -> int: ...
     @property
     def added_tokens(self) -> list[tuple[str, int, bool]]: ...
+    @property
+    def added_token_flags(self) -> list[tuple[int, str, bool, bool, bool, bool, bool]]: ...
+    def model_tokens(self) -> list[tuple[str, int]]: ...
+    def token_text(self, id: int) -> str: ...
+    @property
+    def truncation(self) -> _Truncation | None: ...
+    @property
+    def padding(self) -> _Padding | None: ...
+    def with_truncation(self, fields: tuple[int, str, int, str] | None) -> Tokenizer: ...
+    def with_padding(self, fields: tuple[int | None, str, int | None, int, int, str] | None) -> Tokenizer: ...
+    def with_added_tokens(self, tokens: list[tuple[str, bool, bool, bool, bool, bool]]) -> tuple[Tokenizer, int]: ...
+    def encoding(
+        self,
+        text: str | bytes,
+        pair: str | bytes | None,
+        add_special_tokens: bool,
+        on_special: str,
+        truncation: tuple[int, str, int, str] | None,
+        padding: tuple[int | None, str, int | None, int, int, str] | None,
+    ) -> _Arrays: ...
+    def encodings(
+        self,
+        inputs: Sequence[tuple[str | bytes | tuple[str, ...], str | bytes | tuple[str, ...] | None]],
+        add_special_tokens: bool,
+        on_special: str,
+        truncation: tuple[int, str, int, str] | None,
+        padding: tuple[int | None, str, int | None, int, int, str] | None,
+        n_threads: int | None,
+    ) -> list[_Arrays]: ...
     def vocab(self) -> dict[bytes, int]: ...
     def token_bytes(self, id: int) -> bytes: ...
     def token_to_id(self, token: bytes) -> int | None: ...

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from merganser.errors import ConfigError, TextError
 
-__all__ = ["Ids", "OnSpecial", "id_array", "is_wide", "many_texts", "thread_count", "utf8"]
+__all__ = ["Ids", "OnSpecial", "id_array", "is_wide", "many_texts", "thread_count", "utf8", "valid_text"]
 
 OnSpecial: TypeAlias = Literal["raise", "encode", "text"]
 """What becomes of a special token's text inside ordinary text."""
@@ -43,6 +43,19 @@ def utf8(text: str) -> bytes:
         surrogate = ord(text[error.start])
         msg = f"lone surrogate U+{surrogate:04X} at character {error.start}: not valid Unicode text"
         raise TextError(msg) from None
+
+
+def valid_text(text: str, name: str) -> str:
+    """Give `text` back, but refuse what is no `str`, and lone surrogates; `name` says what it is."""
+    if not isinstance(text, str):
+        msg = f"{name} must be str, got {type(text).__name__}"
+        raise TypeError(msg)
+    try:
+        utf8(text)
+    except TextError as error:
+        msg = f"{name} {text!r} has a {error}"
+        raise TextError(msg) from None
+    return text
 
 
 def id_array(ids: Ids) -> Ids:

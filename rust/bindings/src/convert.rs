@@ -52,7 +52,7 @@ pub(crate) fn texts<'a>(values: &'a [Bound<'_, PyAny>], first: usize) -> PyResul
         .collect()
 }
 
-fn in_batch(py: Python<'_>, index: usize, error: &PyErr) -> PyErr {
+pub(crate) fn in_batch(py: Python<'_>, index: usize, error: &PyErr) -> PyErr {
     let message = format!("text {index}: {}", error.value(py));
     PyErr::from_type(error.get_type(py), message)
 }

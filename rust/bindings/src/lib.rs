@@ -6,6 +6,7 @@
 mod call;
 mod convert;
 mod documents;
+mod encoding;
 mod errors;
 mod tokenizer;
 mod training;

@@ -1,13 +1,15 @@
 //! `_core.Tokenizer`.
 
+use merganser_core::added_tokens::AddedToken;
 use merganser_core::format::{hf_json, tekken, tiktoken, vocab_merges};
 use merganser_core::progress::Progress;
 use merganser_core::{Definition, Error, Result, Tokenizer as CoreTokenizer};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::call::{long, short};
 use crate::convert;
+use crate::encoding::{self, PaddingFields, TruncationFields};
 use crate::errors::python::ConfigError;
 use crate::errors::to_py_err;
 
@@ -40,6 +42,21 @@ impl Tokenizer {
         } else {
             short(|| work(&self.0, &Progress::default()))
         }
+    }
+
+    /// The definition with `change` made to it, compiled.
+    fn changed<T: Send>(
+        &self,
+        py: Python<'_>,
+        change: impl FnOnce(&mut Definition) -> Result<T> + Send,
+    ) -> PyResult<(Self, T)> {
+        py.detach(|| {
+            short(|| {
+                let mut definition = self.0.definition().clone();
+                let value = change(&mut definition)?;
+                Ok((Self::new(definition)?, value))
+            })
+        })
     }
 }
 
@@ -129,6 +146,25 @@ impl Tokenizer {
         tokens.map(|token| (token.content.clone(), token.id, token.is_special)).collect()
     }
 
+    /// Id, content, `single_word`, `lstrip`, `rstrip`, `normalized`, `special` of each added token.
+    #[getter]
+    fn added_token_flags(&self) -> Vec<(u32, &str, bool, bool, bool, bool, bool)> {
+        let tokens = self.0.definition().added_tokens.iter();
+        tokens
+            .map(|token| {
+                (
+                    token.id,
+                    token.content.as_str(),
+                    token.is_single_word,
+                    token.strips_left,
+                    token.strips_right,
+                    token.is_normalized,
+                    token.is_special,
+                )
+            })
+            .collect()
+    }
+
     fn vocab<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let vocab = PyDict::new(py);
         for (id, bytes) in self.0.vocab().iter() {
@@ -143,6 +179,70 @@ impl Tokenizer {
             return Err(to_py_err(&Error::UnknownToken { id, position: 0, vocab_size }));
         };
         Ok(PyBytes::new(py, bytes))
+    }
+
+    fn token_text(&self, id: u32) -> PyResult<&str> {
+        self.0.token_text(id).ok_or_else(|| {
+            to_py_err(&Error::UnknownToken { id, position: 0, vocab_size: self.0.vocab().size() })
+        })
+    }
+
+    /// Text and id of each token of the model.
+    fn model_tokens(&self) -> Vec<(&str, u32)> {
+        self.0.definition().model.tokens().collect()
+    }
+
+    #[getter]
+    fn truncation(&self) -> Option<TruncationFields> {
+        self.0.definition().truncation.as_ref().map(encoding::truncation_fields)
+    }
+
+    #[getter]
+    fn padding(&self) -> Option<PaddingFields> {
+        self.0.definition().padding.as_ref().map(encoding::padding_fields)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over a tuple")]
+    fn with_truncation(&self, py: Python<'_>, fields: Option<TruncationFields>) -> PyResult<Self> {
+        let truncation = fields.as_ref().map(encoding::truncation).transpose()?;
+        let (changed, ()) = self.changed(py, |definition| {
+            definition.truncation = truncation;
+            Ok(())
+        })?;
+        Ok(changed)
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over a tuple")]
+    fn with_padding(&self, py: Python<'_>, fields: Option<PaddingFields>) -> PyResult<Self> {
+        let padding = fields.as_ref().map(encoding::padding).transpose()?;
+        let (changed, ()) = self.changed(py, |definition| {
+            definition.padding = padding;
+            Ok(())
+        })?;
+        Ok(changed)
+    }
+
+    /// `tokens`: content, `single_word`, `lstrip`, `rstrip`, `normalized`, `special`. Also how many are new or changed.
+    fn with_added_tokens(
+        &self,
+        py: Python<'_>,
+        tokens: Vec<(String, bool, bool, bool, bool, bool)>,
+    ) -> PyResult<(Self, usize)> {
+        let tokens = tokens.into_iter().map(
+            |(content, is_single_word, strips_left, strips_right, is_normalized, is_special)| {
+                AddedToken {
+                    id: 0,
+                    content,
+                    is_single_word,
+                    strips_left,
+                    strips_right,
+                    is_normalized,
+                    is_special,
+                }
+            },
+        );
+        let tokens = tokens.collect();
+        self.changed(py, |definition| definition.add_tokens(tokens))
     }
 
     fn token_to_id(&self, token: &[u8]) -> Option<u32> {
@@ -216,6 +316,54 @@ impl Tokenizer {
         })?;
         let offsets = convert::offset_array(py, &batch.lengths)?;
         Ok((convert::id_array(py, batch.ids, is_wide), offsets))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over tuples")]
+    fn encoding<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        pair: Option<Bound<'py, PyAny>>,
+        add_special_tokens: bool,
+        on_special: &str,
+        truncation: Option<TruncationFields>,
+        padding: Option<PaddingFields>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        let text = convert::text(text)?;
+        let pair = pair.as_ref().map(convert::text).transpose()?;
+        let options = convert::options(add_special_tokens, on_special)?;
+        let truncation = truncation.as_ref().map(encoding::truncation).transpose()?;
+        let padding = padding.as_ref().map(encoding::padding).transpose()?;
+        let n_bytes = text.len() + pair.map_or(0, str::len);
+        let encoding = self.run(py, n_bytes, |tokenizer, progress| {
+            tokenizer.encoding(text, pair, options, truncation.as_ref(), padding.as_ref(), progress)
+        })?;
+        encoding::arrays(py, encoding)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over lists and tuples")]
+    fn encodings<'py>(
+        &self,
+        py: Python<'py>,
+        inputs: Vec<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)>,
+        add_special_tokens: bool,
+        on_special: &str,
+        truncation: Option<TruncationFields>,
+        padding: Option<PaddingFields>,
+        n_threads: Option<usize>,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let options = convert::options(add_special_tokens, on_special)?;
+        let truncation = truncation.as_ref().map(encoding::truncation).transpose()?;
+        let padding = padding.as_ref().map(encoding::padding).transpose()?;
+        let parts = encoding::parts(&inputs)?;
+        let (inputs, n_bytes) = encoding::sources(&parts);
+        let encodings = self.run(py, n_bytes, |tokenizer, progress| {
+            let (truncation, padding) = (truncation.as_ref(), padding.as_ref());
+            tokenizer.encodings(&inputs, options, truncation, padding, n_threads, progress)
+        })?;
+        encodings.into_iter().map(|encoding| encoding::arrays(py, encoding)).collect()
     }
 
     fn decode<'py>(

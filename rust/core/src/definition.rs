@@ -4,6 +4,8 @@
 //! Token texts are spelled as Hugging Face's `tokenizer.json` spells them: a byte-level vocabulary writes each byte as
 //! one printable character (see [`crate::pre_tokenizer::byte_level`]), so that all formats share one spelling.
 
+mod adding;
+
 use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::normalizer::Normalizer;

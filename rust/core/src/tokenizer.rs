@@ -27,7 +27,7 @@ use crate::traced::Traced;
 use crate::vocab::{BytesIndex, Vocab};
 
 pub use batch::Batch;
-pub use finish::Input;
+pub use finish::{Input, Source};
 use scratch::{Scratch, ScratchPool};
 
 /// Ids between two looks at whether to stop.

@@ -11,7 +11,7 @@ use crate::post_processor::{
 use crate::pre_tokenizer::PreTokenizer;
 use crate::pre_tokenizer::byte_level::ALPHABET;
 use crate::progress::Progress;
-use crate::tokenizer::{EncodeOptions, Tokenizer};
+use crate::tokenizer::{EncodeOptions, Source, Tokenizer};
 use crate::truncation::{Side, Truncation, TruncationStrategy};
 
 const CLS: u32 = 256;
@@ -200,7 +200,7 @@ fn padding_fills_a_batch_on_either_side_and_what_overflows() {
         side: Side::Left,
         ..padding(PaddingStrategy::BatchLongest)
     };
-    let texts = [("abc", None), ("", None)];
+    let texts = [(Source::Text("abc"), None), (Source::Text(""), None)];
     let progress = Progress::default();
     let got =
         tokenizer.encodings(&texts, OPTIONS, Some(&cut), Some(&fill), Some(2), &progress).unwrap();

@@ -13,8 +13,34 @@ use crate::progress::{Phase, Progress};
 use crate::traced::Span;
 use crate::truncation::Truncation;
 
+/// What counts as one text.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'t> {
+    /// A text.
+    Text(&'t str),
+    /// Words, each a text of its own: its offsets count in it, and its ids have its number as word id.
+    Words(&'t [&'t str]),
+}
+
 /// A text, or a pair of texts.
-pub type Input<'t> = (&'t str, Option<&'t str>);
+pub type Input<'t> = (Source<'t>, Option<Source<'t>>);
+
+impl<'t> Source<'t> {
+    fn n_bytes(self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Words(words) => words.iter().map(|word| word.len()).sum(),
+        }
+    }
+
+    /// The text that the offsets of an id of this word count in.
+    fn text_of(self, word_id: Option<u32>) -> Option<&'t str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Words(words) => words.get(usize::try_from(word_id?).ok()?).copied(),
+        }
+    }
+}
 
 /// Texts of fewer bytes than this are worked on by one thread together.
 const UNIT_BYTES: usize = 1 << 15;
@@ -33,7 +59,8 @@ impl Tokenizer {
         padding: Option<&Padding>,
         progress: &Progress,
     ) -> Result<Encoding> {
-        let mut encoding = self.unpadded((text, pair), options, truncation, progress)?;
+        let input = (Source::Text(text), pair.map(Source::Text));
+        let mut encoding = self.unpadded(input, options, truncation, progress)?;
         if let Some(padding) = padding {
             self.check_padding(padding)?;
             padding.pad(std::slice::from_mut(&mut encoding))?;
@@ -54,7 +81,7 @@ impl Tokenizer {
         n_threads: Option<usize>,
         progress: &Progress,
     ) -> Result<Vec<Encoding>> {
-        let n_bytes = |&(text, pair): &Input<'_>| text.len() + pair.map_or(0, str::len);
+        let n_bytes = |&(text, pair): &Input<'_>| text.n_bytes() + pair.map_or(0, Source::n_bytes);
         let n_all = texts.iter().map(n_bytes).sum::<usize>();
         progress.begin(Phase::Encode, n_all as u64);
         let mut units = Vec::new();
@@ -89,9 +116,9 @@ impl Tokenizer {
         truncation: Option<&Truncation>,
         progress: &Progress,
     ) -> Result<Encoding> {
-        let mut parts = vec![self.encode_traced(text, options.on_special, 0, progress)?];
+        let mut parts = vec![self.traced(text, options, 0, progress)?];
         if let Some(pair) = pair {
-            parts.push(self.encode_traced(pair, options.on_special, 1, progress)?);
+            parts.push(self.traced(pair, options, 1, progress)?);
         }
         let processor = self.definition.post_processor.as_ref();
         if let Some(truncation) = truncation {
@@ -107,7 +134,7 @@ impl Tokenizer {
             truncation.truncate(&mut parts, n_added)?;
         }
         if let Some(processor) = processor {
-            let texts = [text, pair.unwrap_or_default()];
+            let texts = [text, pair.unwrap_or(Source::Text(""))];
             parts = processor.process(parts, options.add_special_tokens, &|part, adds_space| {
                 self.trim_offsets(part, texts, adds_space);
             })?;
@@ -115,11 +142,37 @@ impl Tokenizer {
         Encoding::join(parts)
     }
 
+    /// The ids of one text, and where each comes from.
+    fn traced(
+        &self,
+        source: Source<'_>,
+        options: EncodeOptions,
+        sequence_id: u8,
+        progress: &Progress,
+    ) -> Result<Encoding> {
+        let words = match source {
+            Source::Text(text) => {
+                return self.encode_traced(text, options.on_special, sequence_id, progress);
+            }
+            Source::Words(words) => words,
+        };
+        let mut encoding = Encoding::default();
+        for (word_id, word) in (0_u32..).zip(words) {
+            let mut part = self.encode_traced(word, options.on_special, sequence_id, progress)?;
+            part.word_ids.fill(Some(word_id));
+            encoding.extend(&part);
+        }
+        Ok(encoding)
+    }
+
     /// See [`crate::post_processor::TrimOffsets`].
-    fn trim_offsets(&self, part: &mut Encoding, texts: [&str; 2], adds_prefix_space: bool) {
-        let places = part.ids.iter().zip(&part.sequence_ids).zip(&mut part.offsets);
-        for (i, ((&id, &sequence_id), span)) in places.enumerate() {
-            let Some(text) = sequence_id.and_then(|id| texts.get(usize::from(id))) else {
+    fn trim_offsets(&self, part: &mut Encoding, texts: [Source<'_>; 2], adds_prefix_space: bool) {
+        let places = part.ids.iter().zip(&part.sequence_ids).zip(&part.word_ids);
+        for (i, (((&id, &sequence_id), &word_id), span)) in
+            places.zip(&mut part.offsets).enumerate()
+        {
+            let text = sequence_id.and_then(|id| texts.get(usize::from(id)));
+            let Some(text) = text.and_then(|source| source.text_of(word_id)) else {
                 continue;
             };
             let (leading, trailing) = self.spaces_around(id, text, *span);
