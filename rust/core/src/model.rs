@@ -5,6 +5,7 @@
 
 pub mod bpe;
 pub(crate) mod piece_trie;
+pub mod sentencepiece;
 pub mod unigram;
 pub(crate) mod viterbi;
 
@@ -17,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, LongScratch};
+use sentencepiece::SentencePiece;
 use unigram::Unigram;
 
 /// A token of a pre-token: `pre_token[start..end]` became `id`.
@@ -39,6 +41,12 @@ pub trait Tokenize: Debug + Send + Sync {
     /// [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
     fn tokenize(&self, pre_token: &str, progress: &Progress, tokens: &mut Vec<Token>)
     -> Result<()>;
+
+    /// The first place after `from` in a pre-token at which it may be cut, each side giving the tokens that it gives together;
+    /// or its end.
+    fn next_cut(&self, text: &str, _from: usize) -> usize {
+        text.len()
+    }
 }
 
 /// The model of a tokenizer.
@@ -111,7 +119,7 @@ fn text_model(model: &Model, _special_ids: &FxHashSet<u32>) -> Result<Box<dyn To
         Model::WordPiece(_) => "WordPiece",
         Model::Unigram(unigram) => return Ok(Box::new(Unigram::new(unigram)?)),
         Model::WordLevel(_) => "WordLevel",
-        Model::SentencePiece(_) => "SentencePiece",
+        Model::SentencePiece(model) => return Ok(Box::new(SentencePiece::new(model)?)),
     };
     Err(Error::unsupported("tokenizer", "model", format!("{name} is not supported")))
 }
