@@ -5,7 +5,6 @@
 //! stood, so that a file is written back byte for byte. Control pieces become special added tokens: their texts in a text
 //! raise unless the caller says otherwise; as ordinary text they are segmented like any other, as SentencePiece does.
 
-mod convert;
 mod wire;
 
 #[cfg(test)]
@@ -21,8 +20,6 @@ use crate::error::{Error, Result};
 use crate::model::sentencepiece::SentencePiece as Runner;
 use crate::normalizer::{Normalizer, SentencePiece};
 use wire::{Field, Fields};
-
-pub use convert::to_hugging_face;
 
 /// The format's name in messages.
 pub(crate) const FORMAT: &str = "sentencepiece";
@@ -105,8 +102,7 @@ pub fn read(data: &[u8]) -> Result<Definition> {
 
 fn read_piece(id: usize, data: &[u8]) -> Result<SentencePieceEntry> {
     let place = format!("pieces[{id}]");
-    let mut piece =
-        SentencePieceEntry { text: String::new(), score: 0.0, kind: PieceKind::Normal };
+    let mut piece = SentencePieceEntry { text: String::new(), score: 0.0, kind: PieceKind::Normal };
     for field in Fields::new(data, &place) {
         let field = field?;
         match field.number {

@@ -40,6 +40,8 @@ const MAX_PIECES: usize = 1 << 28;
 pub struct SentencePiece {
     algorithm: Algorithm,
     unk_id: u32,
+    /// Whether each piece is not in use, and so unknown when it is left over; empty when all are.
+    is_unused: Vec<bool>,
     /// The byte pieces; `None`: no byte fallback.
     bytes: Option<Box<[u32; 256]>>,
 }
@@ -79,7 +81,12 @@ impl SentencePiece {
             }
             SentencePieceAlgorithm::Word => Algorithm::Word { pieces: tries(&producible) },
         };
-        Ok(Self { algorithm, unk_id, bytes })
+        let mut is_unused: Vec<bool> =
+            pieces.iter().map(|piece| piece.kind == PieceKind::Unused).collect();
+        if !is_unused.contains(&true) {
+            is_unused = Vec::new();
+        }
+        Ok(Self { algorithm, unk_id, is_unused, bytes })
     }
 
     /// Checks what [`SentencePiece::new`] checks.
@@ -127,7 +134,10 @@ impl SentencePiece {
     /// Appends the tokens of a piece.
     #[inline]
     fn push(&self, text: &str, step: Step, tokens: &mut Vec<Token>) {
-        let Step { id, start, end } = step;
+        let Step { mut id, start, end } = step;
+        if self.is_unused.get(id as usize) == Some(&true) {
+            id = self.unk_id;
+        }
         if id != self.unk_id {
             tokens.push(Token { id, start, end });
         } else if let Some(bytes) = &self.bytes {
@@ -317,12 +327,12 @@ fn byte_ids(definition: &SentencePieceDefinition) -> Result<Option<Box<[u32; 256
     }
 }
 
-/// A user-defined piece has almost the score of a certain one, times its length, so that it wins over other paths.
+/// A user-defined piece has a score above that of any other, which are logarithms of probabilities, and more so a long one:
+/// so it wins over other paths.
 fn unigram(pieces: &[SentencePieceEntry], unk_id: u32) -> Algorithm {
     let normal = || pieces.iter().filter(|piece| piece.kind == PieceKind::Normal);
     let worst = normal().map(|piece| piece.score).fold(f32::MAX, f32::min);
-    let best = normal().map(|piece| piece.score).fold(f32::MIN_POSITIVE, f32::max);
-    let bonus = |length: usize| f64::from(to_f32(length) * best) - 0.1;
+    let bonus = |length: usize| f64::from(narrow(to_f64(length) * 0.1 - 0.1));
     let is_used = |kind| matches!(kind, PieceKind::Normal | PieceKind::UserDefined);
     let used = pieces.iter().zip(0..).filter(|(piece, _)| is_used(piece.kind));
     let trie = PieceTrie::new(used.map(|(piece, id)| (piece.text.as_str(), id)));
@@ -344,8 +354,8 @@ fn unigram(pieces: &[SentencePieceEntry], unk_id: u32) -> Algorithm {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as SentencePiece multiplies")]
-fn to_f32(length: usize) -> f32 {
-    length as f32
+fn to_f64(length: usize) -> f64 {
+    length as f64
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "as SentencePiece keeps scores")]

@@ -84,7 +84,9 @@ impl<'d> Fields<'d> {
             }
             5 => {
                 let bytes = self.take(4)?;
-                Value::Fixed32(bytes.iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte)))
+                Value::Fixed32(
+                    bytes.iter().rev().fold(0, |value, &byte| value << 8 | u32::from(byte)),
+                )
             }
             kind => {
                 let problem = format!("field {number} is of type {kind}, which does not exist");
