@@ -8,6 +8,7 @@
 //! Tables keyed by what a file holds have a seeded hash (see [`crate::vocab`]) and are never iterated.
 
 pub mod hf_json;
+pub mod sentencepiece;
 pub mod tekken;
 pub mod tiktoken;
 pub mod vocab_merges;

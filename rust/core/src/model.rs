@@ -5,6 +5,7 @@
 
 pub mod bpe;
 pub(crate) mod piece_trie;
+pub mod sentencepiece;
 pub mod unigram;
 pub(crate) mod viterbi;
 pub mod word_level;
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, LongScratch};
+use sentencepiece::SentencePiece;
 use unigram::Unigram;
 use word_level::WordLevel;
 use wordpiece::WordPiece;
@@ -43,6 +45,12 @@ pub trait Tokenize: Debug + Send + Sync {
     /// [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
     fn tokenize(&self, pre_token: &str, progress: &Progress, tokens: &mut Vec<Token>)
     -> Result<()>;
+
+    /// The first place after `from` in a pre-token at which it may be cut, each side giving the tokens that it gives together;
+    /// or its end.
+    fn next_cut(&self, text: &str, _from: usize) -> usize {
+        text.len()
+    }
 }
 
 /// The model of a tokenizer.
@@ -115,7 +123,7 @@ fn text_model(model: &Model, special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tok
         Model::WordLevel(model) => return Ok(Box::new(WordLevel::new(model, special_ids)?)),
         Model::Bpe(_) => "BPE over characters",
         Model::Unigram(unigram) => return Ok(Box::new(Unigram::new(unigram)?)),
-        Model::SentencePiece(_) => "SentencePiece",
+        Model::SentencePiece(model) => return Ok(Box::new(SentencePiece::new(model)?)),
     };
     Err(Error::unsupported("tokenizer", "model", format!("{name} is not supported")))
 }

@@ -36,9 +36,10 @@ struct Task {
 
 impl PieceTrie {
     /// From pieces and their values; of equal pieces the last counts, and empty ones are never found.
-    pub(crate) fn new<'a>(pieces: impl Iterator<Item = (&'a str, u32)>) -> Self {
+    pub(crate) fn new<P: AsRef<[u8]>>(pieces: impl Iterator<Item = (P, u32)>) -> Self {
+        let pieces: Vec<(P, u32)> = pieces.collect();
         let mut sorted: Vec<(&[u8], u32)> =
-            pieces.map(|(piece, value)| (piece.as_bytes(), value)).collect();
+            pieces.iter().map(|(piece, value)| (piece.as_ref(), *value)).collect();
         sorted.sort_by(|a, b| a.0.cmp(b.0));
         // The root lies in a block of its own, as a cell that is nobody's child.
         let mut trie = Self { cells: vec![FREE; 256] };

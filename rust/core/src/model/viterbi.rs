@@ -107,15 +107,15 @@ impl Viterbi {
         let bytes = &open.text.as_bytes()[start..];
         let best = &mut open.best;
         self.trie.for_each_prefix(bytes, |length, id| {
-            let score = self.scores[id as usize] + till_here;
+            let score = self.round(self.scores[id as usize] + till_here);
             is_piece |= length == char_len;
-            self.offer(best, at + length, score, id, length);
+            Self::offer(best, at + length, score, id, length);
         });
         if !is_piece {
             let score = self.round(self.unk_score + till_here);
             let end = at + char_len;
             match self.unk_id {
-                Some(id) => self.offer(best, end, score, id, char_len),
+                Some(id) => Self::offer(best, end, score, id, char_len),
                 None if best.get(end).is_none_or(|now| now.length == 0 || score > now.score) => {
                     return Err(Error::Unencodable { byte_offset: start });
                 }
@@ -127,13 +127,13 @@ impl Viterbi {
 
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "a piece is shorter than 4 GiB")]
-    fn offer(&self, best: &mut Vec<Best>, end: usize, score: f64, id: u32, length: usize) {
+    fn offer(best: &mut Vec<Best>, end: usize, score: f64, id: u32, length: usize) {
         if end >= best.len() {
             best.resize(end + 1, NO_PATH);
         }
         let now = &mut best[end];
         if now.length == 0 || score > now.score {
-            *now = Best { score: self.round(score), id, length: length as u32 };
+            *now = Best { score, id, length: length as u32 };
         }
     }
 
