@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from merganser import _core
+from merganser.arguments import valid_text
 from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError, VocabError
 
@@ -24,7 +25,10 @@ def load(path: Path, *, pattern: str | None, special_tokens: Mapping[str, int] |
     if not is_tiktoken and (pattern is not None or specials is not None):
         msg = f"pattern and special_tokens are for .tiktoken files, got {path.name}"
         raise ConfigError(msg)
+    if pattern is not None:
+        valid_text(pattern, "pattern")
     for text, id_ in specials or []:
+        valid_text(text, "special token")
         if not 0 <= id_ < 1 << 32:
             msg = f"the id of a special token must be from 0 to 2**32 - 1, got {id_} for {text!r}"
             raise ConfigError(msg)
