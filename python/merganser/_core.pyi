@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 __all__ = [
     "UNICODE_VERSION",
     "VERSION",
+    "DecodeStream",
     "DocumentReader",
     "Tokenizer",
     "WordCounter",
@@ -35,6 +36,11 @@ UNICODE_VERSION: str
 VERSION: str
 
 def document_format(path: str | os.PathLike[str]) -> str: ...
+
+@final
+class DecodeStream:
+    def push(self, id: int) -> str: ...
+    def finish(self) -> str: ...
 
 @final
 class DocumentReader:
@@ -123,7 +129,9 @@ class Tokenizer:
         is_wide: bool | None,
         n_threads: int | None,
     ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
-    def decode(self, ids: Sequence[int] | NDArray[Any], skip_special_tokens: bool) -> bytes: ...
+    def decode(self, ids: Sequence[int] | NDArray[Any], skip_special_tokens: bool) -> str: ...
+    def decode_bytes(self, ids: Sequence[int] | NDArray[Any], skip_special_tokens: bool) -> bytes: ...
+    def decode_stream(self, skip_special_tokens: bool) -> DecodeStream: ...
     def pre_tokenize(self, text: str | bytes, on_special: str) -> list[str]: ...
 
 @final

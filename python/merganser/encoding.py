@@ -6,7 +6,7 @@ Bytes are the truth: `offsets` are bytes of the raw text; what is said in charac
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -106,11 +106,23 @@ class Encoding:
         -------
         Encoding
         """
-        *lists, overflowing = arrays
-        for array in lists:
+        for array in arrays[:-1]:
             array.setflags(write=False)
-        others = tuple(cls.of_arrays(other, sources, texts, pad_token) for other in overflowing)
-        return cls(*lists, overflowing=others, sources=sources, _texts=texts, _pad_token=pad_token)
+        others = tuple(cls.of_arrays(other, sources, texts, pad_token) for other in arrays[-1])
+        ids, type_ids, offsets, word_ids, sequence_ids, special_tokens_mask, attention_mask, _ = arrays
+        return cls(
+            ids,
+            type_ids,
+            offsets,
+            word_ids,
+            sequence_ids,
+            special_tokens_mask,
+            attention_mask,
+            others,
+            sources,
+            texts,
+            pad_token,
+        )
 
     @cached_property
     def tokens(self) -> list[str]:
@@ -261,15 +273,10 @@ class Encoding:
         -------
         str
         """
-        sequence = self.token_to_sequence(token)
-        source = None if sequence is None else self.sources[sequence]
-        if isinstance(source, tuple):
-            source = source[self.word_ids[token]]
-        if source is None:
+        if self.token_to_sequence(token) is None:
             return self.tokens[token]
         start, end = self.offsets[token].tolist()
-        data = source if isinstance(source, bytes) else source.encode()
-        return data[start:end].decode(errors="replace")
+        return self._data(token)[start:end].decode(errors="replace")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -297,23 +304,50 @@ class Encoding:
         from rich.text import Text
 
         shown = Text()
-        for token in range(len(self)):
-            style = "dim" if self.token_to_sequence(token) is None else f"black on {_COLORS[token % len(_COLORS)]}"
-            shown.append(_marked(self.surface(token)), style=style)
+        for token, text in self._shown():
+            is_text = token is not None and self.token_to_sequence(token) is not None
+            style = f"black on {_COLORS[token % len(_COLORS)]}" if token is not None and is_text else "dim"
+            shown.append(_marked(text), style=style)
         return shown
 
     def _repr_html_(self) -> str:
         spans = []
-        for token in range(len(self)):
-            is_text = self.token_to_sequence(token) is not None
-            color = _COLORS[token % len(_COLORS)] if is_text else "#dddddd"
-            start, end = self.offsets[token].tolist()
-            title = f"{self.tokens[token]}: id {self.ids[token]}, bytes {start} to {end}, word {self.word_ids[token]}"
-            spans.append(
-                f'<span style="background:{color};color:#000" title="{html.escape(title)}">'
-                f"{html.escape(_marked(self.surface(token)))}</span>"
-            )
+        for token, text in self._shown():
+            content = html.escape(_marked(text))
+            if token is not None:
+                is_text = self.token_to_sequence(token) is not None
+                color = _COLORS[token % len(_COLORS)] if is_text else "#dddddd"
+                start, end = self.offsets[token].tolist()
+                title = f"{self.tokens[token]}: id {self.ids[token]}, bytes {start} to {end}"
+                content = f'<span style="background:{color};color:#000" title="{html.escape(title)}">{content}</span>'
+            spans.append(content)
         return f'<div style="font-family:monospace;white-space:pre-wrap">{"".join(spans)}</div>'
+
+    def _shown(self) -> Iterator[tuple[int | None, str]]:
+        """Give the raw text of each token, and that between tokens with ``None``.
+
+        Of a token that shares its character with the one before, its own text.
+        """
+        place: tuple[int | None, int | None, int] = (None, None, 0)
+        for token in range(len(self)):
+            sequence = self.token_to_sequence(token)
+            if sequence is None:
+                yield token, self.tokens[token]
+                continue
+            data = self._data(token)
+            word = self.token_to_word(token) if isinstance(self.sources[sequence], tuple) else None
+            start, end = self.offsets[token].tolist()
+            last = place[2] if place[:2] == (sequence, word) else 0
+            if start > last:
+                yield None, data[last:start].decode(errors="replace")
+            yield token, data[start:end].decode(errors="replace") if start >= last else self.tokens[token]
+            place = (sequence, word, max(last, end))
+
+    def _data(self, token: int) -> bytes:
+        """Return the text or word that the offsets of a token count in."""
+        source = self.sources[int(self.sequence_ids[token])]
+        text = source[int(self.word_ids[token])] if isinstance(source, tuple) else source
+        return text if isinstance(text, bytes) else text.encode()
 
     def _lists(self) -> Sequence[NDArray[Any]]:
         return (

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from merganser import _core
+from merganser.arguments import valid_text
 from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError, VocabError
 from merganser.tokenizer_config import CONFIG_FILE, TokenizerConfig
@@ -79,10 +80,13 @@ def _check(path: Path, options: LoadOptions) -> None:
     if not is_tiktoken and (options.pattern is not None or options.special_tokens is not None):
         msg = f"pattern and special_tokens are for .tiktoken files, got {path.name}"
         raise ConfigError(msg)
+    if options.pattern is not None:
+        valid_text(options.pattern, "pattern")
     if path.suffix != ".txt" and options.lowercase is not None:
         msg = f"lowercase is for vocab.txt, got {path.name}"
         raise ConfigError(msg)
     for text, id_ in (options.special_tokens or {}).items():
+        valid_text(text, "special token")
         if not 0 <= id_ < 1 << 32:
             msg = f"the id of a special token must be from 0 to 2**32 - 1, got {id_} for {text!r}"
             raise ConfigError(msg)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 from merganser import _core
-from merganser.arguments import many_texts, thread_count, utf8
+from merganser.arguments import many_texts, thread_count, utf8, valid_text
 from merganser.errors import ConfigError
 from merganser.progress import Progress, reporting
 from merganser.tokenizer import Tokenizer
@@ -107,7 +107,7 @@ class WordCounts:
         -----
         Memory: the different pre-tokens, once a thread, and a few megabytes of text at a time.
         """
-        specials = list(many_texts(special_tokens, "special_tokens"))
+        specials = [valid_text(token, "special token") for token in many_texts(special_tokens, "special_tokens")]
         counter = _core.WordCounter(pre_tokenizer, normalizer, specials, thread_count(n_threads))
         with reporting(progress) as report:
             for batch, done, total in _batches(documents):
@@ -282,7 +282,7 @@ def train_bpe(
     >>> [tok.token_bytes(id) for id in range(256, 260)]
     [b'we', b'lo', b'ne', b'st']
     """
-    specials = list(many_texts(special_tokens, "special_tokens"))
+    specials = [valid_text(token, "special token") for token in many_texts(special_tokens, "special_tokens")]
     if isinstance(documents, WordCounts):
         given = (
             documents.pre_tokenizer if pre_tokenizer is None else pre_tokenizer,

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
+from parity_peers import tiktoken_encoding
 from parity_texts import Comparison, corpus, flores, hostile, random_texts, with_special_tokens
 
 import merganser as mg
@@ -29,13 +30,7 @@ class Pair(NamedTuple):
 @functools.cache
 def load_pair(tiktoken: ModuleType, name: str, path: Path) -> Pair:
     """Load a rank file into both, without a network."""
-    from tiktoken.load import load_tiktoken_bpe
-    from tiktoken_ext import openai_public
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openai_public, "load_tiktoken_bpe", lambda _url, **_options: load_tiktoken_bpe(str(path)))
-        arguments = getattr(openai_public, name)()
-    return Pair(name, mg.Tokenizer.load(path), tiktoken.Encoding(**arguments))
+    return Pair(name, mg.Tokenizer.load(path), tiktoken_encoding(tiktoken, name, path))
 
 
 @pytest.fixture(params=ENCODINGS)

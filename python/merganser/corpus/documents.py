@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from merganser import _core
+from merganser.arguments import valid_text
 from merganser.corpus.batches import Batch
 from merganser.corpus.parquet import ParquetReader
 from merganser.errors import ConfigError, MerganserError
@@ -281,6 +282,9 @@ def read(
     if separator == "":
         msg = "separator must not be empty"
         raise ConfigError(msg)
+    for value, name in ((separator, "separator"), (text_field, "text_field")):
+        if value is not None:
+            valid_text(value, name)
     paths = _find(patterns)
     if format == "parquet" and STDIN in paths:
         msg = "Parquet cannot be read from standard input"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import operator
+import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -25,7 +26,6 @@ from merganser.errors import ConfigError, MerganserError, ShardError
 from merganser.progress import reporting
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
@@ -126,7 +126,10 @@ def encode(
     FileExistsError
         `out` holds a corpus, and `overwrite` is False.
     ConfigError
-        `dtype` cannot hold the vocabulary, `append_id` is not in it, or `shard_tokens` is less than 1.
+        `dtype` cannot hold the vocabulary, `append_id` is not in it, `shard_tokens` is less than 1, or `tokenizer`
+        truncates or pads.
+    TypeError
+        `tokenizer` is a path.
     MerganserError
         A document cannot be read or encoded; the message names its file and its number there, from 0. Nothing of the
         new corpus stays, and an old one stays as it was. The same holds for a full disk and for Ctrl-C.
@@ -148,6 +151,7 @@ def encode(
     'a duck'
     >>> folder.cleanup()
     """
+    _check_tokenizer(tokenizer)
     # An id may come as a NumPy integer, which JSON does not know.
     append_id = None if append_id is None else operator.index(append_id)
     dtype = _check_options(tokenizer.vocab_size, dtype, shard_tokens, append_id, on_special)
@@ -199,6 +203,20 @@ def encode(
         )
         staging.commit(manifest)
     return manifest
+
+
+def _check_tokenizer(tokenizer: object) -> None:
+    """Refuse a path, and a tokenizer that leaves out text or adds what is none."""
+    if isinstance(tokenizer, (str, bytes, os.PathLike)):
+        msg = (
+            f"tokenizer must be a Tokenizer, got {type(tokenizer).__name__}; "
+            "load a path with merganser.Tokenizer.load(path)"
+        )
+        raise TypeError(msg)
+    for setting in ("truncation", "padding"):
+        if getattr(tokenizer, setting, None) is not None:
+            msg = f"a corpus is encoded without {setting}; pass tokenizer.with_{setting}(None)"
+            raise ConfigError(msg)
 
 
 def _check_options(

@@ -10,7 +10,55 @@ from merganser.arguments import Ids, id_array
 from merganser.errors import ConfigError, TextError, UnknownTokenError
 from merganser.ragged import Ragged
 
-__all__ = ["DecodingCalls"]
+__all__ = ["DecodeStream", "DecodingCalls"]
+
+
+class DecodeStream:
+    """Decodes ids one by one: what it gives, one after the other, is what :meth:`Tokenizer.decode` gives of all.
+
+    Made by :meth:`Tokenizer.decode_stream`. Text once given is never taken back: the bytes of a character wait
+    for its last. It serves one thread at a time.
+    """
+
+    __slots__ = ("_inner", "_vocab_size")
+
+    def __init__(self, inner: _core.DecodeStream, vocab_size: int) -> None:
+        self._inner = inner
+        self._vocab_size = vocab_size
+
+    def push(self, id: int) -> str:
+        """Take the next id, and give the text that is certain now, whatever comes.
+
+        Parameters
+        ----------
+        id : int
+            The id.
+
+        Returns
+        -------
+        str
+            Empty while a character is not complete.
+
+        Raises
+        ------
+        UnknownTokenError
+            If it is not in the vocabulary; nothing changes.
+        """
+        try:
+            return self._inner.push(id)
+        except OverflowError:
+            msg = f"token id {id} is not in the vocabulary (vocab_size {self._vocab_size})"
+            raise UnknownTokenError(msg) from None
+
+    def finish(self) -> str:
+        """Give the rest of the text; the next id begins another.
+
+        Returns
+        -------
+        str
+            U+FFFD for a character that was not complete.
+        """
+        return self._inner.finish()
 
 
 class DecodingCalls:
@@ -47,9 +95,10 @@ class DecodingCalls:
         if errors not in {"replace", "strict"}:
             msg = f'errors must be "replace" or "strict", got {errors!r}'
             raise ConfigError(msg)
-        data = self._inner.decode(id_array(ids), skip_special_tokens)
+        if errors == "replace":
+            return self._inner.decode(id_array(ids), skip_special_tokens)
         try:
-            return data.decode("utf-8", errors)
+            return self._inner.decode_bytes(id_array(ids), skip_special_tokens).decode()
         except UnicodeDecodeError as error:
             msg = f"the ids do not stand for UTF-8 text: invalid at byte {error.start}"
             raise TextError(msg) from None
@@ -71,7 +120,7 @@ class DecodingCalls:
         UnknownTokenError
             If an id is not in the vocabulary; the message gives its position.
         """
-        return self._inner.decode(id_array(ids), skip_special_tokens)
+        return self._inner.decode_bytes(id_array(ids), skip_special_tokens)
 
     def decode_batch(
         self,
@@ -105,3 +154,25 @@ class DecodingCalls:
             except (UnknownTokenError, TextError) as error:
                 raise type(error)(f"sequence {index}: {error}") from None
         return texts
+
+    def decode_stream(self, *, skip_special_tokens: bool = False) -> DecodeStream:
+        """Start to decode ids one by one, as a language model writes them.
+
+        Parameters
+        ----------
+        skip_special_tokens : bool, default False
+            Whether special tokens are left out.
+
+        Returns
+        -------
+        DecodeStream
+
+        Examples
+        --------
+        >>> import merganser as mg
+        >>> tok = mg.train_bpe([], vocab_size=256)
+        >>> stream = tok.decode_stream()
+        >>> [stream.push(id) for id in tok.encode("né!")], stream.finish()
+        (['n', '', 'é', '!'], '')
+        """
+        return DecodeStream(self._inner.decode_stream(skip_special_tokens), self._inner.vocab_size)

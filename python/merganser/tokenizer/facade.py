@@ -169,7 +169,7 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         [257, 256, 64, 258]
         """
         flags = [
-            (valid_text(token, "a token"), False, False, False, not special, special)
+            (valid_text(token, "token"), False, False, False, not special, special)
             for token in many_texts(tokens, "tokens")
         ]
         return self._wrap(self._inner.with_added_tokens(flags)[0], self._config)

@@ -5,6 +5,7 @@
 
 mod call;
 mod convert;
+mod decode_stream;
 mod documents;
 mod encoding;
 mod errors;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::decode_stream::DecodeStream;
     #[pymodule_export]
     use crate::documents::{PyDocumentReader, document_format};
     #[pymodule_export]

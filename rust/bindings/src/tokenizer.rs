@@ -1,5 +1,7 @@
 //! `_core.Tokenizer`.
 
+use std::borrow::Cow;
+
 use merganser_core::added_tokens::AddedToken;
 use merganser_core::format::{hf_json, tekken, tiktoken, vocab_merges};
 use merganser_core::progress::Progress;
@@ -9,6 +11,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::call::{long, short};
 use crate::convert;
+use crate::decode_stream::DecodeStream;
 use crate::encoding::{self, PaddingFields, TruncationFields};
 use crate::errors::python::ConfigError;
 use crate::errors::to_py_err;
@@ -27,6 +30,10 @@ pub(crate) struct Tokenizer(Box<CoreTokenizer>);
 impl Tokenizer {
     pub(crate) fn new(definition: Definition) -> Result<Self> {
         Ok(Self(Box::new(CoreTokenizer::new(definition)?)))
+    }
+
+    pub(crate) fn core(&self) -> &CoreTokenizer {
+        &self.0
     }
 
     fn run<T: Send>(
@@ -168,17 +175,18 @@ impl Tokenizer {
     fn vocab<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let vocab = PyDict::new(py);
         for (id, bytes) in self.0.vocab().iter() {
-            vocab.set_item(PyBytes::new(py, bytes), id)?;
+            let bytes = self.0.token_bytes(id).unwrap_or(Cow::Borrowed(bytes));
+            vocab.set_item(PyBytes::new(py, &bytes), id)?;
         }
         Ok(vocab)
     }
 
     fn token_bytes<'py>(&self, py: Python<'py>, id: u32) -> PyResult<Bound<'py, PyBytes>> {
-        let Some(bytes) = self.0.vocab().bytes(id) else {
+        let Some(bytes) = self.0.token_bytes(id) else {
             let vocab_size = self.0.vocab().size();
             return Err(to_py_err(&Error::UnknownToken { id, position: 0, vocab_size }));
         };
-        Ok(PyBytes::new(py, bytes))
+        Ok(PyBytes::new(py, &bytes))
     }
 
     fn token_text(&self, id: u32) -> PyResult<&str> {
@@ -366,7 +374,19 @@ impl Tokenizer {
         encodings.into_iter().map(|encoding| encoding::arrays(py, encoding)).collect()
     }
 
-    fn decode<'py>(
+    fn decode(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        skip_special_tokens: bool,
+    ) -> PyResult<String> {
+        let ids = convert::ids(ids)?;
+        self.run(py, ids.len() * size_of::<u32>(), |tokenizer, progress| {
+            tokenizer.decode(&ids, skip_special_tokens, progress)
+        })
+    }
+
+    fn decode_bytes<'py>(
         &self,
         py: Python<'py>,
         ids: &Bound<'py, PyAny>,
@@ -377,6 +397,10 @@ impl Tokenizer {
             tokenizer.decode_bytes(&ids, skip_special_tokens, progress)
         })?;
         Ok(PyBytes::new(py, &bytes))
+    }
+
+    fn decode_stream(this: Py<Self>, skip_special_tokens: bool) -> DecodeStream {
+        DecodeStream::new(this, skip_special_tokens)
     }
 
     fn pre_tokenize(

@@ -1,4 +1,16 @@
 //! Decoders: how tokens become text again.
+//!
+//! A decoder runs as a [`chain::Chain`] of stages, each of which turns tokens into tokens; the text is what comes out, one after
+//! the other. A stage takes tokens as they come and gives what is certain, so decoding a whole sequence and decoding it id by
+//! id are one and the same.
+
+pub(crate) mod chain;
+mod pieces;
+pub(crate) mod sentencepiece;
+mod stage;
+mod words;
+
+pub(crate) use words::byte_of;
 
 use crate::post_processor::ByteLevelOptions;
 use crate::pre_tokenizer::{Metaspace, Pattern};

@@ -1,6 +1,7 @@
 //! The whole held to slow oracles ([`naive`]) on random input, to its promises about errors, and to the cases that Rust
 //! and Python share.
 
+mod decoding;
 mod errors;
 mod finishing;
 mod naive;

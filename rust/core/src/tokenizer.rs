@@ -4,6 +4,7 @@
 //! of threads, cache cold or warm, compiled or generic) gives the same ids.
 
 mod batch;
+mod decode;
 mod finish;
 mod scratch;
 mod tokens;
@@ -27,11 +28,10 @@ use crate::traced::Traced;
 use crate::vocab::{BytesIndex, Vocab};
 
 pub use batch::Batch;
+pub use decode::DecodeStream;
+use decode::Decoding;
 pub use finish::{Input, Source};
 use scratch::{Scratch, ScratchPool};
-
-/// Ids between two looks at whether to stop.
-const POLL_IDS: usize = 1 << 16;
 
 /// A tokenizer, ready to run. It never changes, and threads may share it.
 #[derive(Debug)]
@@ -44,6 +44,7 @@ pub struct Tokenizer {
     /// Finds the ids of a model that works on text; one on bytes has an index of its own.
     text_index: Option<BytesIndex>,
     around: (Vec<u32>, Vec<u32>),
+    decoding: Decoding,
     scratch: ScratchPool,
 }
 
@@ -98,8 +99,19 @@ impl Tokenizer {
             Runner::Bytes(_) => None,
             Runner::Text(_) => Some(BytesIndex::new(&vocab, model_ids.into_iter())),
         };
+        let decoding = Decoding::new(&definition)?;
         let scratch = ScratchPool::default();
-        Ok(Self { text_index, definition, vocab, special_ids, pipeline, model, around, scratch })
+        Ok(Self {
+            definition,
+            vocab,
+            special_ids,
+            pipeline,
+            model,
+            text_index,
+            around,
+            decoding,
+            scratch,
+        })
     }
 
     /// The data it was built from.
@@ -340,47 +352,6 @@ impl Tokenizer {
             scratch.words.insert_long(bytes, &ids[first..]);
         }
         Ok(())
-    }
-
-    /// The bytes that `ids` stand for.
-    ///
-    /// # Errors
-    /// [`Error::UnknownToken`] with the position of the first id that is not in the vocabulary, [`Error::Interrupted`].
-    pub fn decode_bytes(
-        &self,
-        ids: &[u32],
-        skip_special_tokens: bool,
-        progress: &Progress,
-    ) -> Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(ids.len() * 4);
-        for (position, &id) in ids.iter().enumerate() {
-            if position % POLL_IDS == 0 {
-                progress.check()?;
-            }
-            let Some(token) = self.vocab.bytes(id) else {
-                let vocab_size = self.vocab.size();
-                return Err(Error::UnknownToken { id, position, vocab_size });
-            };
-            if !(skip_special_tokens && self.special_ids.contains(&id)) {
-                bytes.extend_from_slice(token);
-            }
-        }
-        Ok(bytes)
-    }
-
-    /// The text that `ids` stand for; bytes that are not UTF-8 become U+FFFD.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::decode_bytes`].
-    pub fn decode(
-        &self,
-        ids: &[u32],
-        skip_special_tokens: bool,
-        progress: &Progress,
-    ) -> Result<String> {
-        let bytes = self.decode_bytes(ids, skip_special_tokens, progress)?;
-        Ok(String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
     }
 
     /// The pre-tokens of a text, added tokens whole.

@@ -8,6 +8,10 @@ use std::rc::Rc;
 use fancy_regex::{Regex, RegexBuilder};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::decoder::Decoder;
+use crate::pre_tokenizer::byte_level::ALPHABET;
+use crate::pre_tokenizer::{Pattern, PrependScheme};
+
 const CONTRACTION: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
 const SYMBOLS_AND_SPACE: &str = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
@@ -352,4 +356,98 @@ fn join(part: &mut Vec<u32>, (left, right): (u32, u32), product: u32) {
         }
         place += 1;
     }
+}
+
+/// The bytes of a token in the byte-level alphabet; a token with any other character stands for itself.
+pub(super) fn byte_level_bytes(token: &str) -> Vec<u8> {
+    let byte = |c: char| ALPHABET.iter().position(|&known| known == c);
+    let bytes: Option<Vec<_>> = token.chars().map(|c| byte(c)?.try_into().ok()).collect();
+    bytes.unwrap_or_else(|| token.as_bytes().to_vec())
+}
+
+/// What a decoder makes of all tokens.
+pub(super) fn decode_stage(decoder: &Decoder, tokens: &[String]) -> Vec<String> {
+    let each = |change: &dyn Fn(usize, &str) -> String| {
+        tokens.iter().enumerate().map(|(i, token)| change(i, token)).collect()
+    };
+    match decoder {
+        Decoder::ByteLevel(_) => {
+            let bytes: Vec<u8> = tokens.iter().flat_map(|token| byte_level_bytes(token)).collect();
+            vec![String::from_utf8_lossy(&bytes).into_owned()]
+        }
+        Decoder::WordPiece { prefix, cleanup } => each(&|i, token| {
+            let word = match token.strip_prefix(prefix.as_str()) {
+                _ if i == 0 => token.to_owned(),
+                Some(rest) => rest.to_owned(),
+                None => format!(" {token}"),
+            };
+            if *cleanup { tighten(&word) } else { word }
+        }),
+        Decoder::Metaspace(metaspace) => each(&|i, token| {
+            let drops = i == 0 && metaspace.prepend_scheme != PrependScheme::Never;
+            token.replace(metaspace.replacement, if drops { "" } else { " " })
+        }),
+        Decoder::ByteFallback => fall_back(tokens),
+        Decoder::Bpe { suffix } => each(&|i, token| {
+            token.replace(suffix.as_str(), if i + 1 == tokens.len() { "" } else { " " })
+        }),
+        Decoder::Fuse => vec![tokens.concat()],
+        Decoder::Strip { content, start, stop } => each(&|_, token| {
+            let mut text = token;
+            for _ in 0..*start {
+                text = text.strip_prefix(*content).unwrap_or(text);
+            }
+            for _ in 0..*stop {
+                text = text.strip_suffix(*content).unwrap_or(text);
+            }
+            text.to_owned()
+        }),
+        Decoder::Replace { pattern: Pattern::Literal(pattern), content } => {
+            each(&|_, token| token.replace(pattern.as_str(), content))
+        }
+        Decoder::Replace { pattern: Pattern::Regex(pattern), content } => {
+            each(&|_, token| regex(pattern).replace_all(token, content.as_str()).into_owned())
+        }
+        Decoder::Ctc { pad_token, word_delimiter_token, cleanup } => {
+            let mut tokens = tokens.to_vec();
+            tokens.dedup();
+            let word = |token: &String| {
+                let word = token.replace(pad_token.as_str(), "");
+                if *cleanup {
+                    tighten(&word).replace(word_delimiter_token.as_str(), " ")
+                } else {
+                    word
+                }
+            };
+            tokens.iter().map(word).filter(|word| !word.is_empty()).collect()
+        }
+        Decoder::Sequence(_) | Decoder::SentencePiece { .. } => unreachable!("not a stage"),
+    }
+}
+
+fn tighten(text: &str) -> String {
+    let ends = [".", "?", "!", ","]
+        .iter()
+        .fold(text.to_owned(), |text, end| text.replace(&format!(" {end}"), end));
+    let text = ends.replace(" ' ", "'").replace(" n't", "n't").replace(" 'm", "'m");
+    let text = text.replace(" do not", " don't").replace(" 's", "'s");
+    text.replace(" 've", "'ve").replace(" 're", "'re")
+}
+
+fn fall_back(tokens: &[String]) -> Vec<String> {
+    let byte = |token: &String| {
+        let digits =
+            token.strip_prefix("<0x")?.strip_suffix('>').filter(|digits| digits.len() == 2)?;
+        u8::from_str_radix(digits, 16).ok()
+    };
+    let mut texts = Vec::new();
+    for run in tokens.chunk_by(|a, b| byte(a).is_some() == byte(b).is_some()) {
+        let bytes: Option<Vec<u8>> = run.iter().map(byte).collect();
+        match bytes.map(String::from_utf8) {
+            None => texts.extend(run.iter().cloned()),
+            Some(Ok(text)) => texts.push(text),
+            Some(Err(_)) => texts.extend(run.iter().map(|_| "\u{FFFD}".to_owned())),
+        }
+    }
+    texts
 }

@@ -11,6 +11,10 @@ pub(in crate::format::hf_json) fn read(json: Json, place: &str) -> Result<PostPr
     let mut fields = Fields::new(json, place)?;
     let processor = match fields.take_string("type")?.as_str() {
         "ByteLevel" => PostProcessor::ByteLevel(fields::byte_level_options(&mut fields)?),
+        "BertProcessing" => PostProcessor::Bert {
+            sep: text_and_id(&mut fields, "sep")?,
+            cls: text_and_id(&mut fields, "cls")?,
+        },
         "RobertaProcessing" => PostProcessor::Roberta {
             sep: text_and_id(&mut fields, "sep")?,
             cls: text_and_id(&mut fields, "cls")?,
@@ -149,7 +153,10 @@ pub(in crate::format::hf_json) fn write(processor: &PostProcessor) -> Json {
             "Sequence",
             [("processors", Json::Array(inner.iter().map(write).collect()))],
         ),
-        PostProcessor::Bert { .. } => Json::Null,
+        PostProcessor::Bert { sep, cls } => Json::tagged(
+            "BertProcessing",
+            [("sep", write_text_and_id(sep)), ("cls", write_text_and_id(cls))],
+        ),
     }
 }
 

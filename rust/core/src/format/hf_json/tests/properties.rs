@@ -141,12 +141,49 @@ fn post_processor() -> impl Strategy<Value = PostProcessor> {
             }],
         })
     });
-    prop_oneof![options().prop_map(PostProcessor::ByteLevel), roberta, template].prop_recursive(
-        2,
-        4,
-        3,
-        |inner| prop::collection::vec(inner, 0..3).prop_map(PostProcessor::Sequence),
-    )
+    let bert = (0..3_u32, any::<(String, String)>())
+        .prop_map(|(id, (sep, cls))| PostProcessor::Bert { sep: (sep, id), cls: (cls, 2 - id) });
+    prop_oneof![options().prop_map(PostProcessor::ByteLevel), bert, roberta, template]
+        .prop_recursive(2, 4, 3, |inner| {
+            prop::collection::vec(inner, 0..3).prop_map(PostProcessor::Sequence)
+        })
+}
+
+fn decoder() -> impl Strategy<Value = Decoder> {
+    let scheme = prop::sample::select(vec![
+        PrependScheme::First,
+        PrependScheme::Never,
+        PrependScheme::Always,
+    ]);
+    let metaspace =
+        (any::<char>(), scheme, any::<bool>()).prop_map(|(replacement, prepend_scheme, split)| {
+            Decoder::Metaspace(Metaspace { replacement, prepend_scheme, split })
+        });
+    let replace = any::<(bool, String, String)>().prop_map(|(is_regex, pattern, content)| {
+        let kind = if is_regex { Pattern::Regex } else { Pattern::Literal };
+        Decoder::Replace { pattern: kind(pattern), content }
+    });
+    let ctc =
+        any::<(String, String, bool)>().prop_map(|(pad_token, word_delimiter_token, cleanup)| {
+            Decoder::Ctc { pad_token, word_delimiter_token, cleanup }
+        });
+    prop_oneof![
+        options().prop_map(Decoder::ByteLevel),
+        any::<(String, bool)>()
+            .prop_map(|(prefix, cleanup)| Decoder::WordPiece { prefix, cleanup }),
+        metaspace,
+        Just(Decoder::ByteFallback),
+        any::<String>().prop_map(|suffix| Decoder::Bpe { suffix }),
+        Just(Decoder::Fuse),
+        any::<(char, usize, usize)>().prop_map(|(content, start, stop)| Decoder::Strip {
+            content,
+            start,
+            stop
+        }),
+        replace,
+        ctc,
+    ]
+    .prop_recursive(2, 6, 3, |inner| prop::collection::vec(inner, 0..3).prop_map(Decoder::Sequence))
 }
 
 /// Token texts with ids in their order, gaps between them.
@@ -288,7 +325,7 @@ fn definition() -> impl Strategy<Value = Definition> {
         model(),
         prop::option::of(options().prop_map(PostProcessor::ByteLevel)),
         post_processor(),
-        prop::option::of(options().prop_map(Decoder::ByteLevel)),
+        prop::option::of(decoder()),
         prop::collection::vec(any::<[bool; 5]>(), 0..4),
         (prop::option::of(truncation()), prop::option::of(padding())),
     )

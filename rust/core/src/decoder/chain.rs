@@ -1,0 +1,148 @@
+//! [`Chain`]: the stages of a decoder in order.
+
+use super::Decoder;
+use super::pieces::Pieces;
+use super::stage::{Stage, State};
+use crate::error::{Error, Result};
+use crate::pre_tokenizer::pattern::Matcher;
+use crate::pre_tokenizer::{Pattern, PrependScheme};
+
+pub(crate) use super::stage::Form;
+
+/// A decoder, ready to run.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    stages: Vec<Stage>,
+    takes_bytes: bool,
+}
+
+/// How far the stages have come, and the tokens between them.
+#[derive(Debug)]
+pub(crate) struct Run {
+    states: Vec<State>,
+    pieces: Pieces,
+    others: Pieces,
+    form: Form,
+}
+
+impl Chain {
+    /// The stages of `decoder`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] or [`Error::Format`] for a pattern that is not supported or not valid, and a SentencePiece decoder
+    /// inside a sequence.
+    pub(crate) fn new(decoder: Option<&Decoder>) -> Result<Self> {
+        let mut stages = Vec::new();
+        match decoder {
+            Some(Decoder::SentencePiece { .. }) => {}
+            Some(decoder) => push_stages(decoder, "decoder", &mut stages)?,
+            None => stages.push(Stage::Spaces),
+        }
+        // The tokenizer knows the bytes of each token.
+        let takes_bytes = match stages.first_mut() {
+            Some(Stage::Bytes { is_spelled }) => {
+                *is_spelled = false;
+                true
+            }
+            _ => false,
+        };
+        Ok(Self { stages, takes_bytes })
+    }
+
+    /// Whether tokens are fed as the bytes that they spell rather than as they are spelled.
+    pub(crate) fn takes_bytes(&self) -> bool {
+        self.takes_bytes
+    }
+
+    /// Whether the text is what the tokens are fed as, one after the other.
+    pub(crate) fn is_concatenation(&self) -> bool {
+        self.takes_bytes && self.stages.len() == 1
+    }
+
+    /// The state before the first token.
+    pub(crate) fn start(&self, form: Form) -> Run {
+        let states = self.stages.iter().map(|_| State::default()).collect();
+        Run { states, pieces: Pieces::default(), others: Pieces::default(), form }
+    }
+
+    /// Runs the stages over the tokens fed since the last time and appends what is certain now to `text`; `is_end`: no token
+    /// comes any more, and the state is that before the first token again.
+    ///
+    /// # Errors
+    /// [`Error::PatternLimit`].
+    pub(crate) fn run(&self, run: &mut Run, is_end: bool, text: &mut Vec<u8>) -> Result<()> {
+        let Run { states, pieces, others, form } = run;
+        for (stage, state) in self.stages.iter().zip(states) {
+            others.clear();
+            for piece in pieces.iter() {
+                stage.feed(state, piece, *form, others)?;
+            }
+            if is_end {
+                stage.finish(state, *form, others);
+            }
+            std::mem::swap(pieces, others);
+        }
+        text.extend_from_slice(pieces.text());
+        pieces.clear();
+        Ok(())
+    }
+}
+
+impl Run {
+    /// Where tokens are fed.
+    pub(crate) fn tokens(&mut self) -> &mut Pieces {
+        &mut self.pieces
+    }
+
+    /// What bytes that are not UTF-8 become.
+    pub(crate) fn form(&self) -> Form {
+        self.form
+    }
+}
+
+fn push_stages(decoder: &Decoder, place: &str, stages: &mut Vec<Stage>) -> Result<()> {
+    let unsupported = |problem: &str| Err(Error::unsupported("tokenizer", place, problem));
+    stages.push(match decoder {
+        Decoder::ByteLevel(_) => Stage::Bytes { is_spelled: true },
+        Decoder::WordPiece { prefix, cleanup } => {
+            Stage::WordPiece { prefix: prefix.clone(), tightens: *cleanup }
+        }
+        Decoder::Metaspace(metaspace) => Stage::Metaspace {
+            replacement: metaspace.replacement.to_string(),
+            drops_first: metaspace.prepend_scheme != PrependScheme::Never,
+        },
+        Decoder::ByteFallback => Stage::ByteFallback,
+        Decoder::Bpe { suffix } => Stage::Bpe { suffix: suffix.clone() },
+        Decoder::Fuse => Stage::Fuse,
+        Decoder::Strip { content, start, stop } => {
+            Stage::Strip { content: content.to_string(), start: *start, stop: *stop }
+        }
+        Decoder::Replace { pattern: Pattern::Literal(pattern), content } if pattern.is_empty() => {
+            return unsupported(&format!(
+                "Replace of an empty text by {content:?} is not supported"
+            ));
+        }
+        Decoder::Replace { pattern: Pattern::Literal(pattern), content } => {
+            Stage::Literal { pattern: pattern.clone(), content: content.clone() }
+        }
+        Decoder::Replace { pattern: Pattern::Regex(pattern), content } => Stage::Regex {
+            pattern: Matcher::regex(pattern, &format!("{place}.pattern.Regex"))?,
+            content: content.clone(),
+        },
+        Decoder::Ctc { pad_token, word_delimiter_token, cleanup } => Stage::Ctc {
+            pad_token: pad_token.clone(),
+            word_delimiter_token: word_delimiter_token.clone(),
+            tightens: *cleanup,
+        },
+        Decoder::SentencePiece { .. } => {
+            return unsupported("SentencePiece's decoder inside a sequence is not supported");
+        }
+        Decoder::Sequence(decoders) => {
+            for (i, inner) in decoders.iter().enumerate() {
+                push_stages(inner, &format!("{place}.decoders[{i}]"), stages)?;
+            }
+            return Ok(());
+        }
+    });
+    Ok(())
+}
