@@ -8,6 +8,7 @@ use crate::encoding::Encoding;
 use crate::error::{Error, Result};
 use crate::padding::Padding;
 use crate::parallel;
+use crate::post_processor::Trim;
 use crate::pre_tokenizer::byte_level;
 use crate::progress::{Phase, Progress};
 use crate::traced::Span;
@@ -107,24 +108,31 @@ impl Tokenizer {
             truncation.truncate(&mut parts, n_added)?;
         }
         if let Some(processor) = processor {
-            let texts = [text, pair.unwrap_or_default()];
-            parts = processor.process(parts, options.add_special_tokens, &|part, adds_space| {
-                self.trim_offsets(part, texts, adds_space);
-            })?;
+            let texts = [(text, false), (pair.unwrap_or_default(), true)];
+            for ((text, is_second), part) in texts.into_iter().zip(&mut parts) {
+                let trims = processor.trims(options.add_special_tokens, is_second);
+                self.trim_offsets(part, text, &trims);
+                for stretch in &mut part.overflowing {
+                    self.trim_offsets(stretch, text, &trims);
+                }
+            }
+            parts = processor.process(parts, options.add_special_tokens)?;
         }
         Encoding::join(parts)
     }
 
-    /// See [`crate::post_processor::TrimOffsets`].
-    fn trim_offsets(&self, part: &mut Encoding, texts: [&str; 2], adds_prefix_space: bool) {
-        let places = part.ids.iter().zip(&part.sequence_ids).zip(&mut part.offsets);
-        for (i, ((&id, &sequence_id), span)) in places.enumerate() {
-            let Some(text) = sequence_id.and_then(|id| texts.get(usize::from(id))) else {
-                continue;
-            };
+    /// Leaves the white space at the ends of tokens out of their offsets, as often as `trims` says.
+    fn trim_offsets(&self, part: &mut Encoding, text: &str, trims: &[Trim]) {
+        if trims.is_empty() {
+            return;
+        }
+        for (i, (&id, span)) in part.ids.iter().zip(&mut part.offsets).enumerate() {
             let (leading, trailing) = self.spaces_around(id, text, *span);
-            let is_prefix = (i == 0 || span.0 == 0) && adds_prefix_space && leading == 1;
-            *span = trimmed(text, *span, if is_prefix { 0 } else { leading }, trailing);
+            for trim in trims {
+                let is_first = i == 0 && trim.is_at_start || span.0 == 0;
+                let is_prefix = is_first && trim.adds_prefix_space && leading == 1;
+                *span = trimmed(text, *span, if is_prefix { 0 } else { leading }, trailing);
+            }
         }
     }
 
