@@ -140,7 +140,9 @@ impl PostProcessor {
                 Ok(if adds_special { bert(&parts, cls.1, sep.1) } else { parts })
             }
             Self::Roberta { sep, cls, .. } => {
-                parts.iter_mut().for_each(|part| part.type_ids.fill(0));
+                for part in &mut parts {
+                    part.type_ids.fill(0);
+                }
                 Ok(if adds_special { roberta(&parts, cls.1, sep.1) } else { parts })
             }
             Self::Template(template) => template.process(&parts, adds_special),

@@ -163,7 +163,7 @@ fn decode_pieces(strips: (bool, bool), indices: &[usize], steps: bool) -> String
             assert!(std::str::from_utf8(&text).is_ok());
         }
     }
-    decoding.finish(&mut state, Form::Text, run.tokens());
+    state.finish(Form::Text, run.tokens());
     chain.run(&mut run, true, &mut text).unwrap();
     String::from_utf8(text).unwrap()
 }
