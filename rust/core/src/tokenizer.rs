@@ -240,9 +240,10 @@ impl Tokenizer {
 
     /// The ids that the post-processor puts before and after a single text.
     fn around(&self, options: EncodeOptions) -> (&[u32], &[u32]) {
-        match options.add_special_tokens {
-            true => (&self.around.0, &self.around.1),
-            false => Default::default(),
+        if options.add_special_tokens {
+            (&self.around.0, &self.around.1)
+        } else {
+            Default::default()
         }
     }
 
