@@ -124,14 +124,13 @@ impl Run {
         if part.class == 0 {
             self.settle();
             // A starter with nothing between may still join the one before: Hangul, and the vowel signs of India.
-            match self.parts.as_slice() {
-                [first] if first.class == 0 && self.form.composes() => {
-                    if let Some(joined) = join(*first, part) {
-                        self.parts[0] = joined;
-                        return;
-                    }
-                }
-                _ => {}
+            if let [first] = self.parts.as_slice()
+                && first.class == 0
+                && self.form.composes()
+                && let Some(joined) = join(*first, part)
+            {
+                self.parts[0] = joined;
+                return;
             }
             self.write(out);
         }
