@@ -156,12 +156,11 @@ impl Run {
             let part = self.parts[i];
             // A mark is blocked by one of its class, or above, that stayed.
             let is_blocked = kept > 1 && self.parts[kept - 1].class >= part.class;
-            match join(starter, part).filter(|_| !is_blocked) {
-                Some(joined) => starter = joined,
-                None => {
-                    self.parts[kept] = part;
-                    kept += 1;
-                }
+            if let Some(joined) = join(starter, part).filter(|_| !is_blocked) {
+                starter = joined;
+            } else {
+                self.parts[kept] = part;
+                kept += 1;
             }
         }
         self.parts[0] = starter;
