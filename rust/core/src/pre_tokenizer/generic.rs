@@ -204,6 +204,8 @@ fn push_stages(
         }
         PreTokenizer::Split(Split { pattern: looked_for, behavior, invert }) => {
             let matcher = match looked_for {
+                // Nothing is found everywhere, as a regular expression finds it.
+                Pattern::Literal(text) if text.is_empty() => Matcher::regex(text, place)?,
                 Pattern::Literal(text) => Matcher::literal(text),
                 Pattern::Regex(text) => Matcher::regex(text, &format!("{place}.pattern.Regex"))?,
             };
