@@ -218,8 +218,8 @@ fn generic(pre_tokenizer: &PreTokenizer, text: &str, base: usize) -> Vec<(String
     let generic = GenericPreTokenizer::new(Some(pre_tokenizer), true).unwrap();
     let progress = Progress::default();
     let found = generic.pre_tokenize(Traced::raw(text, base), base, &progress).unwrap();
-    let bare = generic.pre_tokenize(Traced::untraced(text), base, &progress).unwrap();
-    assert_eq!((found.text.text(), &found.ranges), (bare.text.text(), &bare.ranges));
+    let untraced = generic.pre_tokenize(Traced::untraced(text), base, &progress).unwrap();
+    assert_eq!((found.text.text(), &found.ranges), (untraced.text.text(), &untraced.ranges));
     let piece = |range: Range<usize>| {
         (found.text.text().get(range.clone()).unwrap().to_owned(), found.text.span(range).unwrap())
     };
@@ -353,6 +353,9 @@ proptest! {
     }
 }
 
+/// Pre-tokens and their spans.
+type Pieces<'a> = &'a [(&'a str, Span)];
+
 /// What `tokenizers` 0.23.3 gives.
 #[test]
 fn pre_tokens_match_the_reference() {
@@ -369,7 +372,7 @@ fn pre_tokens_match_the_reference() {
     let twice = sequence(&[byte_level(true, true), byte_level(true, true)]);
     let around = sequence(&[byte_level(true, false), isolated("-"), byte_level(true, true)]);
     let always = metaspace('▁', PrependScheme::Always, true);
-    let cases: &[(PreTokenizer, &str, &[(&str, Span)])] = &[
+    let cases: &[(PreTokenizer, &str, Pieces<'_>)] = &[
         (
             twice,
             "é-b c",
@@ -432,7 +435,7 @@ fn pre_tokens_match_the_reference() {
     for (pre_tokenizer, text, pieces) in cases {
         let found = generic(pre_tokenizer, text, 0);
         let found: Vec<(&str, Span)> =
-            found.iter().map(|(piece, span)| (&piece[..], *span)).collect();
+            found.iter().map(|(piece, span)| (piece.as_str(), *span)).collect();
         assert_eq!(found, *pieces, "{pre_tokenizer:?}");
     }
 }

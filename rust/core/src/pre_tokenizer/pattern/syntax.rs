@@ -12,10 +12,13 @@ use crate::error::{Error, Result};
 /// The one look-ahead that is supported, as an alternative of the whole pattern.
 const SPARING_LAST_SPACE: &str = r"\s+(?!\S)";
 
-/// `\w` as Oniguruma has it: with the superscripts and fractions of Latin-1, without the joiners.
-const WORD: &str = r"[[\w\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}]--[\x{200C}\x{200D}]]";
-/// `\W`.
-const NO_WORD: &str = r"[^[\w\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}]--[\x{200C}\x{200D}]]";
+/// `\w` and `\W` in a class as Oniguruma has them: without the joiners.
+const WORD_IN_CLASS: [&str; 2] = [r"[\w--[\x{200C}\x{200D}]]", r"[\W\x{200C}\x{200D}]"];
+/// The same outside a class: with the superscripts and fractions of Latin-1 as well.
+const WORD: [&str; 2] = [
+    r"[[\w\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}]--[\x{200C}\x{200D}]]",
+    r"[^[\w\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}]--[\x{200C}\x{200D}]]",
+];
 
 /// An alternative of a pattern.
 #[derive(Debug)]
@@ -61,10 +64,12 @@ fn with_word_classes(pattern: &str) -> Cow<'_, str> {
     }
     let mut spelled_out = String::new();
     let mut end = 0;
-    for (at, token) in Tokens::new(pattern) {
+    let mut tokens = Tokens::new(pattern);
+    while let Some((at, token)) = tokens.next() {
+        let [word, no_word] = if tokens.class_depth > 0 { WORD_IN_CLASS } else { WORD };
         let class = match token {
-            Token::Escape('w') => WORD,
-            Token::Escape('W') => NO_WORD,
+            Token::Escape('w') => word,
+            Token::Escape('W') => no_word,
             _ => continue,
         };
         spelled_out.push_str(pattern.get(end..at).unwrap_or_default());
