@@ -6,6 +6,7 @@ mod errors;
 mod finishing;
 mod naive;
 mod patterns;
+mod pre_tokenizers;
 mod properties;
 mod special;
 mod strategies;
