@@ -4,6 +4,7 @@
 mod errors;
 mod naive;
 mod patterns;
+mod pre_tokenizers;
 mod properties;
 mod special;
 mod strategies;

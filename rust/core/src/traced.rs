@@ -29,12 +29,22 @@ impl<'a> Traced<'a> {
 
     /// Text that stands at `base` in the raw text.
     pub fn raw(text: &'a str, base: usize) -> Self {
-        let mut spans = Vec::with_capacity(text.len());
-        for (start, c) in text.char_indices() {
+        let mut raw = Self::untraced(text);
+        raw.trace(base);
+        raw
+    }
+
+    /// From here on keeps the spans, if it does not already: the text must still be the raw text at `base`.
+    pub fn trace(&mut self, base: usize) {
+        if self.is_traced() {
+            return;
+        }
+        let mut spans = Vec::with_capacity(self.text.len());
+        for (start, c) in self.text.char_indices() {
             let start = base + start;
             spans.extend(std::iter::repeat_n((start, start + c.len_utf8()), c.len_utf8()));
         }
-        Self { text: Cow::Borrowed(text), spans: Some(spans) }
+        self.spans = Some(spans);
     }
 
     /// The text as it is now.

@@ -5,7 +5,7 @@ use crate::format::hf_json::FORMAT;
 use crate::format::hf_json::json::{Json, escape_key};
 use crate::format::quote;
 use crate::post_processor::ByteLevelOptions;
-use crate::pre_tokenizer::{Pattern, SplitBehavior};
+use crate::pre_tokenizer::{Metaspace, Pattern, PrependScheme, SplitBehavior};
 use crate::truncation::Side;
 
 /// An object whose keys are taken one by one; what is left at the end is unknown.
@@ -174,6 +174,82 @@ pub(in crate::format::hf_json) fn write_pattern(pattern: &Pattern) -> Json {
     }
 }
 
+/// A key whose value is text of one character.
+pub(in crate::format::hf_json) fn character(fields: &mut Fields<'_>, key: &str) -> Result<char> {
+    let text = fields.take_string(key)?;
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) => Ok(c),
+        _ => {
+            let problem = format!("must be one character, got {}", quote(&text));
+            Err(Error::format(FORMAT, fields.path(key), problem))
+        }
+    }
+}
+
+/// As in the reference library, only `replacement` must be there. Of the keys of old files, `str_rep` is the replacement
+/// again, whatever it says, and `add_prefix_space` may be false only where `prepend_scheme` says so too.
+pub(in crate::format::hf_json) fn metaspace(fields: &mut Fields<'_>) -> Result<Metaspace> {
+    let replacement = character(fields, "replacement")?;
+    let prepend_scheme =
+        if fields.has("prepend_scheme") { prepend_scheme(fields)? } else { PrependScheme::Always };
+    let split = optional_bool(fields, "split")?.unwrap_or(true);
+    if fields.has("str_rep") {
+        match fields.take("str_rep")? {
+            Json::Null | Json::String(_) => {}
+            other => return Err(expected("a string", &other, &fields.path("str_rep"))),
+        }
+    }
+    let adds_space = optional_bool(fields, "add_prefix_space")?;
+    if adds_space == Some(false) && prepend_scheme != PrependScheme::Never {
+        let problem = "is false, but prepend_scheme is not \"never\"";
+        return Err(Error::format(FORMAT, fields.path("add_prefix_space"), problem));
+    }
+    Ok(Metaspace { replacement, prepend_scheme, split })
+}
+
+/// Writes what [`metaspace`] reads, under the name that all of them have.
+pub(in crate::format::hf_json) fn write_metaspace(metaspace: Metaspace) -> Json {
+    let Metaspace { replacement, prepend_scheme, split } = metaspace;
+    let scheme = SCHEMES.iter().find(|(known, _)| *known == prepend_scheme);
+    Json::tagged(
+        "Metaspace",
+        [
+            ("replacement", write_character(replacement)),
+            ("prepend_scheme", scheme.map_or("", |(_, name)| name).into()),
+            ("split", split.into()),
+        ],
+    )
+}
+
+/// Writes what [`character`] reads.
+pub(in crate::format::hf_json) fn write_character(c: char) -> Json {
+    Json::String(c.to_string())
+}
+
+fn prepend_scheme(fields: &mut Fields<'_>) -> Result<PrependScheme> {
+    let name = fields.take_string("prepend_scheme")?;
+    match SCHEMES.iter().find(|(_, known)| *known == name) {
+        Some((scheme, _)) => Ok(*scheme),
+        None => {
+            let problem = format!("{} is not supported", quote(&name));
+            Err(Error::unsupported(FORMAT, fields.path("prepend_scheme"), problem))
+        }
+    }
+}
+
+/// A key that may be missing or null.
+fn optional_bool(fields: &mut Fields<'_>, key: &str) -> Result<Option<bool>> {
+    if !fields.has(key) {
+        return Ok(None);
+    }
+    match fields.take(key)? {
+        Json::Null => Ok(None),
+        Json::Bool(value) => Ok(Some(value)),
+        other => Err(expected("true or false", &other, &fields.path(key))),
+    }
+}
+
 /// The key `behavior`.
 pub(in crate::format::hf_json) fn behavior(fields: &mut Fields<'_>) -> Result<SplitBehavior> {
     let name = fields.take_string("behavior")?;
@@ -190,6 +266,12 @@ pub(in crate::format::hf_json) fn behavior(fields: &mut Fields<'_>) -> Result<Sp
 pub(in crate::format::hf_json) fn behavior_name(behavior: SplitBehavior) -> &'static str {
     BEHAVIORS.iter().find(|(known, _)| *known == behavior).map_or("", |(_, name)| name)
 }
+
+const SCHEMES: [(PrependScheme, &str); 3] = [
+    (PrependScheme::First, "first"),
+    (PrependScheme::Never, "never"),
+    (PrependScheme::Always, "always"),
+];
 
 const BEHAVIORS: [(SplitBehavior, &str); 5] = [
     (SplitBehavior::Removed, "Removed"),

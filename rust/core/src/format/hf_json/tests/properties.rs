@@ -15,7 +15,7 @@ use crate::padding::{Padding, PaddingStrategy};
 use crate::post_processor::{
     ByteLevelOptions, PostProcessor, Template, TemplatePiece, TemplateSpecial,
 };
-use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};
+use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Split, SplitBehavior};
 use crate::truncation::{Side, Truncation, TruncationStrategy};
 
 fn options() -> impl Strategy<Value = ByteLevelOptions> + Clone {
@@ -42,17 +42,35 @@ fn pre_tokenizer() -> impl Strategy<Value = PreTokenizer> {
         SplitBehavior::MergedWithNext,
         SplitBehavior::Contiguous,
     ]);
-    let split = (pattern, behavior, any::<bool>()).prop_map(|(pattern, behavior, invert)| {
-        PreTokenizer::Split(Split { pattern, behavior, invert })
-    });
-    let bytes = options().prop_map(PreTokenizer::ByteLevel);
+    let split =
+        (pattern, behavior.clone(), any::<bool>()).prop_map(|(pattern, behavior, invert)| {
+            PreTokenizer::Split(Split { pattern, behavior, invert })
+        });
+    let schemes = prop::sample::select(vec![
+        PrependScheme::First,
+        PrependScheme::Never,
+        PrependScheme::Always,
+    ]);
+    let metaspace =
+        (any::<char>(), schemes, any::<bool>()).prop_map(|(replacement, prepend_scheme, split)| {
+            PreTokenizer::Metaspace(Metaspace { replacement, prepend_scheme, split })
+        });
     prop_oneof![
-        bytes.clone(),
-        (prop::collection::vec(split, 0..3), bytes).prop_map(|(mut stages, bytes)| {
-            stages.push(bytes);
-            PreTokenizer::Sequence(stages)
-        })
+        split,
+        metaspace,
+        options().prop_map(PreTokenizer::ByteLevel),
+        behavior.prop_map(PreTokenizer::Punctuation),
+        any::<bool>().prop_map(|individual_digits| PreTokenizer::Digits { individual_digits }),
+        any::<char>().prop_map(PreTokenizer::CharDelimiterSplit),
+        (1..=u32::MAX as usize).prop_map(PreTokenizer::FixedLength),
+        Just(PreTokenizer::Bert),
+        Just(PreTokenizer::Whitespace),
+        Just(PreTokenizer::WhitespaceSplit),
+        Just(PreTokenizer::UnicodeScripts),
     ]
+    .prop_recursive(2, 8, 4, |inner| {
+        prop::collection::vec(inner, 0..4).prop_map(PreTokenizer::Sequence)
+    })
 }
 
 fn post_processor() -> impl Strategy<Value = PostProcessor> {
