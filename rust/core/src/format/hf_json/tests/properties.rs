@@ -10,7 +10,7 @@ use crate::definition::{
     BpeDefinition, Definition, Model, UnigramDefinition, WordLevelDefinition, WordPieceDefinition,
 };
 use crate::format::hf_json::{read, write, write_pretty};
-use crate::normalizer::Normalizer;
+use crate::normalizer::{BertNormalizer, Normalizer, SentencePiece};
 use crate::padding::{Padding, PaddingStrategy};
 use crate::post_processor::{
     ByteLevelOptions, PostProcessor, Template, TemplatePiece, TemplateSpecial,
@@ -25,7 +25,54 @@ fn options() -> impl Strategy<Value = ByteLevelOptions> + Clone {
 }
 
 fn normalizer() -> impl Strategy<Value = Normalizer> {
-    Just(Normalizer::Nfc).prop_recursive(2, 4, 3, |inner| {
+    let plain = prop::sample::select(vec![
+        Normalizer::Nfc,
+        Normalizer::Nfd,
+        Normalizer::Nfkc,
+        Normalizer::Nfkd,
+        Normalizer::Lowercase,
+        Normalizer::StripAccents,
+        Normalizer::Nmt,
+        Normalizer::ByteLevel,
+    ]);
+    let strip = any::<(bool, bool)>().prop_map(|(left, right)| Normalizer::Strip { left, right });
+    let replace =
+        (any::<bool>(), any::<(String, String)>()).prop_map(|(is_regex, (text, content))| {
+            let pattern = if is_regex { Pattern::Regex(text) } else { Pattern::Literal(text) };
+            Normalizer::Replace { pattern, content }
+        });
+    let bert =
+        any::<(bool, bool, Option<bool>, bool)>().prop_map(|(clean, chinese, strip, lower)| {
+            Normalizer::Bert(BertNormalizer {
+                clean_text: clean,
+                handle_chinese_chars: chinese,
+                strip_accents: strip,
+                lowercase: lower,
+            })
+        });
+    let sentencepiece = any::<(String, Vec<u8>, [bool; 4], Vec<String>)>().prop_map(
+        |(name, charsmap, [prefix, remove, escape, suffix], user_defined)| {
+            Normalizer::SentencePiece(SentencePiece {
+                name,
+                charsmap,
+                add_dummy_prefix: prefix,
+                remove_extra_whitespaces: remove,
+                escape_whitespaces: escape,
+                treat_whitespace_as_suffix: suffix,
+                user_defined,
+            })
+        },
+    );
+    prop_oneof![
+        plain,
+        strip,
+        replace,
+        bert,
+        sentencepiece,
+        any::<String>().prop_map(Normalizer::Prepend),
+        any::<Vec<u8>>().prop_map(Normalizer::Precompiled),
+    ]
+    .prop_recursive(2, 4, 3, |inner| {
         prop::collection::vec(inner, 0..3).prop_map(Normalizer::Sequence)
     })
 }
