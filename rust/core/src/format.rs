@@ -10,6 +10,7 @@
 pub mod hf_json;
 pub mod tiktoken;
 pub mod vocab_merges;
+pub mod vocab_txt;
 
 use crate::error::{Error, Result};
 pub(crate) use crate::vocab::SeededMap;

@@ -2,6 +2,7 @@
 //! and Python share.
 
 mod errors;
+mod models;
 mod naive;
 mod patterns;
 mod pre_tokenizers;

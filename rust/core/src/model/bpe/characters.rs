@@ -173,15 +173,17 @@ impl CharacterBpe {
     }
 }
 
-/// Appends the symbols that are left after merging.
-fn put_tokens(symbols: &Symbols, tokens: &mut Vec<Token>) {
+/// Appends the symbols that are left after merging. The bytes of a prefix or suffix count as well where they became tokens;
+/// spans that would lie beyond the pre-token are at its end.
+fn put_tokens(symbols: &Symbols, n_bytes: usize, tokens: &mut Vec<Token>) {
     let first = tokens.len();
     for (&id, &start) in symbols.ids.iter().zip(&symbols.starts) {
         if id != NONE {
+            let start = start.min(n_bytes);
             if let Some(before) = tokens.get_mut(first..).and_then(<[Token]>::last_mut) {
                 before.end = start;
             }
-            tokens.push(Token { id, start, end: symbols.end });
+            tokens.push(Token { id, start, end: symbols.end.min(n_bytes) });
         }
     }
 }
@@ -236,7 +238,7 @@ impl Tokenize for CharacterBpe {
         }
         let mut symbols = self.symbols(part, progress)?;
         self.merge(&mut symbols, progress)?;
-        put_tokens(&symbols, tokens);
+        put_tokens(&symbols, part.len(), tokens);
         Ok(())
     }
 
@@ -253,7 +255,7 @@ impl Tokenize for CharacterBpe {
         let mut symbols = self.symbols(pre_token, progress)?;
         let chance = (self.dropout, random);
         merge_at_random(&self.pairs, &self.product_of_rank, chance, progress, &mut symbols.ids)?;
-        put_tokens(&symbols, tokens);
+        put_tokens(&symbols, pre_token.len(), tokens);
         Ok(())
     }
 }
