@@ -4,6 +4,7 @@
 mod decoding;
 mod errors;
 mod finishing;
+mod models;
 mod naive;
 mod patterns;
 mod pre_tokenizers;
