@@ -60,9 +60,9 @@ class HFTokenizer(Calls, Backend):
     >>> hf = tok.as_hf(pad_token="<pad>", mask_token="<mask>")
     >>> batch = hf(["banana", "ban<mask>"], padding=True, return_tensors="np")
     >>> batch["input_ids"].tolist(), batch["attention_mask"].tolist()
-    ([[260, 66], [259, 1]], [[1, 1], [1, 1]])
+    ([[259, 260], [259, 1]], [[1, 1], [1, 1]])
     >>> hf.encode("banana bañ").offsets
-    [(0, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10), (9, 10)]
+    [(0, 3), (3, 6), (7, 7), (7, 8), (8, 9), (9, 10), (9, 10)]
     """
 
     def __init__(
