@@ -34,6 +34,10 @@ settings.register_profile("search", settings.get_profile("deterministic"), deran
 settings.load_profile("deterministic")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--parity-full", action="store_true", help="compare the models on all texts, not on samples")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[REPORT_LINES] = []
 

@@ -38,7 +38,7 @@ class TextError(MerganserError, ValueError):
 
 
 class PatternLimitError(MerganserError, ValueError):
-    """A regular expression needed more steps than allowed on this text."""
+    """A regular expression needed more steps than allowed on this text, or a normalizer made more text of it."""
 
 
 class ShardError(MerganserError, ValueError):

@@ -6,64 +6,135 @@ The core sees bytes only; this is where files are opened, and where errors get t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from merganser import _core
 from merganser.arguments import valid_text
 from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError, VocabError
+from merganser.tokenizer_config import CONFIG_FILE, TokenizerConfig
 
-__all__ = ["load", "save"]
+__all__ = ["LoadOptions", "load", "save"]
+
+# Files that make a tokenizer in a folder, the most telling first.
+_IN_FOLDER = (
+    "tokenizer.json",
+    "tekken.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "vocab.json",
+    "vocab.txt",
+)
+_FORMATS = (
+    "tokenizer.json, tekken.json, .model (SentencePiece), .tiktoken, vocab.json with merges.txt, "
+    "and vocab.txt (WordPiece)"
+)
 
 
-def load(path: Path, *, pattern: str | None, special_tokens: Mapping[str, int] | None) -> _core.Tokenizer:
-    """Load the file that `path` means; `Tokenizer.load` documents it."""
+@dataclass(frozen=True)
+class LoadOptions:
+    """What a file may leave unsaid; `Tokenizer.load` documents each."""
+
+    pattern: str | None = None
+    special_tokens: Mapping[str, int] | None = None
+    lowercase: bool | None = None
+
+
+def load(path: Path, options: LoadOptions) -> tuple[_core.Tokenizer, TokenizerConfig | None]:
+    """Load the file that `path` means, and the configuration beside it; `Tokenizer.load` documents it."""
     if path.is_dir():
         path = _file_in(path)
-    specials = None if special_tokens is None else list(special_tokens.items())
+    _check(path, options)
+    config = TokenizerConfig.beside(path.parent) if path.name in _IN_FOLDER else None
+    data = path.read_bytes()
+    try:
+        core = _read(path, data, options, config)
+    except (FormatError, VocabError, ConfigError) as error:
+        raise type(error)(f"{path}: {error}") from None
+    return core, config
+
+
+def _read(path: Path, data: bytes, options: LoadOptions, config: TokenizerConfig | None) -> _core.Tokenizer:
+    if path.suffix == ".tiktoken":
+        specials = None if options.special_tokens is None else list(options.special_tokens.items())
+        return _core.Tokenizer.from_tiktoken(data, options.pattern, specials)
+    if path.suffix == ".model":
+        return _core.Tokenizer.from_sentencepiece(data)
+    if path.suffix == ".txt":
+        return _core.Tokenizer.from_vocab_txt(data, *_casing(options, config))
+    if path.name == "vocab.json":
+        return _core.Tokenizer.from_vocab_merges(data, path.with_name("merges.txt").read_bytes(), [])
+    if path.name.startswith("tekken") and path.suffix == ".json":
+        return _core.Tokenizer.from_tekken(data)
+    if path.suffix == ".json":
+        return _core.Tokenizer.from_json(data)
+    msg = f"not a format that is read; those are {_FORMATS}"
+    raise FormatError(msg)
+
+
+def _check(path: Path, options: LoadOptions) -> None:
     is_tiktoken = path.suffix == ".tiktoken"
-    if not is_tiktoken and (pattern is not None or specials is not None):
+    if not is_tiktoken and (options.pattern is not None or options.special_tokens is not None):
         msg = f"pattern and special_tokens are for .tiktoken files, got {path.name}"
         raise ConfigError(msg)
-    if pattern is not None:
-        valid_text(pattern, "pattern")
-    for text, id_ in specials or []:
+    if path.suffix != ".txt" and options.lowercase is not None:
+        msg = f"lowercase is for vocab.txt, got {path.name}"
+        raise ConfigError(msg)
+    if options.pattern is not None:
+        valid_text(options.pattern, "pattern")
+    for text, id_ in (options.special_tokens or {}).items():
         valid_text(text, "special token")
         if not 0 <= id_ < 1 << 32:
             msg = f"the id of a special token must be from 0 to 2**32 - 1, got {id_} for {text!r}"
             raise ConfigError(msg)
-    data = path.read_bytes()
-    try:
-        if is_tiktoken:
-            return _core.Tokenizer.from_tiktoken(data, pattern, specials)
-        if path.name == "vocab.json":
-            return _core.Tokenizer.from_vocab_merges(data, path.with_name("merges.txt").read_bytes(), [])
-        if path.suffix == ".json":
-            return _core.Tokenizer.from_json(data)
-    except (FormatError, VocabError, ConfigError) as error:
-        raise type(error)(f"{path}: {error}") from None
-    msg = f"{path}: not a format that is read; those are tokenizer.json, .tiktoken, and vocab.json with merges.txt"
-    raise FormatError(msg)
+
+
+def _casing(options: LoadOptions, config: TokenizerConfig | None) -> tuple[bool, bool | None, bool]:
+    """Return lowercase, strip_accents and handle_chinese_chars of a vocab.txt, which does not say them itself."""
+    data: dict[str, Any] = {} if config is None else config.data
+    lowercase = data.get("do_lower_case") if options.lowercase is None else options.lowercase
+    if not isinstance(lowercase, bool):
+        msg = f"lowercase is required: a vocab.txt does not say it, nor does a {CONFIG_FILE} beside it"
+        raise ConfigError(msg)
+    strip_accents = data.get("strip_accents")
+    handle_chinese_chars = data.get("tokenize_chinese_chars", True)
+    if not isinstance(strip_accents, bool | None) or not isinstance(handle_chinese_chars, bool):
+        msg = f"{CONFIG_FILE}: strip_accents and tokenize_chinese_chars must be true or false"
+        raise FormatError(msg)
+    return lowercase, strip_accents, handle_chinese_chars
 
 
 def _file_in(folder: Path) -> Path:
-    for name in ("tokenizer.json", "vocab.json"):
+    for name in _IN_FOLDER:
         if (folder / name).is_file():
             return folder / name
-    msg = f"{folder}: a tokenizer folder must hold tokenizer.json, or vocab.json and merges.txt"
+    msg = f"{folder}: holds no tokenizer; looked for {', '.join(_IN_FOLDER)}"
     raise FormatError(msg)
 
 
-def save(tokenizer: _core.Tokenizer, path: Path) -> None:
+def save(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | None) -> None:
     """Save in the format that `path` means; `Tokenizer.save` documents it."""
-    if path.suffix == ".json":
-        files = {path: tokenizer.to_json(True).encode()}
-    elif path.suffix == ".tiktoken":
+    if path.suffix == ".tiktoken":
         files = {path: tokenizer.to_tiktoken()}
-    else:
+    elif path.suffix == ".model":
+        files = {path: tokenizer.to_sentencepiece()}
+    elif path.suffix == ".txt":
+        files = {path: tokenizer.to_vocab_txt()}
+    elif path.name.startswith("tekken") and path.suffix == ".json":
+        files = {path: tokenizer.to_tekken()}
+    elif path.name == "vocab.json":
         vocab, merges = tokenizer.to_vocab_merges()
+        files = {path: vocab, path.with_name("merges.txt"): merges}
+    elif path.suffix == ".json":
+        files = {path: tokenizer.to_json(True).encode()}
+    else:
         path.mkdir(parents=True, exist_ok=True)
-        files = {path / "vocab.json": vocab, path / "merges.txt": merges}
+        files = {path / "tokenizer.json": tokenizer.to_json(True).encode()}
+        if config is not None:
+            files[path / CONFIG_FILE] = config.text.encode()
     for name, data in files.items():
         with atomic_write(name) as file:
             file.write(data)

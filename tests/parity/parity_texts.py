@@ -94,6 +94,24 @@ def random_texts(n_texts: int = 5_000) -> list[str]:
     return texts
 
 
+@functools.cache
+def any_unicode_texts(n_texts: int) -> list[str]:
+    """Short texts of characters from everywhere: all planes, marks, joiners, jamo, controls, unassigned ones."""
+    rng = random.Random(17)
+    blocks = [
+        (0x00, 0x80), (0x00, 0x20), (0x80, 0x250), (0x300, 0x370), (0x370, 0x600), (0x600, 0x700), (0x900, 0xE80),
+        (0x1100, 0x1200), (0x1E00, 0x2000), (0x2000, 0x2070), (0x20D0, 0x2600), (0x3000, 0x3100), (0x4E00, 0xA000),
+        (0xAC00, 0xD7A4), (0xE000, 0xE100), (0xF900, 0xFB50), (0xFB50, 0xFE00), (0xFE00, 0x10000), (0x10000, 0x10800),
+        (0x1D400, 0x1D800), (0x1F000, 0x1FB00), (0x20000, 0x2FA20), (0xE0000, 0xE01F0), (0x0, 0x110000),
+    ]  # fmt: skip
+    texts = []
+    for _ in range(n_texts):
+        chosen = rng.choices(blocks, k=rng.randrange(1, 4))
+        codes = [rng.randrange(*rng.choice(chosen)) for _ in range(rng.randrange(1, 60))]
+        texts.append("".join(chr(code) for code in codes if not 0xD800 <= code < 0xE000))
+    return texts
+
+
 def with_special_tokens(special_tokens: Iterable[str], n_texts: int = 1_000) -> list[str]:
     """Short texts with special tokens and parts of them."""
     rng = random.Random(13)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merganser import _core, files
-from merganser.arguments import many_texts, utf8, valid_text
+from merganser.arguments import many_texts, valid_text
 from merganser.settings import Padding, Truncation
 from merganser.tokenizer.decoding_calls import DecodingCalls
 from merganser.tokenizer.encoding_calls import EncodingCalls
+from merganser.tokenizer.loading_calls import LoadingCalls
 from merganser.tokenizer.vocabulary_calls import VocabularyCalls
+from merganser.tokenizer_config import TokenizerConfig
 
 if TYPE_CHECKING:
     from merganser.compat.hf import HFTokenizer
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Tokenizer"]
 
 
-class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
+class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
     """A tokenizer: text to ids and back. It never changes, and threads may share it.
 
     Make one with :meth:`load`, :meth:`from_json` or a trainer such as :func:`merganser.train_bpe`.
@@ -44,7 +46,8 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
     'newest lower'
     """
 
-    __slots__ = ("__weakref__", "_fingerprint", "_inner")
+    __slots__ = ("__weakref__", "_config", "_fingerprint", "_inner")
+    _config: TokenizerConfig | None
     _fingerprint: str
     _inner: _core.Tokenizer
 
@@ -53,82 +56,12 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
         raise TypeError(msg)
 
     @classmethod
-    def _wrap(cls, core: _core.Tokenizer) -> Tokenizer:
+    def _wrap(cls, core: _core.Tokenizer, config: TokenizerConfig | None = None) -> Tokenizer:
         tokenizer = cls.__new__(cls)
         object.__setattr__(tokenizer, "_inner", core)
+        object.__setattr__(tokenizer, "_config", config)
         object.__setattr__(tokenizer, "_fingerprint", "")
         return tokenizer
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        pattern: str | None = None,
-        special_tokens: Mapping[str, int] | None = None,
-    ) -> Tokenizer:
-        """Load a tokenizer from a file or a folder.
-
-        Parameters
-        ----------
-        path : path
-            ``tokenizer.json``; a ``.tiktoken`` file; ``vocab.json`` with ``merges.txt`` beside it; or a folder
-            with ``tokenizer.json`` or that pair.
-        pattern : str, optional
-            For a ``.tiktoken`` file that OpenAI does not publish: ``"gpt2"``, ``"cl100k"``, ``"o200k"`` or a regular
-            expression. The file does not say it, and it is never guessed.
-        special_tokens : mapping of str to int, optional
-            For a ``.tiktoken`` file: texts and ids of the special tokens. The files that OpenAI publishes have theirs.
-
-        Returns
-        -------
-        Tokenizer
-
-        Raises
-        ------
-        FormatError
-            If the file is not what it claims to be; the message says where. `UnsupportedError`, a subclass, if it needs
-            something that is not reproduced exactly.
-        VocabError
-            If tokens and merges contradict each other.
-        OSError
-            If a file cannot be read.
-
-        Notes
-        -----
-        The file is data: nothing in it is executed, and no other file is opened. It takes time and memory linear in its
-        size.
-
-        Examples
-        --------
-        >>> import merganser as mg, tempfile
-        >>> folder = tempfile.TemporaryDirectory()
-        >>> mg.train_bpe(["banana"], vocab_size=258).save(f"{folder.name}/tokenizer.json")
-        >>> mg.Tokenizer.load(folder.name).encode("banana")
-        [257, 256, 64]
-        >>> folder.cleanup()
-        """
-        return cls._wrap(files.load(Path(path), pattern=pattern, special_tokens=special_tokens))
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Tokenizer:
-        """Build from the text of a ``tokenizer.json``.
-
-        Parameters
-        ----------
-        text : str or bytes
-            The JSON text itself, not a path.
-
-        Returns
-        -------
-        Tokenizer
-
-        Raises
-        ------
-        FormatError, VocabError
-            As :meth:`load`.
-        """
-        return cls._wrap(_core.Tokenizer.from_json(utf8(text) if isinstance(text, str) else text))
 
     def to_json(self, *, pretty: bool = False) -> str:
         """Return the text of a ``tokenizer.json`` that `tokenizers` and `transformers` load with the same ids.
@@ -150,8 +83,10 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
         Parameters
         ----------
         path : path
-            Ending in ``.json``: a ``tokenizer.json``. Ending in ``.tiktoken``: a rank file, which holds no
-            pattern and no special tokens. Otherwise a folder, which gets ``vocab.json`` and ``merges.txt``.
+            Its name says the format: ``tokenizer.json`` and any other ``.json``; ``tekken.json``; ``.model``
+            (SentencePiece); ``.tiktoken``, which holds no pattern and no special tokens; ``vocab.json``, which gets
+            ``merges.txt`` beside it; ``vocab.txt`` (WordPiece). Otherwise a folder, which gets ``tokenizer.json``, or
+            ``tokenizer.model`` where SentencePiece's own rules hold, and `config` beside it.
 
         Raises
         ------
@@ -160,7 +95,7 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
         OSError
             If the file cannot be written.
         """
-        files.save(self._inner, Path(path))
+        files.save(self._inner, Path(path), self._config)
 
     def with_truncation(self, truncation: Truncation | None) -> Tokenizer:
         """Return this tokenizer with another `truncation`, which every call that encodes then keeps.
@@ -181,7 +116,8 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
         >>> tok.encode("banana"), tok.with_truncation(None).encode("banana")
         ([257, 256], [257, 256, 64])
         """
-        return self._wrap(self._inner.with_truncation(None if truncation is None else truncation.fields))
+        fields = None if truncation is None else truncation.fields
+        return self._wrap(self._inner.with_truncation(fields), self._config)
 
     def with_padding(self, padding: Padding | None) -> Tokenizer:
         """Return this tokenizer with another `padding`, which every call that encodes then keeps.
@@ -202,7 +138,7 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
         >>> tok.encode_batch(["banana", "b"]).to_list()
         [[257, 256, 64], [65, 0, 0]]
         """
-        return self._wrap(self._inner.with_padding(None if padding is None else padding.fields))
+        return self._wrap(self._inner.with_padding(None if padding is None else padding.fields), self._config)
 
     def with_added_tokens(self, tokens: Iterable[str], *, special: bool = False) -> Tokenizer:
         """Return this tokenizer with more tokens that are found in text before anything else.
@@ -236,7 +172,7 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
             (valid_text(token, "token"), False, False, False, not special, special)
             for token in many_texts(tokens, "tokens")
         ]
-        return self._wrap(self._inner.with_added_tokens(flags)[0])
+        return self._wrap(self._inner.with_added_tokens(flags)[0], self._config)
 
     def as_tiktoken(self, name: str = "merganser") -> TiktokenEncoding:
         """Return this tokenizer with the calls of ``tiktoken.Encoding``.
@@ -290,6 +226,11 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
         return HFTokenizer(self, **named)
 
     @property
+    def config(self) -> TokenizerConfig | None:
+        """What ``tokenizer_config.json`` said where the tokenizer was loaded: it changes no id."""
+        return self._config
+
+    @property
     def fingerprint(self) -> str:
         """The sha256 of the canonical definition, in hexadecimal digits: equal exactly when the tokenizers are."""
         if not self._fingerprint:
@@ -314,8 +255,8 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (Tokenizer.from_json, (self.to_json(),))
+    def __reduce__(self) -> tuple[object, tuple[str, TokenizerConfig | None]]:
+        return (_restore, (self.to_json(), self._config))
 
     def __copy__(self) -> Tokenizer:
         return self
@@ -325,3 +266,7 @@ class Tokenizer(EncodingCalls, DecodingCalls, VocabularyCalls):
 
     def __repr__(self) -> str:
         return f"Tokenizer(BPE, {self.n_tokens:,} tokens, {len(self.special_tokens)} special)"
+
+
+def _restore(text: str, config: TokenizerConfig | None) -> Tokenizer:
+    return Tokenizer._wrap(_core.Tokenizer.from_json(text.encode()), config)

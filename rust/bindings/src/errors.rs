@@ -44,7 +44,9 @@ fn with_message(error: &Error, message: String) -> PyErr {
         Error::InvalidText { .. } | Error::InvalidFileText { .. } => {
             python::TextError::new_err(message)
         }
-        Error::PatternLimit { .. } => python::PatternLimitError::new_err(message),
+        Error::PatternLimit { .. } | Error::NormalizedLimit { .. } => {
+            python::PatternLimitError::new_err(message)
+        }
         // A bug of ours; so is a variant that nobody mapped, as the enum may grow.
         _ => python::InternalError::new_err(message),
     }

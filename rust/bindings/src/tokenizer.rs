@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use merganser_core::added_tokens::AddedToken;
-use merganser_core::format::{hf_json, tiktoken, vocab_merges};
+use merganser_core::format::{hf_json, tekken, tiktoken, vocab_merges};
 use merganser_core::progress::Progress;
 use merganser_core::{Definition, Error, Result, Tokenizer as CoreTokenizer};
 use pyo3::prelude::*;
@@ -86,6 +86,11 @@ impl Tokenizer {
     }
 
     #[staticmethod]
+    fn from_tekken(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        py.detach(|| short(|| Self::new(tekken::read(data)?)))
+    }
+
+    #[staticmethod]
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
     fn from_vocab_merges(
         py: Python<'_>,
@@ -111,6 +116,11 @@ impl Tokenizer {
 
     fn to_tiktoken<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let data = py.detach(|| short(|| tiktoken::write(self.0.definition())))?;
+        Ok(PyBytes::new(py, &data))
+    }
+
+    fn to_tekken<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let data = py.detach(|| short(|| tekken::write(self.0.definition())))?;
         Ok(PyBytes::new(py, &data))
     }
 

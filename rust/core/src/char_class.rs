@@ -23,7 +23,11 @@ pub const LOWER: u8 = 32;
 /// `\w`
 pub const WORD: u8 = 64;
 
-/// The Unicode version of every class and of normalization.
+/// ASCII punctuation and symbols, and the general category P as the `unicode_categories` crate has it, by which `tokenizers`
+/// tells punctuation: that of Unicode 8.0.
+pub const PUNCTUATION: u8 = 128;
+
+/// The Unicode version of every class that is not said to have another, and of normalization.
 pub const UNICODE_VERSION: &str = "16.0.0";
 
 const BLOCK_BITS: u32 = 7;
@@ -54,6 +58,9 @@ const fn ascii() -> [u8; 256] {
             b' ' | b'\t' | 0x0B | 0x0C => WHITE_SPACE,
             _ => 0,
         };
+        if byte.is_ascii_punctuation() {
+            flags[byte as usize] |= PUNCTUATION;
+        }
         byte += 1;
     }
     flags
@@ -69,6 +76,7 @@ fn build() -> Table {
         (r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", UPPER),
         (r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]", LOWER),
         (r"\w", WORD),
+        (r"[[\p{P}&&\p{age:8.0}][:punct:]\x{166D}\x{111C9}]", PUNCTUATION),
     ] {
         let Ok(hir) = regex_syntax::parse(pattern) else {
             continue;

@@ -94,6 +94,16 @@ pub enum Error {
         /// Where in the pre-tokenized text.
         byte_offset: usize,
     },
+    /// The normalizer made too long a text.
+    #[error(
+        "the normalizer makes more than {limit} bytes of a text of {n_bytes} bytes, which is the limit"
+    )]
+    NormalizedLimit {
+        /// The length of the text.
+        n_bytes: usize,
+        /// What its normalized form may have.
+        limit: usize,
+    },
     /// Reading a document source failed.
     #[error("{0}")]
     Io(IoError),

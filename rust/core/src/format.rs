@@ -8,6 +8,8 @@
 //! Tables keyed by what a file holds have a seeded hash (see [`crate::vocab`]) and are never iterated.
 
 pub mod hf_json;
+pub mod sentencepiece;
+pub mod tekken;
 pub mod tiktoken;
 pub mod vocab_merges;
 
@@ -78,11 +80,12 @@ pub(crate) fn index_vocab(vocab: &[(String, u32)]) -> SeededMap<&str, u32> {
     vocab.iter().map(|(text, id)| (text.as_str(), *id)).collect()
 }
 
-/// The ids of merge number `rank` of `left` and `right`.
+/// The ids of merge number `rank` of `left` and `right`, whose first `prefix_len` bytes are left out of the product.
 pub(crate) fn resolve_merge(
     ids: &SeededMap<&str, u32>,
     rank: usize,
     (left, right): (&str, &str),
+    prefix_len: usize,
     product: &mut String,
 ) -> Result<(u32, u32)> {
     let id_of = |part: &str| {
@@ -96,7 +99,13 @@ pub(crate) fn resolve_merge(
     let pair = (id_of(left)?, id_of(right)?);
     product.clear();
     product.push_str(left);
-    product.push_str(right);
+    let Some(added) = right.get(prefix_len..) else {
+        return Err(Error::Vocab(format!(
+            "merge {rank} joins {}, which is too short to begin with the continuing-subword prefix",
+            quote(right)
+        )));
+    };
+    product.push_str(added);
     if ids.contains_key(product.as_str()) {
         Ok(pair)
     } else {

@@ -4,6 +4,12 @@
 //! gives the tokens of one pre-token with their places in it.
 
 pub mod bpe;
+pub(crate) mod piece_trie;
+pub mod sentencepiece;
+pub mod unigram;
+pub(crate) mod viterbi;
+pub mod word_level;
+pub mod wordpiece;
 
 use std::fmt::Debug;
 
@@ -14,6 +20,10 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, LongScratch};
+use sentencepiece::SentencePiece;
+use unigram::Unigram;
+use word_level::WordLevel;
+use wordpiece::WordPiece;
 
 /// A token of a pre-token: `pre_token[start..end]` became `id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +45,12 @@ pub trait Tokenize: Debug + Send + Sync {
     /// [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
     fn tokenize(&self, pre_token: &str, progress: &Progress, tokens: &mut Vec<Token>)
     -> Result<()>;
+
+    /// The first place after `from` in a pre-token at which it may be cut, each side giving the tokens that it gives together;
+    /// or its end.
+    fn next_cut(&self, text: &str, _from: usize) -> usize {
+        text.len()
+    }
 }
 
 /// The model of a tokenizer.
@@ -101,13 +117,18 @@ impl Runner {
     }
 }
 
-fn text_model(model: &Model, _special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tokenize>> {
+fn text_model(model: &Model, special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tokenize>> {
     let name = match model {
+        Model::WordPiece(model) => return Ok(Box::new(WordPiece::new(model, special_ids)?)),
+        Model::WordLevel(model) => return Ok(Box::new(WordLevel::new(model, special_ids)?)),
         Model::Bpe(_) => "BPE over characters",
-        Model::WordPiece(_) => "WordPiece",
-        Model::Unigram(_) => "Unigram",
-        Model::WordLevel(_) => "WordLevel",
-        Model::SentencePiece(_) => "SentencePiece",
+        Model::Unigram(unigram) => return Ok(Box::new(Unigram::new(unigram)?)),
+        Model::SentencePiece(model) => return Ok(Box::new(SentencePiece::new(model)?)),
     };
     Err(Error::unsupported("tokenizer", "model", format!("{name} is not supported")))
+}
+
+/// The token of a byte, `<0x41>`.
+pub(crate) fn byte_token(byte: usize) -> String {
+    format!("<0x{byte:02X}>")
 }

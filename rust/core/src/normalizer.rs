@@ -1,11 +1,26 @@
 //! Normalizers: rewrite a part of the text before it is split.
 //!
 //! Each leaves the text borrowed when nothing changes, and says of each character it writes where it came from
-//! ([`crate::traced`]).
+//! ([`crate::traced`]). What they make of a text, and the spans, are those of Hugging Face's library; [`SentencePiece`]'s are
+//! those of SentencePiece. Text can grow to a bounded multiple of what came in ([`growth`]).
 
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+mod bert;
+mod byte_level;
+mod char_sets;
+mod characters;
+mod charsmap;
+mod ends;
+mod growth;
+mod precompiled;
+mod replace;
+mod sentencepiece;
+mod unicode;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::normalizer::growth::Growth;
+use crate::normalizer::precompiled::Precompiled;
+use crate::normalizer::replace::Replace;
+use crate::normalizer::unicode::Form;
 use crate::pre_tokenizer::Pattern;
 use crate::progress::Progress;
 use crate::traced::Traced;
@@ -92,19 +107,39 @@ pub struct SentencePiece {
 /// A normalizer with its patterns and tables built, ready to run.
 #[derive(Debug)]
 pub struct Normalization {
-    stages: Vec<Normalizer>,
+    stages: Vec<Stage>,
+}
+
+/// One that is no sequence, built.
+#[derive(Debug)]
+enum Stage {
+    Form(Form),
+    Lowercase,
+    StripAccents,
+    Strip { left: bool, right: bool },
+    Replace(Replace),
+    Prepend(String),
+    Bert(BertNormalizer),
+    Nmt,
+    ByteLevel,
+    Precompiled(Box<Precompiled>),
+    SentencePiece(Box<sentencepiece::Compiled>),
 }
 
 impl Normalization {
     /// Builds the patterns and tables.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a pattern that means something else elsewhere, [`Error::Format`] for an invalid pattern or
-    /// table.
+    /// [`crate::Error::Unsupported`] for a pattern that means something else elsewhere, [`crate::Error::Format`] for an
+    /// invalid pattern or table.
     pub fn new(normalizer: Option<&Normalizer>) -> Result<Self> {
         let mut stages = Vec::new();
-        if let Some(normalizer) = normalizer {
-            push_stages(normalizer, &mut stages)?;
+        let mut left: Vec<&Normalizer> = normalizer.into_iter().collect();
+        while let Some(next) = left.pop() {
+            match next {
+                Normalizer::Sequence(inner) => left.extend(inner.iter().rev()),
+                single => stages.push(Stage::new(single)?),
+            }
         }
         Ok(Self { stages })
     }
@@ -117,42 +152,61 @@ impl Normalization {
     /// Normalizes `text`.
     ///
     /// # Errors
-    /// [`Error::PatternLimit`] when a pattern needs too many steps, [`Error::Interrupted`].
+    /// [`crate::Error::PatternLimit`] when a pattern needs too many steps, [`crate::Error::NormalizedLimit`] when the text
+    /// becomes too long, [`crate::Error::Interrupted`].
     pub fn normalize(&self, text: &mut Traced<'_>, progress: &Progress) -> Result<()> {
+        let growth = Growth::of(text.text().len());
         for stage in &self.stages {
             progress.check()?;
-            match stage {
-                Normalizer::Nfc => nfc(text),
-                _ => return Err(unsupported(stage)),
-            }
+            stage.normalize(text, growth, progress)?;
+            growth.check(text.text().len())?;
         }
         Ok(())
     }
 }
 
-fn push_stages(normalizer: &Normalizer, stages: &mut Vec<Normalizer>) -> Result<()> {
-    match normalizer {
-        Normalizer::Sequence(inner) => {
-            inner.iter().try_for_each(|inner| push_stages(inner, stages))
-        }
-        Normalizer::Nfc => {
-            stages.push(Normalizer::Nfc);
-            Ok(())
-        }
-        other => Err(unsupported(other)),
-    }
-}
-
-fn unsupported(normalizer: &Normalizer) -> Error {
-    Error::unsupported("tokenizer", "normalizer", format!("{normalizer:?} is not supported"))
-}
-
-fn nfc(text: &mut Traced<'_>) {
-    if !text.text().is_ascii() && is_nfc_quick(text.text().chars()) != IsNormalized::Yes {
-        text.rewrite(|text, out| {
-            for c in text.nfc() {
-                out.insert(0, c);
+impl Stage {
+    /// A sequence, which has stages of its own, is one that does nothing.
+    fn new(normalizer: &Normalizer) -> Result<Self> {
+        Ok(match normalizer {
+            Normalizer::Nfc => Self::Form(Form::C),
+            Normalizer::Nfd => Self::Form(Form::D),
+            Normalizer::Nfkc => Self::Form(Form::Kc),
+            Normalizer::Nfkd => Self::Form(Form::Kd),
+            Normalizer::Lowercase => Self::Lowercase,
+            Normalizer::StripAccents => Self::StripAccents,
+            &Normalizer::Strip { left, right } => Self::Strip { left, right },
+            Normalizer::Replace { pattern, content } => {
+                Self::Replace(Replace::new(pattern, content)?)
             }
-        });
+            Normalizer::Prepend(prefix) => Self::Prepend(prefix.clone()),
+            Normalizer::Bert(options) => Self::Bert(*options),
+            Normalizer::Nmt => Self::Nmt,
+            Normalizer::ByteLevel => Self::ByteLevel,
+            Normalizer::Precompiled(charsmap) => {
+                Self::Precompiled(Box::new(Precompiled::new(charsmap)?))
+            }
+            Normalizer::SentencePiece(spec) => {
+                Self::SentencePiece(Box::new(sentencepiece::Compiled::new(spec)?))
+            }
+            Normalizer::Sequence(_) => Self::Strip { left: false, right: false },
+        })
+    }
+
+    fn normalize(&self, text: &mut Traced<'_>, growth: Growth, progress: &Progress) -> Result<()> {
+        match self {
+            Self::Form(form) => unicode::normalize(text, *form),
+            Self::Lowercase => characters::lowercase(text),
+            Self::StripAccents => characters::strip_accents(text),
+            Self::Strip { left, right } => ends::strip(text, *left, *right),
+            Self::Replace(replace) => return replace.normalize(text, growth, progress),
+            Self::Prepend(prefix) => ends::prepend(text, prefix),
+            Self::Bert(options) => bert::normalize(text, *options),
+            Self::Nmt => characters::nmt(text),
+            Self::ByteLevel => byte_level::normalize(text),
+            Self::Precompiled(map) => return map.normalize(text, growth),
+            Self::SentencePiece(compiled) => return compiled.normalize(text, growth),
+        }
+        Ok(())
     }
 }

@@ -10,6 +10,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::error::Result;
+
 /// A byte range of the raw text: start and end.
 pub type Span = (usize, usize);
 
@@ -29,12 +31,22 @@ impl<'a> Traced<'a> {
 
     /// Text that stands at `base` in the raw text.
     pub fn raw(text: &'a str, base: usize) -> Self {
-        let mut spans = Vec::with_capacity(text.len());
-        for (start, c) in text.char_indices() {
+        let mut raw = Self::untraced(text);
+        raw.trace(base);
+        raw
+    }
+
+    /// From here on keeps the spans, if it does not already: the text must still be the raw text at `base`.
+    pub fn trace(&mut self, base: usize) {
+        if self.is_traced() {
+            return;
+        }
+        let mut spans = Vec::with_capacity(self.text.len());
+        for (start, c) in self.text.char_indices() {
             let start = base + start;
             spans.extend(std::iter::repeat_n((start, start + c.len_utf8()), c.len_utf8()));
         }
-        Self { text: Cow::Borrowed(text), spans: Some(spans) }
+        self.spans = Some(spans);
     }
 
     /// The text as it is now.
@@ -70,14 +82,49 @@ impl<'a> Traced<'a> {
     /// Replaces the text by what `rewrite`, which sees the text as it is, writes. For when something changes: the text is
     /// owned from then on.
     pub fn rewrite(&mut self, rewrite: impl FnOnce(&str, &mut Rewriter<'_>)) {
-        let mut rewriter = Rewriter {
-            text: String::with_capacity(self.text.len() + 16),
-            spans: self.spans.as_deref().map(|old| (old, Vec::with_capacity(old.len() + 16))),
-        };
+        let mut rewriter = Rewriter::new(&self.text, self.spans.as_deref());
         rewrite(&self.text, &mut rewriter);
-        let Rewriter { text, spans } = rewriter;
-        let spans = spans.map(|(_, new)| new);
-        *self = Self { text: Cow::Owned(text), spans };
+        *self = rewriter.finish();
+    }
+
+    /// As [`Traced::rewrite`]; after an error the text is as it was.
+    ///
+    /// # Errors
+    /// Those of `rewrite`.
+    pub fn try_rewrite(
+        &mut self,
+        rewrite: impl FnOnce(&str, &mut Rewriter<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut rewriter = Rewriter::new(&self.text, self.spans.as_deref());
+        rewrite(&self.text, &mut rewriter)?;
+        *self = rewriter.finish();
+        Ok(())
+    }
+
+    /// Replaces each character of a text that is all ASCII by `map` of it, which must be ASCII too. The spans stay.
+    pub fn map_ascii(&mut self, map: impl Fn(u8) -> u8) {
+        let mut bytes = std::mem::take(&mut self.text).into_owned().into_bytes();
+        for byte in &mut bytes {
+            *byte = map(*byte);
+        }
+        // Both conditions are the caller's; without them the text is repaired rather than lost.
+        let text = String::from_utf8(bytes);
+        self.text = Cow::Owned(
+            text.unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        );
+    }
+
+    /// Replaces the text by `text`. `places`, which is looked at only if the spans are kept, holds for each of its bytes, and
+    /// for its end, the place in the text before at which it begins; each ends where the next begins.
+    pub fn replace_text(&mut self, text: String, places: &[usize]) {
+        if let Some(old) = &self.spans {
+            let end = old.last().map_or(0, |span| span.1);
+            let raw = |place: usize| old.get(place).map_or(end, |span| span.0);
+            let ends = places.iter().skip(1);
+            self.spans =
+                Some(places.iter().zip(ends).map(|(&from, &to)| (raw(from), raw(to))).collect());
+        }
+        self.text = Cow::Owned(text);
     }
 }
 
@@ -85,11 +132,41 @@ impl<'a> Traced<'a> {
 #[derive(Debug)]
 pub struct Rewriter<'t> {
     text: String,
-    /// The spans of the text before, and of what is written.
-    spans: Option<(&'t [Span], Vec<Span>)>,
+    /// What the spans are made from, and those of what is written.
+    spans: Option<(Origin<'t>, Vec<Span>)>,
 }
 
-impl Rewriter<'_> {
+/// The text before, for who keeps the spans.
+#[derive(Debug)]
+struct Origin<'t> {
+    text: &'t str,
+    spans: &'t [Span],
+    /// The first character that [`Rewriter::change`] has not used up.
+    at: usize,
+}
+
+impl Origin<'_> {
+    /// Uses up `n_chars` characters.
+    fn skip(&mut self, n_chars: usize) {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        self.at += rest.chars().take(n_chars).map(char::len_utf8).sum::<usize>();
+    }
+}
+
+impl<'t> Rewriter<'t> {
+    fn new(text: &'t str, spans: Option<&'t [Span]>) -> Self {
+        let n_bytes = text.len() + 16;
+        Self {
+            text: String::with_capacity(n_bytes),
+            spans: spans.map(|spans| (Origin { text, spans, at: 0 }, Vec::with_capacity(n_bytes))),
+        }
+    }
+
+    fn finish<'n>(self) -> Traced<'n> {
+        let spans = self.spans.map(|(_, new)| new);
+        Traced { text: Cow::Owned(self.text), spans }
+    }
+
     /// What is written so far.
     pub fn text(&self) -> &str {
         &self.text
@@ -100,7 +177,7 @@ impl Rewriter<'_> {
     pub fn replace(&mut self, at: usize, c: char) {
         self.text.push(c);
         if let Some((old, new)) = &mut self.spans {
-            let span = old.get(at).copied().unwrap_or_default();
+            let span = old.spans.get(at).copied().unwrap_or_default();
             new.extend(std::iter::repeat_n(span, c.len_utf8()));
         }
     }
@@ -110,7 +187,7 @@ impl Rewriter<'_> {
     pub fn insert(&mut self, at: usize, c: char) {
         self.text.push(c);
         if let Some((old, new)) = &mut self.spans {
-            let span = at.checked_sub(1).and_then(|before| old.get(before)).copied();
+            let span = at.checked_sub(1).and_then(|before| old.spans.get(before)).copied();
             new.extend(std::iter::repeat_n(span.unwrap_or_default(), c.len_utf8()));
         }
     }
@@ -120,7 +197,50 @@ impl Rewriter<'_> {
     pub fn keep(&mut self, text: &str, range: Range<usize>) {
         self.text.push_str(text.get(range.clone()).unwrap_or_default());
         if let Some((old, new)) = &mut self.spans {
-            new.extend_from_slice(old.get(range).unwrap_or_default());
+            new.extend_from_slice(old.spans.get(range).unwrap_or_default());
+        }
+    }
+
+    /// As [`Rewriter::keep`], with the letters A to Z in lower case.
+    #[inline]
+    pub fn keep_lowercase(&mut self, text: &str, range: Range<usize>) {
+        let start = self.text.len();
+        self.keep(text, range);
+        if let Some(written) = self.text.get_mut(start..) {
+            written.make_ascii_lowercase();
+        }
+    }
+
+    /// Writes `c` with its `change`, as `NormalizedString` calls it, using up the characters of the text before in order:
+    /// 0 says that it stands for the next one; -n that the n after that are dropped too; more than 0 that it is new.
+    #[inline]
+    pub fn change(&mut self, c: char, change: isize) {
+        if let Some((old, _)) = &mut self.spans {
+            let at = old.at;
+            if change > 0 {
+                self.insert(at, c);
+            } else {
+                old.skip(1 + change.unsigned_abs());
+                self.replace(at, c);
+            }
+        } else {
+            self.text.push(c);
+        }
+    }
+
+    /// [`Rewriter::change`] by 0 for each character of `text[range]`, at once where they stand for themselves.
+    #[inline]
+    pub fn keep_next(&mut self, text: &str, range: Range<usize>) {
+        match &mut self.spans {
+            Some((old, _)) if old.at != range.start => {
+                let chars = text.get(range).unwrap_or_default().chars();
+                chars.for_each(|c| self.change(c, 0));
+            }
+            Some((old, _)) => {
+                old.at = range.end;
+                self.keep(text, range);
+            }
+            None => self.keep(text, range),
         }
     }
 }

@@ -1,8 +1,7 @@
-//! Hugging Face's `tokenizer.json`, for byte-level BPE.
+//! Hugging Face's `tokenizer.json`, for every family.
 //!
 //! Everything that can change an id is either reproduced or refused with its path in the file; that
-//! includes keys this version does not know. `truncation` and `padding` are refused as well: they
-//! are settings of a call, not of a tokenizer.
+//! includes keys this version does not know.
 //!
 //! Where the reference library reads leniently, a file is refused whenever the lenient reading
 //! could surprise. One case is not obvious: the library ignores the ids of added tokens and numbers
@@ -16,6 +15,7 @@ mod assemble;
 mod components;
 mod document;
 pub(crate) mod json;
+mod model;
 pub(crate) mod vocab;
 mod write;
 

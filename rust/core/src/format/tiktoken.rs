@@ -80,22 +80,34 @@ pub fn read(
         (None, Some(published)) => published.pattern,
         (None, None) => return Err(pattern_is_required()),
     };
-    let merges = derive::derive_merges(&tokens);
-    let pre_tokenizer = match published::canonical_pattern(pattern) {
-        "cl100k" => {
-            check_ends::check_ends(&tokens, &merges)?;
-            known::by_name("cl100k")
-        }
-        pattern => known::by_name(pattern),
-    };
     let special_tokens = match (special_tokens, &published) {
         (Some(given), _) => given.to_vec(),
         (None, Some(published)) => published.special_tokens(),
         (None, None) => Vec::new(),
     };
+    from_ranks(&tokens, pattern, &special_tokens)
+}
+
+/// The definition of tokens that are ordered by rank and hold all 256 single bytes.
+///
+/// # Errors
+/// As [`read`], of the pattern and the special tokens.
+pub(super) fn from_ranks(
+    tokens: &[(Vec<u8>, u32)],
+    pattern: &str,
+    special_tokens: &[(String, u32)],
+) -> Result<Definition> {
+    let merges = derive::derive_merges(tokens);
+    let pre_tokenizer = match published::canonical_pattern(pattern) {
+        "cl100k" => {
+            check_ends::check_ends(tokens, &merges)?;
+            known::by_name("cl100k")
+        }
+        pattern => known::by_name(pattern),
+    };
     let mut vocab: Vec<_> =
         tokens.iter().map(|(bytes, id)| (byte_level::spell(bytes), *id)).collect();
-    add_special_tokens(&mut vocab, &special_tokens)?;
+    add_special_tokens(&mut vocab, special_tokens)?;
     Ok(definition(
         pre_tokenizer.unwrap_or_else(|| known::split_then_bytes(pattern)),
         BpeDefinition {
@@ -104,7 +116,7 @@ pub fn read(
             ignore_merges: true,
             ..BpeDefinition::default()
         },
-        &special_tokens,
+        special_tokens,
     ))
 }
 
@@ -228,6 +240,18 @@ fn refuse_duplicates(tokens: &[(Vec<u8>, u32)], lines: &[usize]) -> Result<()> {
         *first = u32::try_from(line + 1).unwrap_or(u32::MAX);
     }
     Ok(())
+}
+
+/// Requires tokens to be unique, and all 256 single bytes to be among them.
+pub(super) fn check_ranks(tokens: &[(Vec<u8>, u32)], format: &'static str) -> Result<()> {
+    let mut seen: SeededMap<&[u8], u32> = SeededMap::with_capacity(tokens.len());
+    for (bytes, id) in tokens {
+        if seen.insert(bytes, *id).is_some() {
+            let token = quote(&String::from_utf8_lossy(bytes));
+            return Err(Error::format(format, "vocab", format!("{token} stands twice")));
+        }
+    }
+    refuse_missing_bytes(tokens)
 }
 
 fn refuse_missing_bytes(tokens: &[(Vec<u8>, u32)]) -> Result<()> {

@@ -91,7 +91,7 @@ fn parse_merges(text: &str, ids: &SeededMap<&str, u32>) -> Result<Vec<(u32, u32)
             let problem = format!("a merge must have exactly two parts, got {}", quote(line));
             return Err(at_line(i, problem));
         };
-        let merge = resolve_merge(ids, merges.len(), parts, &mut product);
+        let merge = resolve_merge(ids, merges.len(), parts, 0, &mut product);
         merges.push(merge.map_err(|error| at_line(i, error.to_string()))?);
     }
     Ok(merges)

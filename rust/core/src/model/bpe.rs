@@ -6,9 +6,9 @@
 //! Two ways to the same result: short pre-tokens rescan a few symbols for the best rank; long ones keep the candidate
 //! merges in a heap ordered by (rank, place), so that n bytes cost O(n log n) whatever the vocabulary.
 
-mod cuts;
+pub(crate) mod cuts;
 mod long;
-mod pairs;
+pub(crate) mod pairs;
 
 use rustc_hash::FxHashSet;
 

@@ -4,6 +4,8 @@
 //! printable in Latin-1 stand for themselves, the other 68 are the characters from U+0100 on, in byte order.
 //! So `0x20` (space) is written `Ġ` and `0x0A` is written `Ċ`.
 
+use std::ops::Range;
+
 use crate::pre_tokenizer::PreTokens;
 
 /// GPT-2's pattern.
@@ -67,21 +69,37 @@ pub fn bytes_of(spelling: &str) -> Option<Vec<u8>> {
     spelling.chars().map(byte_of).collect()
 }
 
-/// Puts a space before each pre-token that does not start with one; what is between them goes.
+/// Puts a space before each pre-token that does not start with one.
 pub(super) fn add_prefix_spaces(pre_tokens: &mut PreTokens<'_>) {
-    let PreTokens { text, ranges } = pre_tokens;
     let starts_with_space = |text: &str, start: usize| text.as_bytes().get(start) == Some(&b' ');
+    let PreTokens { text, ranges } = pre_tokens;
     if ranges.iter().all(|range| starts_with_space(text.text(), range.start)) {
         return;
     }
-    text.rewrite(|text, out| {
-        for range in ranges {
-            let start = out.text().len();
-            if !starts_with_space(text, range.start) {
-                out.replace(range.start, ' ');
+    pre_tokens.rewrite(|_, text, range, out| {
+        if !starts_with_space(text, range.start) {
+            out.replace(range.start, ' ');
+        }
+        out.keep(text, range);
+    });
+}
+
+/// Writes each byte of the pre-tokens as its character. The characters of one character all go back to it.
+pub(super) fn spell_pre_tokens(pre_tokens: &mut PreTokens<'_>) {
+    let bytes = pre_tokens.text.text().as_bytes();
+    let is_spelled = |range: &Range<usize>| {
+        bytes.get(range.clone()).unwrap_or_default().iter().all(u8::is_ascii_graphic)
+    };
+    if pre_tokens.ranges.iter().all(is_spelled) {
+        return;
+    }
+    pre_tokens.rewrite(|_, text, range, out| {
+        for (at, c) in text.get(range.clone()).unwrap_or_default().char_indices() {
+            let at = range.start + at;
+            let mut buffer = [0; 4];
+            for &byte in c.encode_utf8(&mut buffer).as_bytes() {
+                out.replace(at, ALPHABET[usize::from(byte)]);
             }
-            out.keep(text, range.clone());
-            *range = start..out.text().len();
         }
     });
 }

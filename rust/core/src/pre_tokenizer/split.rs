@@ -4,13 +4,37 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::pre_tokenizer::SplitBehavior;
+use crate::pre_tokenizer::char_test::CharTest;
 use crate::pre_tokenizer::pattern::Matcher;
 use crate::progress::Progress;
+
+/// What a split looks for, ready to run.
+#[derive(Debug)]
+pub(super) enum Finder {
+    /// The matches of a pattern.
+    Pattern(Matcher),
+    /// Characters, each a match.
+    Chars(CharTest),
+}
+
+impl Finder {
+    fn for_each_match(
+        &self,
+        text: &str,
+        progress: &Progress,
+        each: impl FnMut(Range<usize>) -> Result<()>,
+    ) -> Result<()> {
+        match self {
+            Self::Pattern(matcher) => matcher.for_each_match(text, progress, each),
+            Self::Chars(test) => test.for_each_match(text, progress, each),
+        }
+    }
+}
 
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.
 pub(super) fn split(
     text: &str,
-    matcher: &Matcher,
+    finder: &Finder,
     behavior: SplitBehavior,
     invert: bool,
     base: usize,
@@ -21,7 +45,7 @@ pub(super) fn split(
     let mut was_match = false;
     let mut starts_anew = true;
     let mut carry: Option<usize> = None;
-    for_each_span(text, matcher, progress, |range, is_match| {
+    for_each_span(text, finder, progress, |range, is_match| {
         // An empty match keeps its neighbours apart, and that is all it does.
         if range.is_empty() {
             starts_anew = true;
@@ -69,12 +93,12 @@ pub(super) fn split(
 /// Calls `each` for every match and every stretch between matches, in order; only a match may be empty.
 fn for_each_span(
     text: &str,
-    matcher: &Matcher,
+    finder: &Finder,
     progress: &Progress,
     mut each: impl FnMut(Range<usize>, bool),
 ) -> Result<()> {
     let mut end = 0;
-    matcher.for_each_match(text, progress, |range| {
+    finder.for_each_match(text, progress, |range| {
         if range.start > end {
             each(end..range.start, false);
         }

@@ -10,8 +10,9 @@ use super::strategies::{
 use super::training::train_options;
 use crate::added_tokens::OnSpecial;
 use crate::pipeline::Pipeline;
-use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};
+use crate::pre_tokenizer::{GenericPreTokenizer, Pattern, PreTokenizer, Split, SplitBehavior};
 use crate::progress::Progress;
+use crate::traced::Traced;
 use crate::train::bpe::train;
 use crate::train::{WordCounter, WordCounts};
 use crate::{Error, Tokenizer};
@@ -84,20 +85,11 @@ fn small() -> naive::Tokenizer {
 
 #[test]
 fn added_spaces_do_not_move_the_place_of_an_error() {
-    let split = |pattern: &str, behavior| {
-        let pattern = Pattern::Literal(pattern.to_owned());
-        PreTokenizer::Split(Split { pattern, behavior, invert: false })
-    };
+    let pattern = Pattern::Literal("-".to_owned());
+    let split = Split { pattern, behavior: SplitBehavior::Removed, invert: false };
     let stages = [
         byte_level(true, true),
-        PreTokenizer::Sequence(vec![split("-", SplitBehavior::Removed), byte_level(true, false)]),
-        PreTokenizer::Sequence(vec![
-            byte_level(true, false),
-            split("-", SplitBehavior::Removed),
-            byte_level(true, true),
-            split(" ", SplitBehavior::MergedWithNext),
-            byte_level(true, false),
-        ]),
+        PreTokenizer::Sequence(vec![PreTokenizer::Split(split), byte_level(true, false)]),
     ];
     for stages in stages {
         let mut given = definition(&small());
@@ -123,21 +115,29 @@ fn a_missing_space_is_placed_at_the_start_when_it_was_added() {
 
 #[test]
 fn a_pattern_limit_is_placed_in_the_whole_text() {
-    let mut given = definition(&small());
     let pattern = Pattern::Regex("x+y|x".to_owned());
     let split = Split { pattern, behavior: SplitBehavior::Isolated, invert: false };
+    let mut given = definition(&small());
     given.pre_tokenizer = Some(PreTokenizer::Sequence(vec![
+        PreTokenizer::WhitespaceSplit,
+        PreTokenizer::Split(split.clone()),
         byte_level(true, true),
-        PreTokenizer::Split(split),
-        byte_level(false, false),
     ]));
-    let fast = Tokenizer::new(given).unwrap();
-    let place = |text: &str| match encode(&fast, text, OnSpecial::Raise) {
-        Err(Error::PatternLimit { byte_offset, .. }) => byte_offset,
-        found => panic!("{found:?}"),
+    let tokenizer = Tokenizer::new(given).unwrap();
+    let stages = [byte_level(true, true), PreTokenizer::Split(split)];
+    let spelled = PreTokenizer::Sequence(stages.to_vec());
+    let spelled = GenericPreTokenizer::new(Some(&spelled), true).unwrap();
+    let places = |text: &str| {
+        let found = encode(&tokenizer, text, OnSpecial::Raise).unwrap_err();
+        let text = Traced::raw(text, 0);
+        let other = spelled.pre_tokenize(text, 0, &Progress::default()).unwrap_err();
+        [found, other].map(|error| match error {
+            Error::PatternLimit { byte_offset, .. } => byte_offset,
+            error => panic!("{error}"),
+        })
     };
     let xs = "x".repeat(4_000);
-    assert_eq!(place(&format!("ab {xs}")), place(&xs) + 3);
+    assert_eq!(places(&format!("ab {xs}")), places(&xs).map(|place| place + 3));
 }
 
 #[test]

@@ -2,17 +2,19 @@
 //! refusal with its path, and back. A file a component, `read` and `write` side by side.
 
 pub(super) mod decoder;
-mod fields;
+pub(super) mod fields;
 pub(super) mod normalizer;
+pub(super) mod padding;
 pub(super) mod post_processor;
 pub(super) mod pre_tokenizer;
+pub(super) mod truncation;
 
 use crate::added_tokens::AddedToken;
 use crate::error::{Error, Result};
 use crate::format::MAX_TOKEN_BYTES;
 use crate::format::hf_json::FORMAT;
-use crate::format::hf_json::json::{Json, escape_key};
-use fields::{Fields, expected};
+use crate::format::hf_json::json::Json;
+use fields::Fields;
 
 pub(super) fn check_version(json: &Json) -> Result<()> {
     match json {
@@ -22,40 +24,6 @@ pub(super) fn check_version(json: &Json) -> Result<()> {
             "version",
             format!("{} is not supported, only \"1.0\"", other.describe()),
         )),
-    }
-}
-
-/// A key of the model other than `vocab` and `merges`.
-pub(super) fn model_option(key: &str, value: &Json, ignore_merges: &mut bool) -> Result<()> {
-    let place = format!("model.{}", escape_key(key));
-    match (key, value) {
-        ("type", Json::String(name)) if name == "BPE" => Ok(()),
-        ("ignore_merges", Json::Bool(value)) => {
-            *ignore_merges = *value;
-            Ok(())
-        }
-        ("ignore_merges", other) => Err(expected("true or false", other, &place)),
-        (
-            "dropout"
-            | "unk_token"
-            | "continuing_subword_prefix"
-            | "end_of_word_suffix"
-            | "fuse_unk"
-            | "byte_fallback",
-            value,
-        ) => match value {
-            Json::Null | Json::Bool(false) => Ok(()),
-            Json::String(text) if text.is_empty() => Ok(()),
-            other => {
-                let problem = format!("{} is not supported, only null", other.describe());
-                Err(Error::unsupported(FORMAT, place, problem))
-            }
-        },
-        ("type", other) => {
-            let problem = format!("{} is not supported, only \"BPE\"", other.describe());
-            Err(Error::unsupported(FORMAT, place, problem))
-        }
-        _ => Err(Error::unsupported(FORMAT, place, "unknown key")),
     }
 }
 

@@ -1,9 +1,10 @@
-//! Streaming a vocabulary object, token text to id: the part of a file that must be fast.
+//! Streaming a vocabulary, an object of token texts and ids or an array of pieces and scores: the part of a file that must be
+//! fast.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{self, Deserialize, DeserializeSeed, MapAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::Result;
 use crate::format::hf_json::json::{Path, Reader};
@@ -38,17 +39,112 @@ impl<'de> Visitor<'de> for VocabSeed<'_> {
         let mut vocab = Vec::new();
         while let Some(Text(text)) = access.next_key()? {
             let path = Path::Entry(&self.path, &text);
-            if text.len() > MAX_TOKEN_BYTES {
-                let problem = format!(
-                    "a token of {} bytes is longer than the limit of {MAX_TOKEN_BYTES}",
-                    text.len()
-                );
-                return Err(self.reader.fail(path, problem));
-            }
+            check_length(&text, self.reader, path)?;
             let id = access.next_value_seed(IdSeed { reader: self.reader, path })?;
             vocab.push((text.into_owned(), id));
         }
         Ok(vocab)
+    }
+}
+
+fn check_length<E: de::Error>(text: &str, reader: &Reader, path: Path<'_>) -> Result<(), E> {
+    if text.len() <= MAX_TOKEN_BYTES {
+        return Ok(());
+    }
+    let n_bytes = text.len();
+    let problem =
+        format!("a token of {n_bytes} bytes is longer than the limit of {MAX_TOKEN_BYTES}");
+    Err(reader.fail(path, problem))
+}
+
+/// The vocabulary of a model, in the form that its family has.
+pub(super) enum Vocabulary {
+    /// Token texts and ids.
+    Ids(Vec<(String, u32)>),
+    /// Pieces and scores, by id.
+    Scores(Vec<(String, f64)>),
+}
+
+/// Reads a vocabulary of either form.
+pub(super) struct VocabularySeed<'c> {
+    pub(super) reader: &'c Reader,
+    pub(super) path: Path<'c>,
+}
+
+impl<'de> DeserializeSeed<'de> for VocabularySeed<'_> {
+    type Value = Vocabulary;
+
+    fn deserialize<D: de::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for VocabularySeed<'_> {
+    type Value = Vocabulary;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a vocabulary: an object of token texts and ids, or an array of pieces and scores",
+        )
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Vocabulary, A::Error> {
+        let Self { reader, path } = self;
+        VocabSeed { reader, path }.visit_map(access).map(Vocabulary::Ids)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Vocabulary, A::Error> {
+        let mut pieces = Vec::new();
+        loop {
+            let path = Path::Index(&self.path, pieces.len());
+            match access.next_element_seed(PieceSeed { reader: self.reader, path })? {
+                Some(piece) => pieces.push(piece),
+                None => return Ok(Vocabulary::Scores(pieces)),
+            }
+        }
+    }
+}
+
+/// Reads a piece and its score.
+struct PieceSeed<'c> {
+    reader: &'c Reader,
+    path: Path<'c>,
+}
+
+impl<'de> DeserializeSeed<'de> for PieceSeed<'_> {
+    type Value = (String, f64);
+
+    fn deserialize<D: de::Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PieceSeed<'_> {
+    type Value = (String, f64);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a piece at {}: its text and its score", self.path)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let Self { reader, path } = self;
+        let refuse = |got| reader.fail(path, format!("must be a text and a score, got {got}"));
+        let Some(Text(text)) = access.next_element()? else { return Err(refuse("nothing")) };
+        check_length(&text, reader, path)?;
+        let Some(score) = access.next_element::<f64>()? else { return Err(refuse("no score")) };
+        if access.next_element::<IgnoredAny>()?.is_some() {
+            return Err(refuse("more"));
+        }
+        if !score.is_finite() {
+            return Err(refuse("a score that is not finite"));
+        }
+        Ok((text.into_owned(), score))
     }
 }
 

@@ -4,7 +4,9 @@
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use crate::added_tokens::AddedToken;
-use crate::definition::{BpeDefinition, Definition, Model};
+use crate::definition::{
+    BpeDefinition, Definition, Model, UnigramDefinition, WordLevelDefinition, WordPieceDefinition,
+};
 use crate::format::hf_json::components;
 
 /// The canonical form: one line, equal for equal definitions.
@@ -33,13 +35,15 @@ impl Serialize for File<'_> {
             post_processor,
             decoder,
             added_tokens,
-            ..
+            truncation,
+            padding,
         } = self.0;
         let added_tokens: Vec<_> = added_tokens.iter().map(AddedTokenOut::from).collect();
         let mut map = serializer.serialize_map(Some(9))?;
         map.serialize_entry("version", "1.0")?;
-        map.serialize_entry("truncation", &())?;
-        map.serialize_entry("padding", &())?;
+        let truncation = truncation.as_ref().map(components::truncation::write);
+        map.serialize_entry("truncation", &truncation)?;
+        map.serialize_entry("padding", &padding.as_ref().map(components::padding::write))?;
         map.serialize_entry("added_tokens", &added_tokens)?;
         let normalizer = normalizer.as_ref().map(components::normalizer::write);
         map.serialize_entry("normalizer", &normalizer)?;
@@ -50,7 +54,14 @@ impl Serialize for File<'_> {
         map.serialize_entry("decoder", &decoder.as_ref().map(components::decoder::write))?;
         match model {
             Model::Bpe(bpe) => map.serialize_entry("model", &BpeOut::from(bpe))?,
-            _ => map.serialize_entry("model", &())?,
+            Model::WordPiece(model) => {
+                map.serialize_entry("model", &WordPieceOut::from(model))?;
+            }
+            Model::WordLevel(model) => {
+                map.serialize_entry("model", &WordLevelOut::from(model))?;
+            }
+            Model::Unigram(model) => map.serialize_entry("model", &UnigramOut::from(model))?,
+            Model::SentencePiece(_) => map.serialize_entry("model", &())?,
         }
         map.end()
     }
@@ -82,14 +93,15 @@ impl<'a> From<&'a AddedToken> for AddedTokenOut<'a> {
     }
 }
 
-/// The options that are never set stand in the file all the same, as the library writes them.
+/// Options that are not set stand in the file all the same, as the library writes them.
 #[derive(serde::Serialize)]
 #[serde(tag = "type", rename = "BPE")]
+#[expect(clippy::struct_excessive_bools, reason = "the file's own keys")]
 struct BpeOut<'a> {
-    dropout: (),
-    unk_token: (),
-    continuing_subword_prefix: (),
-    end_of_word_suffix: (),
+    dropout: Option<f32>,
+    unk_token: Option<&'a str>,
+    continuing_subword_prefix: Option<&'a str>,
+    end_of_word_suffix: Option<&'a str>,
     fuse_unk: bool,
     byte_fallback: bool,
     ignore_merges: bool,
@@ -100,16 +112,64 @@ struct BpeOut<'a> {
 impl<'a> From<&'a BpeDefinition> for BpeOut<'a> {
     fn from(bpe: &'a BpeDefinition) -> Self {
         Self {
-            dropout: (),
-            unk_token: (),
-            continuing_subword_prefix: (),
-            end_of_word_suffix: (),
-            fuse_unk: false,
-            byte_fallback: false,
+            dropout: bpe.dropout,
+            unk_token: bpe.unk_token.as_deref(),
+            continuing_subword_prefix: bpe.continuing_subword_prefix.as_deref(),
+            end_of_word_suffix: bpe.end_of_word_suffix.as_deref(),
+            fuse_unk: bpe.fuse_unk,
+            byte_fallback: bpe.byte_fallback,
             ignore_merges: bpe.ignore_merges,
             vocab: VocabOut(&bpe.vocab),
             merges: MergesOut(bpe),
         }
+    }
+}
+
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename = "WordPiece")]
+struct WordPieceOut<'a> {
+    unk_token: &'a str,
+    continuing_subword_prefix: &'a str,
+    max_input_chars_per_word: usize,
+    vocab: VocabOut<'a>,
+}
+
+impl<'a> From<&'a WordPieceDefinition> for WordPieceOut<'a> {
+    fn from(model: &'a WordPieceDefinition) -> Self {
+        Self {
+            unk_token: &model.unk_token,
+            continuing_subword_prefix: &model.continuing_subword_prefix,
+            max_input_chars_per_word: model.max_input_chars_per_word,
+            vocab: VocabOut(&model.vocab),
+        }
+    }
+}
+
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename = "WordLevel")]
+struct WordLevelOut<'a> {
+    vocab: VocabOut<'a>,
+    unk_token: &'a str,
+}
+
+impl<'a> From<&'a WordLevelDefinition> for WordLevelOut<'a> {
+    fn from(model: &'a WordLevelDefinition) -> Self {
+        Self { vocab: VocabOut(&model.vocab), unk_token: &model.unk_token }
+    }
+}
+
+#[derive(serde::Serialize)]
+#[serde(tag = "type", rename = "Unigram")]
+struct UnigramOut<'a> {
+    unk_id: Option<u32>,
+    vocab: &'a [(String, f64)],
+    byte_fallback: bool,
+}
+
+impl<'a> From<&'a UnigramDefinition> for UnigramOut<'a> {
+    fn from(model: &'a UnigramDefinition) -> Self {
+        let UnigramDefinition { unk_id, vocab, byte_fallback } = model;
+        Self { unk_id: *unk_id, vocab, byte_fallback: *byte_fallback }
     }
 }
 

@@ -10,7 +10,7 @@
 
 /// Sides of places that some token spans, hashed to bits.
 #[derive(Debug)]
-pub(super) struct Cuts {
+pub(crate) struct Cuts {
     bits: Vec<u64>,
 }
 
@@ -22,7 +22,7 @@ const fn is_continuation(byte: u8) -> bool {
 
 impl Cuts {
     /// From the bytes of every token that a merge makes.
-    pub(super) fn new<'a>(products: impl Iterator<Item = &'a [u8]>) -> Self {
+    pub(crate) fn new<'a>(products: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut cuts = Self { bits: vec![0; 1 << (N_BITS_LOG2 - 6)] };
         for token in products {
             for place in 1..token.len() {
@@ -41,7 +41,7 @@ impl Cuts {
     }
 
     /// The first cut in `text` after `from`, or its end; `text` must be UTF-8.
-    pub(super) fn next(&self, text: &[u8], from: usize) -> usize {
+    pub(crate) fn next(&self, text: &[u8], from: usize) -> usize {
         for place in from + 1..text.len() {
             if is_continuation(text[place]) {
                 continue;

@@ -16,7 +16,7 @@ struct Entry {
 const EMPTY: Entry = Entry { pair: u64::MAX, rank: NONE, product: NONE };
 
 #[derive(Debug)]
-pub(super) struct PairTable {
+pub(crate) struct PairTable {
     entries: Vec<Entry>,
     multiplier: u64,
     shift: u32,
@@ -28,7 +28,7 @@ const fn key(left: u32, right: u32) -> u64 {
 }
 
 impl PairTable {
-    pub(super) fn new(products: &SeededMap<(u32, u32), (u32, u32)>, byte_ids: &[u32; 256]) -> Self {
+    pub(crate) fn new(products: &SeededMap<(u32, u32), (u32, u32)>, byte_ids: &[u32; 256]) -> Self {
         let n_slots = (products.len() * 2 + 2).next_power_of_two();
         let mut table = Self {
             entries: vec![EMPTY; n_slots],
@@ -63,7 +63,7 @@ impl PairTable {
 
     /// Rank and product of merging `left` and `right`; [`NONE`] twice when they have no merge.
     #[inline]
-    pub(super) fn get(&self, left: u32, right: u32) -> (u32, u32) {
+    pub(crate) fn get(&self, left: u32, right: u32) -> (u32, u32) {
         let pair = key(left, right);
         let mut slot = self.slot(pair);
         loop {
@@ -77,7 +77,7 @@ impl PairTable {
 
     /// [`PairTable::get`] of the tokens of two bytes.
     #[inline]
-    pub(super) fn of_bytes(&self, left: u8, right: u8) -> (u32, u32) {
+    pub(crate) fn of_bytes(&self, left: u8, right: u8) -> (u32, u32) {
         self.bytes[usize::from(u16::from_be_bytes([left, right]))]
     }
 }

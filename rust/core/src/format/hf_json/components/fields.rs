@@ -6,6 +6,7 @@ use crate::format::hf_json::json::{Json, escape_key};
 use crate::format::quote;
 use crate::post_processor::ByteLevelOptions;
 use crate::pre_tokenizer::{Metaspace, Pattern, PrependScheme, SplitBehavior};
+use crate::truncation::Side;
 
 /// An object whose keys are taken one by one; what is left at the end is unknown.
 pub(in crate::format::hf_json) struct Fields<'p> {
@@ -49,6 +50,11 @@ impl<'p> Fields<'p> {
         number(&value, &self.path(key))
     }
 
+    pub(in crate::format::hf_json) fn take_usize(&mut self, key: &str) -> Result<usize> {
+        let value = self.take(key)?;
+        size(&value, &self.path(key))
+    }
+
     /// Whether the object has a key that was not taken yet.
     pub(in crate::format::hf_json) fn has(&self, key: &str) -> bool {
         self.fields.iter().any(|(name, _)| name == key)
@@ -69,7 +75,12 @@ impl<'p> Fields<'p> {
     }
 
     pub(in crate::format::hf_json) fn unsupported_type(&self, name: &str) -> Error {
-        Error::unsupported(FORMAT, self.path("type"), format!("{} is not supported", quote(name)))
+        self.unsupported("type", name)
+    }
+
+    /// The refusal of the value `name` of a key.
+    pub(in crate::format::hf_json) fn unsupported(&self, key: &str, name: &str) -> Error {
+        Error::unsupported(FORMAT, self.path(key), format!("{} is not supported", quote(name)))
     }
 
     pub(in crate::format::hf_json) fn finish(self) -> Result<()> {
@@ -97,6 +108,14 @@ pub(in crate::format::hf_json) fn number(value: &Json, place: &str) -> Result<u3
         _ => None,
     };
     id.ok_or_else(|| expected(&format!("a whole number from 0 to {}", u32::MAX), value, place))
+}
+
+pub(in crate::format::hf_json) fn size(value: &Json, place: &str) -> Result<usize> {
+    let size = match value {
+        Json::Number(number) => number.as_u64().and_then(|size| usize::try_from(size).ok()),
+        _ => None,
+    };
+    size.ok_or_else(|| expected("a whole number that is not negative", value, place))
 }
 
 pub(in crate::format::hf_json) fn array(value: Json, place: &str) -> Result<Vec<(Json, String)>> {
@@ -261,3 +280,24 @@ const BEHAVIORS: [(SplitBehavior, &str); 5] = [
     (SplitBehavior::MergedWithNext, "MergedWithNext"),
     (SplitBehavior::Contiguous, "Contiguous"),
 ];
+
+/// The key `direction`; missing, it is the right.
+pub(in crate::format::hf_json) fn side(fields: &mut Fields<'_>) -> Result<Side> {
+    if !fields.has("direction") {
+        return Ok(Side::Right);
+    }
+    let name = fields.take_string("direction")?;
+    match name.as_str() {
+        "Left" => Ok(Side::Left),
+        "Right" => Ok(Side::Right),
+        name => Err(fields.unsupported("direction", name)),
+    }
+}
+
+/// The name of a side in a file.
+pub(in crate::format::hf_json) fn side_name(side: Side) -> &'static str {
+    match side {
+        Side::Left => "Left",
+        Side::Right => "Right",
+    }
+}

@@ -1,16 +1,22 @@
 //! Writing is undone by reading, for definitions of every shape; no damaged file panics.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
-use crate::definition::{BpeDefinition, Definition, Model};
+use crate::definition::{
+    BpeDefinition, Definition, Model, UnigramDefinition, WordLevelDefinition, WordPieceDefinition,
+};
 use crate::format::hf_json::{read, write, write_pretty};
-use crate::normalizer::Normalizer;
+use crate::normalizer::{BertNormalizer, Normalizer, SentencePiece};
+use crate::padding::{Padding, PaddingStrategy};
 use crate::post_processor::{
     ByteLevelOptions, PostProcessor, Template, TemplatePiece, TemplateSpecial,
 };
 use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Split, SplitBehavior};
+use crate::truncation::{Side, Truncation, TruncationStrategy};
 
 fn options() -> impl Strategy<Value = ByteLevelOptions> + Clone {
     any::<(bool, bool, bool)>().prop_map(|(add_prefix_space, trim_offsets, use_regex)| {
@@ -19,7 +25,54 @@ fn options() -> impl Strategy<Value = ByteLevelOptions> + Clone {
 }
 
 fn normalizer() -> impl Strategy<Value = Normalizer> {
-    Just(Normalizer::Nfc).prop_recursive(2, 4, 3, |inner| {
+    let plain = prop::sample::select(vec![
+        Normalizer::Nfc,
+        Normalizer::Nfd,
+        Normalizer::Nfkc,
+        Normalizer::Nfkd,
+        Normalizer::Lowercase,
+        Normalizer::StripAccents,
+        Normalizer::Nmt,
+        Normalizer::ByteLevel,
+    ]);
+    let strip = any::<(bool, bool)>().prop_map(|(left, right)| Normalizer::Strip { left, right });
+    let replace =
+        (any::<bool>(), any::<(String, String)>()).prop_map(|(is_regex, (text, content))| {
+            let pattern = if is_regex { Pattern::Regex(text) } else { Pattern::Literal(text) };
+            Normalizer::Replace { pattern, content }
+        });
+    let bert =
+        any::<(bool, bool, Option<bool>, bool)>().prop_map(|(clean, chinese, strip, lower)| {
+            Normalizer::Bert(BertNormalizer {
+                clean_text: clean,
+                handle_chinese_chars: chinese,
+                strip_accents: strip,
+                lowercase: lower,
+            })
+        });
+    let sentencepiece = any::<(String, Vec<u8>, [bool; 4], Vec<String>)>().prop_map(
+        |(name, charsmap, [prefix, remove, escape, suffix], user_defined)| {
+            Normalizer::SentencePiece(SentencePiece {
+                name,
+                charsmap,
+                add_dummy_prefix: prefix,
+                remove_extra_whitespaces: remove,
+                escape_whitespaces: escape,
+                treat_whitespace_as_suffix: suffix,
+                user_defined,
+            })
+        },
+    );
+    prop_oneof![
+        plain,
+        strip,
+        replace,
+        bert,
+        sentencepiece,
+        any::<String>().prop_map(Normalizer::Prepend),
+        any::<Vec<u8>>().prop_map(Normalizer::Precompiled),
+    ]
+    .prop_recursive(2, 4, 3, |inner| {
         prop::collection::vec(inner, 0..3).prop_map(Normalizer::Sequence)
     })
 }
@@ -36,17 +89,35 @@ fn pre_tokenizer() -> impl Strategy<Value = PreTokenizer> {
         SplitBehavior::MergedWithNext,
         SplitBehavior::Contiguous,
     ]);
-    let split = (pattern, behavior, any::<bool>()).prop_map(|(pattern, behavior, invert)| {
-        PreTokenizer::Split(Split { pattern, behavior, invert })
-    });
-    let bytes = options().prop_map(PreTokenizer::ByteLevel);
+    let split =
+        (pattern, behavior.clone(), any::<bool>()).prop_map(|(pattern, behavior, invert)| {
+            PreTokenizer::Split(Split { pattern, behavior, invert })
+        });
+    let schemes = prop::sample::select(vec![
+        PrependScheme::First,
+        PrependScheme::Never,
+        PrependScheme::Always,
+    ]);
+    let metaspace =
+        (any::<char>(), schemes, any::<bool>()).prop_map(|(replacement, prepend_scheme, split)| {
+            PreTokenizer::Metaspace(Metaspace { replacement, prepend_scheme, split })
+        });
     prop_oneof![
-        bytes.clone(),
-        (prop::collection::vec(split, 0..3), bytes).prop_map(|(mut stages, bytes)| {
-            stages.push(bytes);
-            PreTokenizer::Sequence(stages)
-        })
+        split,
+        metaspace,
+        options().prop_map(PreTokenizer::ByteLevel),
+        behavior.prop_map(PreTokenizer::Punctuation),
+        any::<bool>().prop_map(|individual_digits| PreTokenizer::Digits { individual_digits }),
+        any::<char>().prop_map(PreTokenizer::CharDelimiterSplit),
+        (1..=u32::MAX as usize).prop_map(PreTokenizer::FixedLength),
+        Just(PreTokenizer::Bert),
+        Just(PreTokenizer::Whitespace),
+        Just(PreTokenizer::WhitespaceSplit),
+        Just(PreTokenizer::UnicodeScripts),
     ]
+    .prop_recursive(2, 8, 4, |inner| {
+        prop::collection::vec(inner, 0..4).prop_map(PreTokenizer::Sequence)
+    })
 }
 
 fn post_processor() -> impl Strategy<Value = PostProcessor> {
@@ -115,72 +186,165 @@ fn decoder() -> impl Strategy<Value = Decoder> {
     .prop_recursive(2, 6, 3, |inner| prop::collection::vec(inner, 0..3).prop_map(Decoder::Sequence))
 }
 
-/// A model whose tokens are those of `texts`, and every merge of two of them into a third.
-fn model() -> impl Strategy<Value = BpeDefinition> {
+/// Token texts with ids in their order, gaps between them.
+fn vocab() -> impl Strategy<Value = Vec<(String, u32)>> {
     let texts = prop::collection::btree_set("[ab \"\\\\é\n]{1,3}", 3..24);
-    (texts, any::<bool>(), any::<u32>(), 1..4_u32).prop_map(|(texts, ignore_merges, seed, step)| {
-        let texts: Vec<String> = texts.into_iter().collect();
-        let offset = seed % 5;
-        let id = |i: usize| offset + u32::try_from(i).unwrap() * step;
-        let mut merges = Vec::new();
-        for (i, left) in texts.iter().enumerate() {
-            for (j, right) in texts.iter().enumerate() {
-                if texts.contains(&format!("{left}{right}")) {
-                    merges.push((id(i), id(j)));
+    (texts, 0..5_u32, 1..4_u32).prop_map(|(texts, offset, step)| {
+        texts.into_iter().zip(0..).map(|(text, i)| (text, offset + i * step)).collect()
+    })
+}
+
+/// Every merge of two tokens into a third, with options of all kinds.
+fn bpe() -> impl Strategy<Value = Model> {
+    let text = || prop::option::of("[a\"é]{0,2}");
+    let flags = any::<(bool, bool, bool)>();
+    let prefix = prop::option::of(Just(String::new()));
+    let dropout = prop::option::of(0.0..=1.0_f32);
+    (vocab(), any::<u32>(), flags, dropout, text(), prefix, text()).prop_map(
+        |(vocab, seed, flags, dropout, unk_token, prefix, suffix)| {
+            let mut merges = Vec::new();
+            for (left, left_id) in &vocab {
+                for (right, right_id) in &vocab {
+                    if vocab.iter().any(|(text, _)| *text == format!("{left}{right}")) {
+                        merges.push((*left_id, *right_id));
+                    }
                 }
             }
-        }
-        let n_merges = merges.len();
-        merges.rotate_left(seed as usize % (n_merges + 1));
-        let vocab = texts.into_iter().enumerate().map(|(i, text)| (text, id(i))).collect();
-        BpeDefinition { vocab, merges, ignore_merges, ..BpeDefinition::default() }
+            let n_merges = merges.len();
+            merges.rotate_left(seed as usize % (n_merges + 1));
+            let (ignore_merges, fuse_unk, byte_fallback) = flags;
+            Model::Bpe(BpeDefinition {
+                vocab,
+                merges,
+                ignore_merges,
+                dropout,
+                unk_token,
+                fuse_unk,
+                byte_fallback,
+                continuing_subword_prefix: prefix,
+                end_of_word_suffix: suffix,
+            })
+        },
+    )
+}
+
+fn model() -> impl Strategy<Value = Model> {
+    let word_piece = (vocab(), "[a\"é]{0,2}", "#{0,2}", any::<usize>()).prop_map(
+        |(vocab, unk_token, continuing_subword_prefix, max_input_chars_per_word)| {
+            Model::WordPiece(WordPieceDefinition {
+                vocab,
+                unk_token,
+                continuing_subword_prefix,
+                max_input_chars_per_word,
+            })
+        },
+    );
+    let word_level = (vocab(), "[a\"é]{0,2}")
+        .prop_map(|(vocab, unk_token)| Model::WordLevel(WordLevelDefinition { vocab, unk_token }));
+    // Eighths of a whole number are read back as they were written; of others the last digit may change.
+    let score = any::<i32>().prop_map(|number| f64::from(number) / 8.0);
+    let pieces = prop::collection::vec(("[ab \"\\\\é\n]{0,3}", score), 3..24);
+    let unigram = (pieces, prop::option::of(0..3_u32), any::<bool>()).prop_map(
+        |(vocab, unk_id, byte_fallback)| {
+            Model::Unigram(UnigramDefinition { vocab, unk_id, byte_fallback })
+        },
+    );
+    prop_oneof![3 => bpe(), 1 => word_piece, 1 => word_level, 1 => unigram]
+}
+
+fn side() -> impl Strategy<Value = Side> + Clone {
+    prop::sample::select(vec![Side::Left, Side::Right])
+}
+
+fn truncation() -> impl Strategy<Value = Truncation> {
+    let strategy = prop::sample::select(vec![
+        TruncationStrategy::LongestFirst,
+        TruncationStrategy::OnlyFirst,
+        TruncationStrategy::OnlySecond,
+    ]);
+    (1..9_usize, any::<usize>(), strategy, side()).prop_map(|(stride, more, strategy, side)| {
+        Truncation { max_length: stride.saturating_add(more.max(1)), strategy, stride, side }
     })
+}
+
+fn padding() -> impl Strategy<Value = Padding> {
+    let strategy = prop_oneof![
+        Just(PaddingStrategy::BatchLongest),
+        any::<usize>().prop_map(PaddingStrategy::Fixed)
+    ];
+    let multiple_of = prop::option::of(1..9_usize);
+    (strategy, side(), multiple_of, any::<(u32, u32)>(), any::<String>()).prop_map(
+        |(strategy, side, multiple_of, (id, type_id), token)| Padding {
+            strategy,
+            side,
+            multiple_of,
+            id,
+            type_id,
+            token,
+        },
+    )
+}
+
+/// Added tokens, some of the vocabulary, some numbered after it.
+fn added_tokens(model: &Model, flags: Vec<[bool; 5]>) -> Vec<AddedToken> {
+    let vocab: BTreeMap<&str, u32> = model.tokens().collect();
+    let n_vocab = model.tokens().count();
+    let is_dense = model.tokens().all(|(_, id)| (id as usize) < n_vocab);
+    let mut added_tokens = Vec::new();
+    for (i, [single, left, right, normalized, special]) in flags.into_iter().enumerate() {
+        let known = vocab.iter().filter(|(text, _)| !text.is_empty()).nth(i);
+        let (content, id) = match known {
+            Some((text, id)) if !is_dense || i % 2 == 1 => ((*text).to_owned(), *id),
+            _ if is_dense => {
+                let n_new = added_tokens
+                    .iter()
+                    .filter(|token: &&AddedToken| token.id as usize >= n_vocab)
+                    .count();
+                (format!("<{i}>"), u32::try_from(n_vocab + n_new).unwrap())
+            }
+            _ => continue,
+        };
+        added_tokens.push(AddedToken {
+            id,
+            content,
+            is_single_word: single,
+            strips_left: left,
+            strips_right: right,
+            is_normalized: normalized,
+            is_special: special,
+        });
+    }
+    added_tokens.sort_by_key(|token| token.id);
+    added_tokens
 }
 
 fn definition() -> impl Strategy<Value = Definition> {
     (
         prop::option::of(normalizer()),
-        pre_tokenizer(),
+        prop::option::of(pre_tokenizer()),
         model(),
         prop::option::of(options().prop_map(PostProcessor::ByteLevel)),
         post_processor(),
         prop::option::of(decoder()),
         prop::collection::vec(any::<[bool; 5]>(), 0..4),
+        (prop::option::of(truncation()), prop::option::of(padding())),
     )
-        .prop_map(|(normalizer, pre_tokenizer, bpe, plain, post_processor, decoder, flags)| {
-            let has_low_ids = (0..3).all(|id| bpe.vocab.iter().any(|&(_, other)| other == id));
-            let is_dense = bpe.vocab.iter().enumerate().all(|(i, &(_, id))| i == id as usize);
-            let n_vocab = bpe.vocab.len();
-            let mut added_tokens = Vec::new();
-            for (i, [single, left, right, normalized, special]) in flags.into_iter().enumerate() {
-                let (content, id) = if is_dense && i % 2 == 0 {
-                    (format!("<{i}>"), u32::try_from(n_vocab + i.div_ceil(2)).unwrap())
-                } else {
-                    bpe.vocab[i].clone()
-                };
-                added_tokens.push(AddedToken {
-                    id,
-                    content,
-                    is_single_word: single,
-                    strips_left: left,
-                    strips_right: right,
-                    is_normalized: normalized,
-                    is_special: special,
-                });
-            }
-            added_tokens.sort_by_key(|token| token.id);
-            added_tokens.dedup_by_key(|token| token.id);
-            Definition {
-                normalizer,
-                pre_tokenizer: Some(pre_tokenizer),
-                model: Model::Bpe(bpe),
-                post_processor: if has_low_ids { Some(post_processor) } else { plain },
-                decoder,
-                added_tokens,
-                truncation: None,
-                padding: None,
-            }
-        })
+        .prop_map(
+            |(normalizer, pre_tokenizer, model, plain, adding, decoder, flags, lengths)| {
+                let has_low_ids = (0..3).all(|id| model.tokens().any(|(_, other)| other == id));
+                let added_tokens = added_tokens(&model, flags);
+                Definition {
+                    normalizer,
+                    pre_tokenizer,
+                    model,
+                    post_processor: if has_low_ids { Some(adding) } else { plain },
+                    decoder,
+                    added_tokens,
+                    truncation: lengths.0,
+                    padding: lengths.1,
+                }
+            },
+        )
 }
 
 proptest! {

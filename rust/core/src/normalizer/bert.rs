@@ -1,0 +1,79 @@
+//! BERT's clean-up: controls out and white space to spaces; spaces around Chinese characters; marks out; lower case. In this
+//! order, each over the whole text.
+//!
+//! ASCII text without controls needs no more than a look-up for each byte.
+
+use crate::normalizer::BertNormalizer;
+use crate::normalizer::char_sets::{CONTROLS, NONSPACING_MARKS};
+use crate::normalizer::characters::{lowercase, per_character};
+use crate::normalizer::unicode::{self, Form};
+use crate::traced::Traced;
+
+pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer) {
+    let BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase: lowers } =
+        options;
+    if is_clean_ascii(text.text()) {
+        return clean_ascii(text, options);
+    }
+    if clean_text {
+        per_character(
+            text,
+            |c| matches!(c, ' '..='~') || !is_removed(c) && !c.is_whitespace(),
+            |out, at, c| {
+                if !is_removed(c) {
+                    out.replace(at, ' ');
+                }
+            },
+        );
+    }
+    if handle_chinese_chars {
+        per_character(
+            text,
+            |c| !is_chinese(c),
+            |out, at, c| {
+                [' ', c, ' '].into_iter().for_each(|c| out.replace(at, c));
+            },
+        );
+    }
+    if strip_accents.unwrap_or(lowers) {
+        unicode::normalize(text, Form::D);
+        per_character(text, |c| c.is_ascii() || !NONSPACING_MARKS.contains(c), |_, _, _| {});
+    }
+    if lowers {
+        lowercase(text);
+    }
+}
+
+/// Whether all is ASCII and no control needs to go.
+fn is_clean_ascii(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'))
+}
+
+fn clean_ascii(text: &mut Traced<'_>, options: BertNormalizer) {
+    let map = |byte: u8| match byte {
+        b'\t' | b'\n' | b'\r' if options.clean_text => b' ',
+        b'A'..=b'Z' if options.lowercase => byte.to_ascii_lowercase(),
+        _ => byte,
+    };
+    if text.text().bytes().any(|byte| map(byte) != byte) {
+        text.map_ascii(map);
+    }
+}
+
+fn is_removed(c: char) -> bool {
+    match c {
+        '\t' | '\n' | '\r' => false,
+        '\0' | '\u{FFFD}' => true,
+        c => CONTROLS.contains(c),
+    }
+}
+
+/// The blocks that BERT takes for Chinese.
+fn is_chinese(c: char) -> bool {
+    matches!(
+        c,
+        '\u{4E00}'..='\u{9FFF}' | '\u{3400}'..='\u{4DBF}' | '\u{20000}'..='\u{2A6DF}'
+            | '\u{2A700}'..='\u{2B73F}' | '\u{2B740}'..='\u{2B81F}' | '\u{2B920}'..='\u{2CEAF}'
+            | '\u{F900}'..='\u{FAFF}' | '\u{2F800}'..='\u{2FA1F}'
+    )
+}

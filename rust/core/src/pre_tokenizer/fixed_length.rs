@@ -1,0 +1,14 @@
+//! Pre-tokens of a fixed number of characters.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+/// Appends the pre-tokens of `text`, moved by `base`, to `out`; the last may be shorter.
+pub(super) fn split(text: &str, length: NonZeroUsize, base: usize, out: &mut Vec<Range<usize>>) {
+    let mut start = 0;
+    for (end, _) in text.char_indices().step_by(length.get()).skip(1) {
+        out.push(base + start..base + end);
+        start = end;
+    }
+    out.push(base + start..base + text.len());
+}
