@@ -196,9 +196,9 @@ def test_pad_fills_what_calls_returned(hf: HFTokenizer) -> None:
     rows = [hf("a"), hf("The quick brown fox", return_special_tokens_mask=True)]
     rows[0]["special_tokens_mask"] = [0]
     padded = hf.pad(rows, return_tensors="np", pad_to_multiple_of=8)
-    assert padded["input_ids"].shape == (2, 8)
+    assert padded["input_ids"].shape == (2, 16)
     assert padded["attention_mask"].sum() == sum(len(row["input_ids"]) for row in rows)
-    assert padded["special_tokens_mask"][0].tolist() == [0] + [1] * 7
+    assert padded["special_tokens_mask"][0].tolist() == [0] + [1] * 15
     assert hf.pad({"input_ids": [np.array([1, 2]), np.array([3])]})["input_ids"].tolist() == [[1, 2], [3, 0]]
     assert hf.pad({"input_ids": [1, 2]}, padding="max_length", max_length=3)["attention_mask"] == [1, 1, 0]
     assert hf.pad({"input_ids": []}) == {"input_ids": []}

@@ -18,7 +18,7 @@ def public_callables():
             yield thing.__qualname__, thing
             for name, member in inspect.getmembers(thing):
                 function = getattr(member, "__func__", member)
-                if not getattr(function, "__module__", "").startswith("merganser"):
+                if not str(getattr(function, "__module__", "")).startswith("merganser"):
                     continue
                 if not name.startswith("_") and inspect.isfunction(function):
                     yield function.__qualname__, function

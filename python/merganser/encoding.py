@@ -66,7 +66,7 @@ class Encoding:
     >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259)
     >>> encoding = tok.encode_full("banana bañ")
     >>> encoding.tokens
-    ['banan', 'a', 'Ġ', 'b', 'a', 'Ã', '±']
+    ['ban', 'ana', 'Ġ', 'b', 'a', 'Ã', '±']
     >>> encoding.offsets[-1].tolist(), encoding.char_offsets[-1].tolist()
     ([9, 11], [9, 10])
     >>> encoding.char_to_token(9), encoding.token_to_chars(5), encoding.word_to_tokens(1)

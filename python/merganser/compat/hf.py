@@ -7,7 +7,6 @@ write control tokens, unlike in `merganser.Tokenizer`.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["HFTokenizer"]
 
 _NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-_FROM_CONFIG = (*_NAMED, "model_max_length", "padding_side", "truncation_side", "model_input_names")
+_FROM_CONFIG = ("padding_side", "truncation_side", "model_input_names")
 # What transformers writes for a model without a limit.
 _NO_LIMIT = int(1e30)
 
@@ -60,9 +59,9 @@ class HFTokenizer(Calls, Backend):
     >>> hf = tok.as_hf(pad_token="<pad>", mask_token="<mask>")
     >>> batch = hf(["banana", "ban<mask>"], padding=True, return_tensors="np")
     >>> batch["input_ids"].tolist(), batch["attention_mask"].tolist()
-    ([[260, 66], [259, 1]], [[1, 1], [1, 1]])
+    ([[259, 260], [259, 1]], [[1, 1], [1, 1]])
     >>> hf.encode("banana bañ").offsets
-    [(0, 5), (5, 6), (6, 7), (7, 8), (8, 9), (9, 10), (9, 10)]
+    [(0, 3), (3, 6), (7, 7), (7, 8), (8, 9), (9, 10), (9, 10)]
     """
 
     def __init__(
@@ -140,12 +139,9 @@ class HFTokenizer(Calls, Backend):
         if not folder.is_dir():
             msg = f"{folder} must be a folder with a tokenizer.json; tokenizers are not fetched by name"
             raise ConfigError(msg)
-        config: dict[str, Any] = {}
-        for name in ("special_tokens_map.json", "tokenizer_config.json"):
-            if (folder / name).is_file():
-                found = json.loads((folder / name).read_bytes())
-                config.update({key: _content(found[key]) for key in _FROM_CONFIG if found.get(key) is not None})
-        return cls(Tokenizer.load(folder), **{**config, **named})
+        tokenizer = Tokenizer.load(folder)
+        config = {} if tokenizer.config is None else tokenizer.config.data
+        return tokenizer.as_hf(**{**{key: config[key] for key in _FROM_CONFIG if config.get(key)}, **named})
 
     def add_special_tokens(self, tokens: Any) -> int:
         """Add special tokens, and return how many are new or changed.
@@ -259,8 +255,3 @@ class HFTokenizer(Calls, Backend):
         found = self.token_to_id(token)
         unk = self._named.get("unk_token")
         return self.token_to_id(unk) if found is None and unk is not None else found
-
-
-def _content(value: Any) -> Any:
-    """Return the text of a token that a configuration spells with its flags."""
-    return value["content"] if isinstance(value, dict) else value

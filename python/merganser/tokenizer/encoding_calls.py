@@ -210,7 +210,7 @@ class EncodingCalls:
         >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259)
         >>> encoding = tok.encode_full("banana bandana", truncation=mg.Truncation(2, stride=1))
         >>> encoding.tokens, [other.tokens for other in encoding.overflowing]
-        (['banan', 'a'], [['a', 'Ġ'], ['Ġ', 'ban'], ['ban', 'd'], ['d', 'an'], ['an', 'a']])
+        (['ban', 'ana'], [['ana', 'Ġ'], ['Ġ', 'ban'], ['ban', 'd'], ['d', 'ana']])
         """
         truncation, padding = truncation or self.truncation, padding or self.padding
         arrays = self._inner.encoding(

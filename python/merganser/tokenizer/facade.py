@@ -207,8 +207,8 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         Parameters
         ----------
         **named
-            What ``tokenizer_config.json`` names: ``pad_token``, ``mask_token`` and the like, ``model_max_length``,
-            ``padding_side``, ``truncation_side``.
+            What is other than in :attr:`config`, or not in it: ``pad_token``, ``mask_token`` and the like,
+            ``model_max_length``, ``padding_side``, ``truncation_side``.
 
         Returns
         -------
@@ -223,6 +223,8 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         """
         from merganser.compat.hf import HFTokenizer
 
+        if self._config is not None:
+            named = {**self._config.special_tokens, "model_max_length": self._config.model_max_length, **named}
         return HFTokenizer(self, **named)
 
     @property

@@ -16,7 +16,7 @@ use std::fmt::Debug;
 use rustc_hash::FxHashSet;
 
 use crate::definition::{Definition, Model};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, CharacterBpe, LongScratch};
