@@ -85,8 +85,6 @@ def _check(path: Path, options: LoadOptions) -> None:
     if path.suffix != ".txt" and options.lowercase is not None:
         msg = f"lowercase is for vocab.txt, got {path.name}"
         raise ConfigError(msg)
-    if options.pattern is not None:
-        valid_text(options.pattern, "pattern")
     for text, id_ in (options.special_tokens or {}).items():
         valid_text(text, "special token")
         if not 0 <= id_ < 1 << 32:

@@ -181,7 +181,7 @@ fn text_model(model: &Model, special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tok
         Model::Bpe(model) => Box::new(CharacterBpe::new(model, special_ids)?),
         Model::WordPiece(model) => Box::new(WordPiece::new(model, special_ids)?),
         Model::WordLevel(model) => Box::new(WordLevel::new(model, special_ids)?),
-        Model::Unigram(model) => Box::new(Unigram::new(model)?),
+        Model::Unigram(model) => Box::new(Unigram::new(model, special_ids)?),
         Model::SentencePiece(model) => Box::new(SentencePiece::new(model)?),
     })
 }

@@ -336,7 +336,7 @@ impl Tokenizer {
         let first = ids.len();
         match &self.model {
             Runner::Bytes(model) => {
-                encode_bytes(model, text.as_bytes(), pre_token, progress, scratch, ids)?
+                encode_bytes(model, text.as_bytes(), pre_token, progress, scratch, ids)?;
             }
             Runner::Text(model) => {
                 encode_text(model.as_ref(), text, pre_token, progress, scratch, ids)?;

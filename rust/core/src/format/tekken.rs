@@ -122,16 +122,16 @@ fn token(i: usize, entry: &Entry, n_special: usize) -> Result<(Vec<u8>, u32)> {
 }
 
 /// Text and id of every special token, those without a name of their own among them.
-fn special_tokens(named: Option<Vec<Special>>, n_special: usize) -> Result<Vec<(String, u32)>> {
+fn special_tokens(given: Option<Vec<Special>>, n_special: usize) -> Result<Vec<(String, u32)>> {
     let refuse = |i: usize, problem: String| {
         Err(Error::format(FORMAT, format!("special_tokens[{i}]"), problem))
     };
-    let names: Vec<String> = match named {
-        Some(named) => {
-            if let Some(i) = (0..named.len()).find(|&i| named[i].rank != i) {
+    let names: Vec<String> = match given {
+        Some(given) => {
+            if let Some(i) = given.iter().enumerate().position(|(i, special)| special.rank != i) {
                 return refuse(i, format!("rank must be {i}, as the tokens stand in order"));
             }
-            named.into_iter().map(|special| special.token_str).collect()
+            given.into_iter().map(|special| special.token_str).collect()
         }
         None => UNNAMED.map(str::to_owned).to_vec(),
     };

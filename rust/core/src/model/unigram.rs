@@ -3,6 +3,8 @@
 //! Pieces that became the unk token, next to each other, are one. What it spells is looked up once more, and becomes byte
 //! tokens when the vocabulary has one for each byte.
 
+use rustc_hash::FxHashSet;
+
 use crate::definition::UnigramDefinition;
 use crate::error::{Error, Result};
 use crate::model::piece_trie::PieceTrie;
@@ -22,11 +24,11 @@ pub struct Unigram {
 }
 
 impl Unigram {
-    /// Builds the tables.
+    /// Builds the tables. The model never makes one of `special_ids` from text, but for unk in place of what it does not know.
     ///
     /// # Errors
     /// [`Error::Vocab`] when a score is not finite or the unk id is not in the vocabulary.
-    pub fn new(definition: &UnigramDefinition) -> Result<Self> {
+    pub fn new(definition: &UnigramDefinition, special_ids: &FxHashSet<u32>) -> Result<Self> {
         let UnigramDefinition { vocab, unk_id, byte_fallback } = definition;
         if let Some((id, (_, score))) =
             vocab.iter().enumerate().find(|(_, (_, score))| !score.is_finite())
@@ -39,7 +41,8 @@ impl Unigram {
                 vocab.len()
             )));
         }
-        let trie = PieceTrie::new(vocab.iter().map(|(piece, _)| piece.as_str()).zip(0..));
+        let pieces = vocab.iter().map(|(piece, _)| piece.as_str()).zip(0..);
+        let trie = PieceTrie::new(pieces.filter(|(_, id)| !special_ids.contains(id)));
         let worst = vocab.iter().map(|&(_, score)| score).fold(f64::INFINITY, f64::min);
         let bytes = byte_fallback
             .then(|| Box::new(std::array::from_fn(|byte| trie.get(byte_token(byte).as_bytes()))));

@@ -105,10 +105,10 @@ fn set_component(document: &mut Document<'_>, key: &str, json: Json) -> Result<(
     match key {
         "normalizer" => document.normalizer = Some(components::normalizer::read(json, key)?),
         "pre_tokenizer" => {
-            document.pre_tokenizer = Some(components::pre_tokenizer::read(json, key)?)
+            document.pre_tokenizer = Some(components::pre_tokenizer::read(json, key)?);
         }
         "post_processor" => {
-            document.post_processor = Some(components::post_processor::read(json, key)?)
+            document.post_processor = Some(components::post_processor::read(json, key)?);
         }
         "decoder" => document.decoder = Some(components::decoder::read(json, key)?),
         "version" => components::check_version(&json)?,

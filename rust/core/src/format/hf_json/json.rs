@@ -258,11 +258,11 @@ impl<'de> Visitor<'de> for JsonSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Json, A::Error> {
         self.count()?;
-        let mut seen = BTreeSet::new();
+        let mut keys = BTreeSet::new();
         let mut values = Vec::new();
         while let Some(key) = access.next_key::<String>()? {
             let path = Path::Key(&self.path, &key);
-            if !seen.insert(key.clone()) {
+            if !keys.insert(key.clone()) {
                 return Err(self.reader.fail(path, "stands twice"));
             }
             let seed = JsonSeed { reader: self.reader, path, n_left: self.n_left };

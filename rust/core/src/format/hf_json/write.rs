@@ -96,7 +96,6 @@ impl<'a> From<&'a AddedToken> for AddedTokenOut<'a> {
 /// Options that are not set stand in the file all the same, as the library writes them.
 #[derive(serde::Serialize)]
 #[serde(tag = "type", rename = "BPE")]
-#[expect(clippy::struct_excessive_bools, reason = "the file's own keys")]
 struct BpeOut<'a> {
     dropout: Option<f32>,
     unk_token: Option<&'a str>,

@@ -9,6 +9,8 @@
 //! A piece that is not in use takes part in joining and is taken apart in the end, the way it was last about to be made
 //! anywhere in the text. Without such pieces nothing crosses a place that no piece spans, and texts are cut there.
 
+use std::collections::BTreeSet;
+
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -171,14 +173,15 @@ impl ScoredBpe {
             if symbols.symbol.len().is_multiple_of(POLL_CHARS as usize) {
                 progress.check()?;
             }
-            let (length, symbol) = match self.user_defined.longest(rest.as_bytes()) {
-                Some((length, id)) => (length, self.frozen + id),
-                None => {
+            let whole = self.user_defined.longest(rest.as_bytes());
+            let (length, symbol) = whole.map_or_else(
+                || {
                     let length = char_len(rest);
                     let c = rest.get(..length).unwrap_or_default();
                     (length, self.chars.get(c.as_bytes()).unwrap_or(STRANGER))
-                }
-            };
+                },
+                |(length, id)| (length, self.frozen + id),
+            );
             symbols.symbol.push(symbol);
             symbols.start.push(base + start);
             start += length;
@@ -299,12 +302,12 @@ fn name_symbols<'a>(
     n_pieces: u32,
 ) -> (Vec<(&'a str, u32)>, u32) {
     let mut symbols: Vec<_> = pieces.clone().collect();
-    let mut seen: SeededMap<&str, ()> = pieces.clone().map(|(piece, _)| (piece, ())).collect();
+    let mut seen: BTreeSet<&str> = pieces.clone().map(|(piece, _)| piece).collect();
     let mut n_symbols = n_pieces;
     for (piece, _) in pieces {
         for (start, c) in piece.char_indices() {
             let c = piece.get(start..start + c.len_utf8()).unwrap_or_default();
-            if seen.insert(c, ()).is_none() {
+            if seen.insert(c) {
                 symbols.push((c, n_symbols));
                 n_symbols += 1;
             }

@@ -98,13 +98,13 @@ impl Laid {
             if n_popped.is_multiple_of(POLL_CHARS) {
                 progress.check()?;
             }
-            let hypothesis = hypotheses[top as usize];
-            let is_start = hypothesis.next.is_none();
-            let place = match hypothesis.node {
+            let chosen = hypotheses[top as usize];
+            let is_start = chosen.next.is_none();
+            let place = match chosen.node {
                 Some(node) => self.nodes[node as usize].step.start,
                 None if is_start => end,
                 None => {
-                    results.push((self.path(&hypotheses, hypothesis.next), score));
+                    results.push((self.path(&hypotheses, chosen.next), score));
                     if results.len() == n {
                         break;
                     }
@@ -113,9 +113,9 @@ impl Laid {
             };
             let mut expand = |node: Option<u32>, score: f32, best: f32| {
                 let id = u32::try_from(hypotheses.len()).unwrap_or(u32::MAX);
-                let score = score + hypothesis.score;
+                let score = score + chosen.score;
                 hypotheses.push(Hypothesis { node, next: Some(top), score });
-                agenda.push(best + hypothesis.score, id);
+                agenda.push(best + chosen.score, id);
             };
             if place == 0 {
                 expand(None, 0.0, 0.0);
@@ -186,10 +186,9 @@ fn shrink(agenda: &mut BinaryHeap, hypotheses: &mut Vec<Hypothesis>, n: usize) {
         }
     }
     let mut new_ids = vec![0_u32; hypotheses.len()];
-    let mut n_kept = 0_u32;
-    for (new_id, _) in new_ids.iter_mut().zip(&is_needed).filter(|(_, is_needed)| **is_needed) {
+    let kept_ids = new_ids.iter_mut().zip(&is_needed).filter(|(_, is_needed)| **is_needed);
+    for (n_kept, (new_id, _)) in (0_u32..).zip(kept_ids) {
         *new_id = n_kept;
-        n_kept += 1;
     }
     let mut at = 0;
     hypotheses.retain_mut(|hypothesis| {

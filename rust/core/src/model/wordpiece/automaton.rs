@@ -84,7 +84,7 @@ impl Automaton {
         let mut next = Vec::new();
         while !groups.is_empty() {
             for group in groups.drain(..) {
-                self.add_node(tokens, group, &mut next);
+                self.add_node(tokens, &group, &mut next);
             }
             std::mem::swap(&mut groups, &mut next);
         }
@@ -98,8 +98,8 @@ impl Automaton {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "checked when it is built")]
-    fn add_node(&mut self, tokens: &[(&[u8], u32)], group: Group, next: &mut Vec<Group>) {
-        let Group { parent, mut first, end, depth } = group;
+    fn add_node(&mut self, tokens: &[(&[u8], u32)], group: &Group, next: &mut Vec<Group>) {
+        let Group { parent, mut first, end, depth } = *group;
         let this = self.nodes.len() as u32;
         self.nodes.push(Node { first_child: self.n_known(), link: NONE, pops: NONE });
         let mut own = None;

@@ -249,13 +249,11 @@ fn optional_bool(fields: &mut Fields<'_>, key: &str) -> Result<Option<bool>> {
 /// The key `behavior`.
 pub(in crate::format::hf_json) fn behavior(fields: &mut Fields<'_>) -> Result<SplitBehavior> {
     let name = fields.take_string("behavior")?;
-    match BEHAVIORS.iter().find(|(_, known)| *known == name) {
-        Some((behavior, _)) => Ok(*behavior),
-        None => {
-            let problem = format!("{} is not supported", quote(&name));
-            Err(Error::unsupported(FORMAT, fields.path("behavior"), problem))
-        }
-    }
+    let found = BEHAVIORS.iter().find(|(_, known)| *known == name);
+    found.map(|(behavior, _)| *behavior).ok_or_else(|| {
+        let problem = format!("{} is not supported", quote(&name));
+        Error::unsupported(FORMAT, fields.path("behavior"), problem)
+    })
 }
 
 /// The name of a behaviour in a file.
