@@ -80,6 +80,8 @@ def _check(path: Path, options: LoadOptions) -> None:
     if not is_tiktoken and (options.pattern is not None or options.special_tokens is not None):
         msg = f"pattern and special_tokens are for .tiktoken files, got {path.name}"
         raise ConfigError(msg)
+    if options.pattern is not None:
+        valid_text(options.pattern, "pattern")
     if path.suffix != ".txt" and options.lowercase is not None:
         msg = f"lowercase is for vocab.txt, got {path.name}"
         raise ConfigError(msg)

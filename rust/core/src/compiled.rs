@@ -6,6 +6,7 @@
 
 pub mod splitter;
 pub mod word_cache;
+pub mod words;
 
 use crate::error::Result;
 use crate::pre_tokenizer::byte_level::GPT2_PATTERN;
@@ -13,7 +14,7 @@ use crate::pre_tokenizer::{Pattern, PreTokenizer, PreTokens, Split, SplitBehavio
 use crate::traced::Traced;
 use splitter::Scheme;
 
-/// A recognised pre-tokenizer.
+/// A recognised pre-tokenizer of a model that works on bytes. For the others see [`words`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompiledPreTokenizer {
     /// How the text is split.

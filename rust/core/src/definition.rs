@@ -6,12 +6,14 @@
 
 mod adding;
 
+use std::collections::BTreeSet;
+
 use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::normalizer::Normalizer;
 use crate::padding::Padding;
 use crate::post_processor::PostProcessor;
-use crate::pre_tokenizer::PreTokenizer;
+use crate::pre_tokenizer::{PreTokenizer, byte_level};
 use crate::truncation::Truncation;
 
 /// All that decides what a tokenizer does; two equal definitions give the same ids on every text.
@@ -41,11 +43,23 @@ impl Definition {
     pub fn runs_on_bytes(&self) -> bool {
         let Model::Bpe(bpe) = &self.model else { return false };
         let is_none = |text: &Option<String>| text.as_ref().is_none_or(String::is_empty);
-        let is_plain = bpe.dropout.is_none()
-            && bpe.unk_token.is_none()
+        bpe.dropout.is_none_or(|dropout| dropout <= 0.0)
             && is_none(&bpe.continuing_subword_prefix)
-            && is_none(&bpe.end_of_word_suffix);
-        is_plain && self.pre_tokenizer.as_ref().is_some_and(PreTokenizer::ends_byte_level)
+            && is_none(&bpe.end_of_word_suffix)
+            && self.pre_tokenizer.as_ref().is_some_and(PreTokenizer::ends_byte_level)
+            && ((bpe.unk_token.is_none() && !bpe.byte_fallback) || bpe.has_all_bytes())
+    }
+}
+
+impl BpeDefinition {
+    /// Whether every byte, as byte-level BPE spells it, is a token: then nothing is unknown.
+    fn has_all_bytes(&self) -> bool {
+        let bytes =
+            self.vocab.iter().filter_map(|(text, _)| match byte_level::bytes_of(text)?[..] {
+                [byte] => Some(byte),
+                _ => None,
+            });
+        bytes.collect::<BTreeSet<u8>>().len() == 256
     }
 }
 

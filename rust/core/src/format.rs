@@ -12,6 +12,7 @@ pub mod sentencepiece;
 pub mod tekken;
 pub mod tiktoken;
 pub mod vocab_merges;
+pub mod vocab_txt;
 
 use crate::error::{Error, Result};
 pub(crate) use crate::vocab::SeededMap;

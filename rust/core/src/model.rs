@@ -16,10 +16,10 @@ use std::fmt::Debug;
 use rustc_hash::FxHashSet;
 
 use crate::definition::{Definition, Model};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::progress::Progress;
 use crate::vocab::Vocab;
-use bpe::{Bpe, LongScratch};
+use bpe::{Bpe, CharacterBpe, LongScratch};
 use sentencepiece::SentencePiece;
 use unigram::Unigram;
 use word_level::WordLevel;
@@ -46,10 +46,69 @@ pub trait Tokenize: Debug + Send + Sync {
     fn tokenize(&self, pre_token: &str, progress: &Progress, tokens: &mut Vec<Token>)
     -> Result<()>;
 
-    /// The first place after `from` in a pre-token at which it may be cut, each side giving the tokens that it gives together;
-    /// or its end.
-    fn next_cut(&self, text: &str, _from: usize) -> usize {
-        text.len()
+    /// The token that a pre-token becomes as a whole, whatever its parts would become.
+    fn whole(&self, _pre_token: &str) -> Option<u32> {
+        None
+    }
+
+    /// The first place after `from` at which a pre-token may be cut, so that its parts become what they become together, but
+    /// for [`Tokenize::whole`]; its end if there is none.
+    fn next_cut(&self, pre_token: &str, _from: usize) -> usize {
+        pre_token.len()
+    }
+
+    /// [`Tokenize::tokenize`] for a part between cuts.
+    ///
+    /// # Errors
+    /// As [`Tokenize::tokenize`].
+    fn tokenize_part(
+        &self,
+        part: &str,
+        progress: &Progress,
+        tokens: &mut Vec<Token>,
+    ) -> Result<()> {
+        self.tokenize(part, progress, tokens)
+    }
+
+    /// [`Tokenize::tokenize`] with merges left out at random, where the model says so.
+    ///
+    /// # Errors
+    /// As [`Tokenize::tokenize`].
+    fn tokenize_with_dropout(
+        &self,
+        pre_token: &str,
+        _random: &mut Random,
+        progress: &Progress,
+        tokens: &mut Vec<Token>,
+    ) -> Result<()> {
+        self.tokenize(pre_token, progress, tokens)
+    }
+}
+
+/// A sequence of random numbers, the same for the same seed on every machine (`SplitMix64`: Steele, Lea, Flood 2014, "Fast
+/// splittable pseudorandom number generators").
+#[derive(Debug, Clone)]
+pub struct Random(u64);
+
+impl Random {
+    /// The sequence of a seed.
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next 64 random bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        bits ^ (bits >> 31)
+    }
+
+    /// The next number from 0 to less than 1, of 24 random bits.
+    #[expect(clippy::cast_precision_loss, reason = "24 bits fit")]
+    pub fn next_f32(&mut self) -> f32 {
+        (self.next_u64() >> 40) as f32 / (1_u32 << 24) as f32
     }
 }
 
@@ -118,14 +177,13 @@ impl Runner {
 }
 
 fn text_model(model: &Model, special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tokenize>> {
-    let name = match model {
-        Model::WordPiece(model) => return Ok(Box::new(WordPiece::new(model, special_ids)?)),
-        Model::WordLevel(model) => return Ok(Box::new(WordLevel::new(model, special_ids)?)),
-        Model::Bpe(_) => "BPE over characters",
-        Model::Unigram(unigram) => return Ok(Box::new(Unigram::new(unigram)?)),
-        Model::SentencePiece(model) => return Ok(Box::new(SentencePiece::new(model)?)),
-    };
-    Err(Error::unsupported("tokenizer", "model", format!("{name} is not supported")))
+    Ok(match model {
+        Model::Bpe(model) => Box::new(CharacterBpe::new(model, special_ids)?),
+        Model::WordPiece(model) => Box::new(WordPiece::new(model, special_ids)?),
+        Model::WordLevel(model) => Box::new(WordLevel::new(model, special_ids)?),
+        Model::Unigram(model) => Box::new(Unigram::new(model)?),
+        Model::SentencePiece(model) => Box::new(SentencePiece::new(model)?),
+    })
 }
 
 /// The token of a byte, `<0x41>`.

@@ -72,7 +72,6 @@ pub enum Normalizer {
 
 /// The data of [`Normalizer::Bert`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "the file format's own flags")]
 pub struct BertNormalizer {
     /// Whether control characters go and white space becomes spaces.
     pub clean_text: bool,
@@ -210,3 +209,6 @@ impl Stage {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,14 @@
 //!
 //! text -> added tokens -> normalizer -> pre-tokenizer -> pre-tokens.
 
+mod batches;
 mod units;
 
 use std::ops::Range;
 
 use crate::added_tokens::{AddedTokens, OnSpecial, Part};
 use crate::compiled::CompiledPreTokenizer;
+use crate::compiled::words::{Word, WordScheme};
 use crate::definition::Definition;
 use crate::error::Result;
 use crate::normalizer::Normalization;
@@ -15,6 +17,7 @@ use crate::pre_tokenizer::GenericPreTokenizer;
 use crate::progress::Progress;
 use crate::traced::{Span, Traced};
 
+use batches::Batches;
 pub use units::Unit;
 
 /// The stages before the model, ready to run.
@@ -28,6 +31,8 @@ pub struct Pipeline {
 #[derive(Debug)]
 enum PreTokenizing {
     Compiled(CompiledPreTokenizer),
+    /// For whole texts; the generic form traces.
+    Words(WordScheme, GenericPreTokenizer),
     Generic(GenericPreTokenizer),
 }
 
@@ -63,12 +68,12 @@ impl Pipeline {
         })?;
         let pre_tokenizer = definition.pre_tokenizer.as_ref();
         let runs_on_bytes = definition.runs_on_bytes();
-        let compiled = CompiledPreTokenizer::recognise(pre_tokenizer);
-        let pre_tokenizer = match compiled.filter(|_| may_compile && runs_on_bytes) {
-            Some(compiled) => PreTokenizing::Compiled(compiled),
-            None => {
-                PreTokenizing::Generic(GenericPreTokenizer::new(pre_tokenizer, !runs_on_bytes)?)
-            }
+        let generic = || GenericPreTokenizer::new(pre_tokenizer, !runs_on_bytes);
+        let bytes = CompiledPreTokenizer::recognise(pre_tokenizer).filter(|_| runs_on_bytes);
+        let pre_tokenizer = match (bytes, WordScheme::recognise(pre_tokenizer)) {
+            (Some(compiled), _) if may_compile => PreTokenizing::Compiled(compiled),
+            (_, Some(scheme)) if may_compile => PreTokenizing::Words(scheme, generic()?),
+            _ => PreTokenizing::Generic(generic()?),
         };
         Ok(Self { added, normalization, pre_tokenizer })
     }
@@ -83,7 +88,9 @@ impl Pipeline {
         self.normalization.is_identity()
             && match &self.pre_tokenizer {
                 PreTokenizing::Compiled(_) => true,
-                PreTokenizing::Generic(generic) => !generic.rewrites(),
+                PreTokenizing::Words(_, generic) | PreTokenizing::Generic(generic) => {
+                    !generic.rewrites()
+                }
             }
     }
 
@@ -101,7 +108,7 @@ impl Pipeline {
     ) -> Result<()> {
         let is_traced = match &self.pre_tokenizer {
             PreTokenizing::Compiled(_) => false,
-            PreTokenizing::Generic(generic) => {
+            PreTokenizing::Words(_, generic) | PreTokenizing::Generic(generic) => {
                 generic.needs_spans() && !self.normalization.is_identity()
             }
         };
@@ -124,7 +131,7 @@ impl Pipeline {
             TextPart::Text(part) => {
                 let pre_tokens = match &self.pre_tokenizer {
                     PreTokenizing::Compiled(compiled) => compiled.pre_tokenize(part.clone())?,
-                    PreTokenizing::Generic(generic) => {
+                    PreTokenizing::Words(_, generic) | PreTokenizing::Generic(generic) => {
                         generic.pre_tokenize(part.clone(), base, progress)?
                     }
                 };
@@ -218,12 +225,18 @@ impl Pipeline {
                 }
                 compiled.scheme.for_each(text, stretch, |bounds| each(text, bounds))
             }
+            PreTokenizing::Words(scheme, _) => {
+                let mut batches = Batches::new(part.text(), each);
+                scheme.for_each(part, base, stretch, |word| batches.push(word))?;
+                batches.flush()
+            }
             PreTokenizing::Generic(generic) => {
                 let pre_tokens = generic.pre_tokenize(part.clone(), base, progress)?;
-                for range in &pre_tokens.ranges {
-                    each(pre_tokens.text.text(), &[range.start, range.end])?;
+                let mut batches = Batches::new(pre_tokens.text.text(), each);
+                for range in pre_tokens.ranges {
+                    batches.push(Word { mark: None, range })?;
                 }
-                Ok(())
+                batches.flush()
             }
         }
     }

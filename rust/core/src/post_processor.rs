@@ -87,9 +87,14 @@ pub struct TemplateSpecial {
     pub tokens: Vec<String>,
 }
 
-/// Leaves the white space at the ends of an encoding's tokens out of their offsets; `true`: the first token's single space is
-/// one that the pre-tokenizer has put there, and stays.
-pub(crate) type TrimOffsets<'t> = dyn Fn(&mut Encoding, bool) + 't;
+/// One time that the white space at the ends of tokens is left out of their offsets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trim {
+    /// Whether a single space before the first token is one that the pre-tokenizer has put there, and stays.
+    pub(crate) adds_prefix_space: bool,
+    /// Whether the part's first token is the first of its text: no special token stands before it yet.
+    pub(crate) is_at_start: bool,
+}
 
 impl PostProcessor {
     /// The ids that stand before and after a single sequence.
@@ -99,7 +104,7 @@ impl PostProcessor {
     pub(crate) fn around_single(&self) -> Result<(Vec<u32>, Vec<u32>)> {
         let mut probe = Encoding::default();
         probe.push(0, (0, 0), None, 0);
-        let mut whole = Encoding::join(self.process(vec![probe], true, &|_, _| {})?)?;
+        let mut whole = Encoding::join(self.process(vec![probe], true)?)?;
         let places = whole.sequence_ids.iter().zip(0..).filter(|(sequence, _)| sequence.is_some());
         let [place] = places.map(|(_, place)| place).collect::<Vec<usize>>()[..] else {
             return Err(unsupported("a template that does not hold the sequence A exactly once"));
@@ -114,12 +119,12 @@ impl PostProcessor {
     /// # Errors
     /// As [`PostProcessor::process`].
     pub(crate) fn n_added_to_pair(&self) -> Result<usize> {
-        let parts =
-            self.process(vec![Encoding::default(), Encoding::default()], true, &|_, _| {})?;
+        let parts = self.process(vec![Encoding::default(), Encoding::default()], true)?;
         Ok(parts.iter().map(Encoding::len).sum())
     }
 
     /// The parts of the finished sequence: one or two sequences, and special ids around them unless these are not wanted.
+    /// Offsets stay as they are; see [`PostProcessor::trims`].
     ///
     /// # Errors
     /// [`Error::Config`] for a pair when a template has no place for one of its texts; [`Error::Unsupported`] for a template
@@ -128,25 +133,14 @@ impl PostProcessor {
         &self,
         mut parts: Vec<Encoding>,
         adds_special: bool,
-        trim: &TrimOffsets<'_>,
     ) -> Result<Vec<Encoding>> {
         match self {
-            Self::ByteLevel(options) => {
-                if options.trim_offsets {
-                    parts
-                        .iter_mut()
-                        .for_each(|part| trim_all(part, options.add_prefix_space, trim));
-                }
-                Ok(parts)
-            }
+            Self::ByteLevel(_) => Ok(parts),
             Self::Bert { sep, cls } => {
                 Ok(if adds_special { bert(&parts, cls.1, sep.1) } else { parts })
             }
-            Self::Roberta { sep, cls, trim_offsets, add_prefix_space } => {
+            Self::Roberta { sep, cls, .. } => {
                 for part in &mut parts {
-                    if *trim_offsets {
-                        trim_all(part, *add_prefix_space, trim);
-                    }
                     part.type_ids.fill(0);
                 }
                 Ok(if adds_special { roberta(&parts, cls.1, sep.1) } else { parts })
@@ -154,14 +148,46 @@ impl PostProcessor {
             Self::Template(template) => template.process(&parts, adds_special),
             Self::Sequence(processors) => processors
                 .iter()
-                .try_fold(parts, |parts, processor| processor.process(parts, adds_special, trim)),
+                .try_fold(parts, |parts, processor| processor.process(parts, adds_special)),
         }
     }
-}
 
-fn trim_all(part: &mut Encoding, adds_prefix_space: bool, trim: &TrimOffsets<'_>) {
-    trim(part, adds_prefix_space);
-    part.overflowing.iter_mut().for_each(|stretch| trim(stretch, adds_prefix_space));
+    /// How the offsets of the first or second text are trimmed, in order. The tokens that are trimmed are the same each time.
+    pub(crate) fn trims(&self, adds_special: bool, is_second: bool) -> Vec<Trim> {
+        let mut trims = Vec::new();
+        self.push_trims(adds_special, is_second, &mut true, &mut trims);
+        trims
+    }
+
+    fn push_trims(
+        &self,
+        adds_special: bool,
+        is_second: bool,
+        is_at_start: &mut bool,
+        trims: &mut Vec<Trim>,
+    ) {
+        let mut trim = |trims_offsets: bool, adds_prefix_space: bool, is_at_start: bool| {
+            if trims_offsets {
+                trims.push(Trim { adds_prefix_space, is_at_start });
+            }
+        };
+        match self {
+            Self::ByteLevel(options) => {
+                trim(options.trim_offsets, options.add_prefix_space, *is_at_start);
+            }
+            Self::Roberta { trim_offsets, add_prefix_space, .. } => {
+                trim(*trim_offsets, *add_prefix_space, *is_at_start);
+                *is_at_start &= !adds_special;
+            }
+            Self::Bert { .. } => *is_at_start &= !adds_special || is_second,
+            Self::Template(_) => {}
+            Self::Sequence(processors) => {
+                for processor in processors {
+                    processor.push_trims(adds_special, is_second, is_at_start, trims);
+                }
+            }
+        }
+    }
 }
 
 /// `[CLS] A [SEP]`, and then `B [SEP]` with type id 1.

@@ -4,8 +4,10 @@
 mod decoding;
 mod errors;
 mod finishing;
+mod models;
 mod naive;
 mod patterns;
+mod pre_tokenizers;
 mod properties;
 mod special;
 mod strategies;

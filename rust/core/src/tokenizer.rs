@@ -20,7 +20,7 @@ use crate::definition::Definition;
 use crate::encoding::Encoding;
 use crate::error::{Error, Result};
 use crate::model::bpe::Bpe;
-use crate::model::{Runner, Token};
+use crate::model::{Runner, Token, Tokenize};
 use crate::pipeline::{Pipeline, TextPart, TracedPiece};
 use crate::post_processor::PostProcessor;
 use crate::progress::Progress;
@@ -97,7 +97,10 @@ impl Tokenizer {
         }
         let text_index = match &model {
             Runner::Bytes(_) => None,
-            Runner::Text(_) => Some(BytesIndex::new(&vocab, model_ids.into_iter())),
+            Runner::Text(_) => Some({
+                // Of texts that stand twice the later id counts.
+                BytesIndex::new(&vocab, model_ids.into_iter().rev())
+            }),
         };
         let decoding = Decoding::new(&definition)?;
         let scratch = ScratchPool::default();
@@ -240,9 +243,10 @@ impl Tokenizer {
 
     /// The ids that the post-processor puts before and after a single text.
     fn around(&self, options: EncodeOptions) -> (&[u32], &[u32]) {
-        match options.add_special_tokens {
-            true => (&self.around.0, &self.around.1),
-            false => Default::default(),
+        if options.add_special_tokens {
+            (&self.around.0, &self.around.1)
+        } else {
+            Default::default()
         }
     }
 
@@ -335,17 +339,7 @@ impl Tokenizer {
                 encode_bytes(model, text.as_bytes(), pre_token, progress, scratch, ids)?
             }
             Runner::Text(model) => {
-                let mut tokens = std::mem::take(&mut scratch.tokens);
-                tokens.clear();
-                model
-                    .tokenize(
-                        text.get(pre_token.clone()).unwrap_or_default(),
-                        progress,
-                        &mut tokens,
-                    )
-                    .map_err(|error| error.moved_by(pre_token.start))?;
-                ids.extend(tokens.iter().map(|token| token.id));
-                scratch.tokens = tokens;
+                encode_text(model.as_ref(), text, pre_token, progress, scratch, ids)?;
             }
         }
         if !key.is_some_and(|key| scratch.words.insert(key, &ids[first..])) {
@@ -429,6 +423,46 @@ fn encode_parts(
             model
                 .merge(&text[from..to], progress, &mut scratch.long, ids)
                 .map_err(|error| error.moved_by(from))?;
+            if let Some(key) = key {
+                scratch.words.insert(key, &ids[first..]);
+            }
+        }
+        from = to;
+    }
+    Ok(())
+}
+
+/// Appends the ids of a pre-token of any other model, part by part, where it may be cut.
+fn encode_text(
+    model: &dyn Tokenize,
+    text: &str,
+    pre_token: Range<usize>,
+    progress: &Progress,
+    scratch: &mut Scratch,
+    ids: &mut Vec<u32>,
+) -> Result<()> {
+    let whole = text.get(pre_token.clone()).unwrap_or_default();
+    if let Some(id) = model.whole(whole) {
+        ids.push(id);
+        return Ok(());
+    }
+    let mut from = 0;
+    while from < whole.len() {
+        let to = model.next_cut(whole, from);
+        let part = whole.get(from..to).unwrap_or_default();
+        // Of a part no token is looked up as a whole.
+        let (start, end) = (pre_token.start + from, pre_token.start + to);
+        let is_part = part.len() < whole.len();
+        let key = Key::new(text.as_bytes(), start, end).filter(|_| is_part).map(Key::of_part);
+        if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
+            ids.extend_from_slice(&value[..value[value.len() - 1] as usize]);
+        } else {
+            let first = ids.len();
+            scratch.tokens.clear();
+            model
+                .tokenize_part(part, progress, &mut scratch.tokens)
+                .map_err(|error| error.moved_by(start))?;
+            ids.extend(scratch.tokens.iter().map(|token| token.id));
             if let Some(key) = key {
                 scratch.words.insert(key, &ids[first..]);
             }

@@ -45,7 +45,7 @@ impl Truncation {
     ///
     /// # Errors
     /// [`Error::Config`] when `max_length` cannot be kept: it is smaller than `n_added`, the sequence that is to give way is
-    /// missing or too short, the stride leaves no progress, or what overflows takes too much memory.
+    /// missing or too short, the stride leaves no progress (whether or not anything must be cut), or what overflows takes too much memory.
     pub(crate) fn truncate(&self, sequences: &mut [Encoding], n_added: usize) -> Result<()> {
         let lengths =
             (sequences.first().map_or(0, Encoding::len), sequences.get(1).map(Encoding::len));
@@ -71,7 +71,6 @@ impl Truncation {
         let n_ids = ids.len().saturating_sub(first);
         let (n_kept, _) = self.lengths_kept((n_ids, None), n_added)?;
         if n_kept < n_ids {
-            self.check_stride(n_kept)?;
             match self.side {
                 Side::Right => ids.truncate(first + n_kept),
                 Side::Left => drop(ids.drain(first..first + n_ids - n_kept)),
@@ -93,6 +92,9 @@ impl Truncation {
                 self.max_length
             )));
         };
+        if self.stride > 0 && self.stride >= max_length {
+            return Err(self.too_wide(max_length));
+        }
         if max_length == 0 {
             return Ok((0, 0));
         }
@@ -144,15 +146,17 @@ impl Truncation {
         }
     }
 
-    /// By how many ids stretches of `n_kept` advance.
+    /// By how many ids stretches of `n_kept`, which are some, advance.
     fn check_stride(&self, n_kept: usize) -> Result<usize> {
-        match n_kept.checked_sub(self.stride) {
-            None | Some(0) if n_kept > 0 => Err(Error::Config(format!(
-                "stride must be less than the {n_kept} ids that truncation to max_length {} keeps of a sequence, got {}",
-                self.max_length, self.stride
-            ))),
-            step => Ok(step.unwrap_or(0)),
-        }
+        let step = n_kept.checked_sub(self.stride).filter(|&step| step > 0);
+        step.ok_or_else(|| self.too_wide(n_kept))
+    }
+
+    fn too_wide(&self, n_kept: usize) -> Error {
+        Error::Config(format!(
+            "stride must be less than the {n_kept} ids that truncation to max_length {} leaves of a sequence, got {}",
+            self.max_length, self.stride
+        ))
     }
 }
 

@@ -80,21 +80,26 @@ impl Scheme {
     /// newline and before an ASCII letter or digit. No pattern here has a match across that place, and none looks back, so a
     /// stretch that starts there splits as it does in the whole; one that ends there still looks ahead by one character.
     pub fn safe_cut(self, text: &str, from: usize) -> usize {
-        let text = text.as_bytes();
         if self == Self::Whole {
             return text.len();
         }
-        let mut place = from.max(1);
-        while let Some(i) = text.get(place - 1..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-            place += i;
-            match text.get(place) {
-                Some(byte) if byte.is_ascii_alphanumeric() => return place,
-                Some(_) => place += 1,
-                None => break,
-            }
-        }
-        text.len()
+        after_newline(text, from)
     }
+}
+
+/// The first place at or after `from` that follows a newline and is before an ASCII letter or digit, or the end of the text.
+pub(super) fn after_newline(text: &str, from: usize) -> usize {
+    let text = text.as_bytes();
+    let mut place = from.max(1);
+    while let Some(i) = text.get(place - 1..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+        place += i;
+        match text.get(place) {
+            Some(byte) if byte.is_ascii_alphanumeric() => return place,
+            Some(_) => place += 1,
+            None => break,
+        }
+    }
+    text.len()
 }
 
 /// Detected once: which instructions the processor has does not change.
@@ -148,7 +153,7 @@ fn run<E>(
 
 /// End of the run of characters from `place` on that have one of the flags `any`.
 #[inline]
-fn run_of(text: &[u8], mut place: usize, any: u8) -> usize {
+pub(super) fn run_of(text: &[u8], mut place: usize, any: u8) -> usize {
     loop {
         let (flags, len) = char_class::at(text, place);
         if flags & any == 0 {
@@ -160,7 +165,7 @@ fn run_of(text: &[u8], mut place: usize, any: u8) -> usize {
 
 /// End of the run of characters from `place` on that have none of the flags `none`.
 #[inline]
-fn run_without(text: &[u8], mut place: usize, none: u8) -> usize {
+pub(super) fn run_without(text: &[u8], mut place: usize, none: u8) -> usize {
     loop {
         let (flags, len) = char_class::at(text, place);
         if len == 0 || flags & none != 0 {

@@ -63,15 +63,15 @@ impl SentencePieceDecoding {
         state.has_text |= !surface.is_empty();
         out.push(&surface);
     }
-
-    /// Gives what is left when no piece comes any more.
-    pub(crate) fn finish(&self, state: &mut SentencePieceState, form: Form, out: &mut Pieces) {
-        state.give(state.held.len(), form, out);
-        *state = SentencePieceState::default();
-    }
 }
 
 impl SentencePieceState {
+    /// Gives what is left when no piece comes any more.
+    pub(crate) fn finish(&mut self, form: Form, out: &mut Pieces) {
+        self.give(self.held.len(), form, out);
+        *self = Self::default();
+    }
+
     /// Gives the first bytes that are held.
     fn give(&mut self, n_bytes: usize, form: Form, out: &mut Pieces) {
         self.has_text |= n_bytes > 0;

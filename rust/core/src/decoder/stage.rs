@@ -122,12 +122,11 @@ impl Stage {
                 out.push(&if *tightens { tightened(&word) } else { word });
             }
             Self::ByteFallback => {
-                match words::byte_of(token) {
-                    Some(byte) => state.held.push(byte),
-                    None => {
-                        state.give_run(form, out);
-                        out.token(token);
-                    }
+                if let Some(byte) = words::byte_of(token) {
+                    state.held.push(byte);
+                } else {
+                    state.give_run(form, out);
+                    out.token(token);
                 }
                 return Ok(());
             }

@@ -1,14 +1,17 @@
-//! Byte-level byte-pair encoding (Sennrich, Haddow, Birch 2016, section 3.2; Radford et al. 2019, section 2.2).
+//! Byte-pair encoding (Sennrich, Haddow, Birch 2016, section 3.2; Radford et al. 2019, section 2.2).
 //!
-//! A pre-token starts as its bytes. The adjacent pair whose merge has the best (lowest) rank is replaced by its product, the
+//! A pre-token starts as its bytes ([`Bpe`]) or its characters ([`CharacterBpe`]). The adjacent pair whose merge has the best (lowest) rank is replaced by its product, the
 //! leftmost first where ranks are equal, until no adjacent pair has a merge.
 //!
 //! Two ways to the same result: short pre-tokens rescan a few symbols for the best rank; long ones keep the candidate
 //! merges in a heap ordered by (rank, place), so that n bytes cost O(n log n) whatever the vocabulary.
 
+mod characters;
 pub(crate) mod cuts;
+mod dropout;
 mod long;
 pub(crate) mod pairs;
+mod short;
 
 use rustc_hash::FxHashSet;
 
@@ -19,11 +22,14 @@ use crate::progress::Progress;
 use crate::vocab::{BytesIndex, SeededMap, Vocab};
 
 use cuts::Cuts;
+use long::merge_long;
 use pairs::PairTable;
+use short::merge_short;
 
+pub use characters::CharacterBpe;
 pub use long::LongScratch;
 
-/// Up to this many bytes a pre-token is merged by rescanning.
+/// Up to this many symbols a pre-token is merged by rescanning.
 const SHORT: usize = 48;
 /// Bytes between two looks at whether to stop.
 const POLL_BYTES: usize = 1 << 20;
@@ -69,7 +75,7 @@ impl Bpe {
         }
         let index = BytesIndex::new(&vocab, spelled.into_iter());
         let products = products(definition, special_ids)?;
-        let pairs = PairTable::new(&products, &byte_ids);
+        let pairs = PairTable::with_bytes(&products, &byte_ids);
         let cuts = Cuts::new(products.values().filter_map(|&(_, id)| vocab.bytes(id)));
         let ignore_merges = definition.ignore_merges;
         Ok(Self { vocab, index, pairs, cuts, byte_ids, ignore_merges })
@@ -123,13 +129,16 @@ impl Bpe {
             return Err(Error::Unencodable { byte_offset });
         }
         if pre_token.len() <= SHORT {
-            let kept = self.merge_short(pre_token, &mut ids[first..]);
+            let first_pair = |i: usize| self.pairs.of_bytes(pre_token[i], pre_token[i + 1]);
+            let kept = merge_short(&self.pairs, &mut ids[first..], first_pair, |_, _| {});
             ids.truncate(first + kept);
             return Ok(());
         }
         let n = u32::try_from(pre_token.len())
             .map_err(|_| Error::Config("a pre-token must be shorter than 4 GiB".to_owned()))?;
-        self.merge_long(progress, scratch, &mut ids[first..], n)?;
+        // A rank belongs to one pair.
+        let is_current = |rank, (current, _)| rank == current;
+        merge_long(&self.pairs, is_current, progress, scratch, &mut ids[first..], n)?;
         let mut kept = first;
         for place in first..ids.len() {
             if ids[place] != NONE {
@@ -139,39 +148,6 @@ impl Bpe {
         }
         ids.truncate(kept);
         Ok(())
-    }
-
-    /// Merges `symbols`, the ids of the bytes of `pre_token`, in place; returns how many are left.
-    fn merge_short(&self, pre_token: &[u8], symbols: &mut [u32]) -> usize {
-        // ranks[i] is the rank of the pair at (i, i + 1), products[i] its product.
-        let mut ranks = [NONE; SHORT];
-        let mut products = [NONE; SHORT];
-        let mut n = symbols.len();
-        for (i, pair) in pre_token.windows(2).enumerate() {
-            (ranks[i], products[i]) = self.pairs.of_bytes(pair[0], pair[1]);
-        }
-        loop {
-            let Some((best, &rank)) =
-                ranks[..n.saturating_sub(1)].iter().enumerate().min_by_key(|&(_, &rank)| rank)
-            else {
-                return n;
-            };
-            if rank == NONE {
-                return n;
-            }
-            symbols[best] = products[best];
-            symbols.copy_within(best + 2..n, best + 1);
-            ranks.copy_within(best + 1..n, best);
-            products.copy_within(best + 1..n, best);
-            n -= 1;
-            if best > 0 {
-                (ranks[best - 1], products[best - 1]) =
-                    self.pairs.get(symbols[best - 1], symbols[best]);
-            }
-            if best + 1 < n {
-                (ranks[best], products[best]) = self.pairs.get(symbols[best], symbols[best + 1]);
-            }
-        }
     }
 }
 
@@ -187,6 +163,7 @@ fn products(
         text_of.insert(*id, text);
         id_of.insert(text, *id);
     }
+    let prefix_len = definition.continuing_subword_prefix.as_ref().map_or(0, String::len);
     let mut products = SeededMap::with_capacity(definition.merges.len());
     let mut product = String::new();
     for (rank, &(left, right)) in (0_u32..).zip(&definition.merges) {
@@ -197,7 +174,11 @@ fn products(
         };
         product.clear();
         product.push_str(text(left)?);
-        product.push_str(text(right)?);
+        product.push_str(text(right)?.get(prefix_len..).ok_or_else(|| {
+            Error::Vocab(format!(
+                "merge {rank} joins a token shorter than the continuing-subword prefix"
+            ))
+        })?);
         let Some(&id) = id_of.get(product.as_str()) else {
             return Err(Error::Vocab(format!(
                 "merge {rank} makes {product:?}, which is not in the vocabulary"

@@ -31,7 +31,9 @@ pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer) {
             text,
             |c| !is_chinese(c),
             |out, at, c| {
-                [' ', c, ' '].into_iter().for_each(|c| out.replace(at, c));
+                for c in [' ', c, ' '] {
+                    out.replace(at, c);
+                }
             },
         );
     }

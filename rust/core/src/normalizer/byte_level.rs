@@ -13,7 +13,9 @@ pub(super) fn normalize(text: &mut Traced<'_>) {
             out.keep(text, kept..at);
             kept = at + c.len_utf8();
             let bytes = text.as_bytes().get(at..kept).unwrap_or_default();
-            bytes.iter().for_each(|&byte| out.replace(at, ALPHABET[usize::from(byte)]));
+            for &byte in bytes {
+                out.replace(at, ALPHABET[usize::from(byte)]);
+            }
         }
         out.keep(text, kept..text.len());
     });

@@ -21,7 +21,9 @@ impl CharSet {
     fn new(class: &str) -> Self {
         let mut bits = vec![0_u64; N_CODE_POINTS / 64];
         let hir = regex_syntax::parse(class);
-        if let Ok(HirKind::Class(Class::Unicode(class))) = hir.as_ref().map(|hir| hir.kind()) {
+        if let Ok(HirKind::Class(Class::Unicode(class))) =
+            hir.as_ref().map(regex_syntax::hir::Hir::kind)
+        {
             for range in class.ranges() {
                 for code_point in range.start() as usize..=range.end() as usize {
                     bits[code_point / 64] |= 1 << (code_point % 64);

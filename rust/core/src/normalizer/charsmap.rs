@@ -45,7 +45,7 @@ impl Charsmap {
             .split_first_chunk::<4>()
             .ok_or_else(|| broken("must begin with the size of its trie in four bytes"))?;
         let n_bytes = u32::from_le_bytes(*head) as usize;
-        if n_bytes == 0 || n_bytes % (4 * BLOCK) != 0 || n_bytes >= rest.len() {
+        if n_bytes == 0 || !n_bytes.is_multiple_of(4 * BLOCK) || n_bytes >= rest.len() {
             let problem = format!(
                 "the size of its trie must be a multiple of {} and less than the {} bytes behind it, got {n_bytes}",
                 4 * BLOCK,

@@ -124,14 +124,13 @@ impl Run {
         if part.class == 0 {
             self.settle();
             // A starter with nothing between may still join the one before: Hangul, and the vowel signs of India.
-            match self.parts.as_slice() {
-                [first] if first.class == 0 && self.form.composes() => {
-                    if let Some(joined) = join(*first, part) {
-                        self.parts[0] = joined;
-                        return;
-                    }
-                }
-                _ => {}
+            if let [first] = self.parts.as_slice()
+                && first.class == 0
+                && self.form.composes()
+                && let Some(joined) = join(*first, part)
+            {
+                self.parts[0] = joined;
+                return;
             }
             self.write(out);
         }
@@ -157,12 +156,11 @@ impl Run {
             let part = self.parts[i];
             // A mark is blocked by one of its class, or above, that stayed.
             let is_blocked = kept > 1 && self.parts[kept - 1].class >= part.class;
-            match join(starter, part).filter(|_| !is_blocked) {
-                Some(joined) => starter = joined,
-                None => {
-                    self.parts[kept] = part;
-                    kept += 1;
-                }
+            if let Some(joined) = join(starter, part).filter(|_| !is_blocked) {
+                starter = joined;
+            } else {
+                self.parts[kept] = part;
+                kept += 1;
             }
         }
         self.parts[0] = starter;

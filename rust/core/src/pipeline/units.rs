@@ -7,7 +7,6 @@ use std::ops::Range;
 
 use super::{Pipeline, PreTokenizing, TextPart};
 use crate::added_tokens::OnSpecial;
-use crate::compiled::splitter::Scheme;
 use crate::error::Result;
 use crate::progress::Progress;
 
@@ -38,23 +37,17 @@ impl Pipeline {
     /// Cuts `texts` into units. A long text with an error is left whole, so that the error is met where it would be met
     /// without cutting, after those of earlier texts.
     pub fn units(&self, texts: &[&str], on_special: OnSpecial) -> Vec<Unit> {
-        let scheme = match &self.pre_tokenizer {
-            PreTokenizing::Compiled(compiled) if self.normalization.is_identity() => {
-                Some(compiled.scheme)
-            }
-            _ => None,
-        };
+        let may_cut = self.normalization.is_identity()
+            && !matches!(self.pre_tokenizer, PreTokenizing::Generic(_));
         let mut units = Vec::new();
         let (mut first, mut n_bytes) = (0, 0);
         for (index, text) in texts.iter().enumerate() {
-            if let Some(scheme) = scheme
-                && text.len() > UNIT_BYTES
-            {
+            if may_cut && text.len() > UNIT_BYTES {
                 if first < index {
                     units.push(Unit::Texts(first..index));
                 }
                 let n_before = units.len();
-                if self.cut_long(text, index, scheme, on_special, &mut units).is_err() {
+                if self.cut_long(text, index, on_special, &mut units).is_err() {
                     units.truncate(n_before);
                     units.push(Unit::Texts(index..index + 1));
                 }
@@ -77,7 +70,6 @@ impl Pipeline {
         &self,
         text: &str,
         index: usize,
-        scheme: Scheme,
         on_special: OnSpecial,
         units: &mut Vec<Unit>,
     ) -> Result<()> {
@@ -89,7 +81,7 @@ impl Pipeline {
                     let part = base..base + text.len();
                     let mut start = 0;
                     while start < text.len() {
-                        let end = scheme.safe_cut(text, start + UNIT_BYTES);
+                        let end = self.safe_cut(text, start + UNIT_BYTES);
                         units.push(Unit::Piece { index, part: part.clone(), stretch: start..end });
                         start = end;
                     }
@@ -99,5 +91,14 @@ impl Pipeline {
         })?;
         units.push(Unit::EndOfText);
         Ok(())
+    }
+
+    /// The first place at or after `from` where a part may be cut, or its end.
+    fn safe_cut(&self, text: &str, from: usize) -> usize {
+        match &self.pre_tokenizer {
+            PreTokenizing::Compiled(compiled) => compiled.scheme.safe_cut(text, from),
+            PreTokenizing::Words(scheme, _) => scheme.safe_cut(text, from),
+            PreTokenizing::Generic(_) => text.len(),
+        }
     }
 }

@@ -17,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::traced::{Rewriter, Traced};
 
-/// The runs of word characters and of others that are no white space.
-const WORDS_PATTERN: &str = r"\w+|[^\w\s]+";
+/// `\w+|[^\w\s]+`, with `\w` as Unicode has it (UTS #18), which is what `tokenizers` means here, and here only.
+const WORDS_PATTERN: &str = r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\s]+";
 
 /// A pre-tokenizer with its patterns built, ready to run.
 #[derive(Debug)]
@@ -204,6 +204,8 @@ fn push_stages(
         }
         PreTokenizer::Split(Split { pattern: looked_for, behavior, invert }) => {
             let matcher = match looked_for {
+                // Nothing is found everywhere, as a regular expression finds it.
+                Pattern::Literal(text) if text.is_empty() => Matcher::regex(text, place)?,
                 Pattern::Literal(text) => Matcher::literal(text),
                 Pattern::Regex(text) => Matcher::regex(text, &format!("{place}.pattern.Regex"))?,
             };

@@ -12,10 +12,11 @@
 //! few bytes past a match: the published ones take fewer than eight steps a byte on any text.
 //!
 //! Invariant: a pattern is accepted only if it means the same here and in Oniguruma (what `tokenizers` uses); syntax
-//! whose meaning differs is refused by name ([`syntax`]). So is all look-around but the one that published tokenizers
+//! whose meaning differs is refused by name ([`syntax`], [`folding`]). So is all look-around but the one that published tokenizers
 //! use, `\s+(?!\S)` as an alternative of its own, which the automata answer exactly.
 
 mod automaton;
+mod folding;
 mod syntax;
 
 use std::ops::Range;

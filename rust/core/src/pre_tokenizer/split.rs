@@ -26,7 +26,7 @@ impl Finder {
     ) -> Result<()> {
         match self {
             Self::Pattern(matcher) => matcher.for_each_match(text, progress, each),
-            Self::Chars(test) => test.for_each_match(text, progress, each),
+            Self::Chars(kind) => kind.for_each_match(text, progress, each),
         }
     }
 }

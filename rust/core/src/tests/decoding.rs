@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use crate::decoder::Decoder;
 use crate::decoder::chain::{Chain, Form};
+use crate::decoder::sentencepiece::{SentencePieceDecoding, SentencePieceState};
+use crate::definition::PieceKind;
 use crate::post_processor::ByteLevelOptions;
 use crate::pre_tokenizer::{Metaspace, Pattern, PrependScheme};
 use crate::tests::naive;
@@ -123,4 +125,69 @@ fn stream_gives_text_as_soon_as_it_is_certain() {
     let (whole, parts) = decode(Some(&llama), &tokens);
     assert_eq!(whole, " Hi叫!\u{FFFD}\u{FFFD}");
     assert_eq!(parts, ["", " Hi", "", "", "", "叫!", "", "", "\u{FFFD}\u{FFFD}"]);
+}
+
+/// Names the kinds of pieces of a small SentencePiece model.
+fn pieces() -> Vec<(PieceKind, &'static str)> {
+    vec![
+        (PieceKind::Unknown, "<unk>"),
+        (PieceKind::Control, "<s>"),
+        (PieceKind::Normal, "▁a"),
+        (PieceKind::Normal, "▁"),
+        (PieceKind::Normal, "b▁"),
+        (PieceKind::Byte, "<0xE5>"),
+        (PieceKind::Byte, "<0x8F>"),
+        (PieceKind::Byte, "<0xAB>"),
+        (PieceKind::Byte, "<0x41>"),
+    ]
+}
+
+fn decode_pieces(strips: (bool, bool), indices: &[usize], steps: bool) -> String {
+    let decoding = SentencePieceDecoding {
+        unk_surface: " \u{2047} ".to_owned(),
+        strips_first: strips.0,
+        strips_all: strips.1,
+    };
+    let chain = Chain::new(Some(&Decoder::SentencePiece {
+        unk_surface: String::new(),
+        strips_dummy_prefix: true,
+    }))
+    .unwrap();
+    let (mut run, mut state, mut text) =
+        (chain.start(Form::Text), SentencePieceState::default(), Vec::new());
+    for &index in indices {
+        let (kind, piece) = pieces()[index];
+        decoding.feed(&mut state, (kind, piece.as_bytes()), Form::Text, run.tokens());
+        if steps {
+            chain.run(&mut run, false, &mut text).unwrap();
+            assert!(std::str::from_utf8(&text).is_ok());
+        }
+    }
+    state.finish(Form::Text, run.tokens());
+    chain.run(&mut run, true, &mut text).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn sentencepiece_strips_the_space_at_the_start() {
+    let cases: [(&[usize], &str, &str, &str); 6] = [
+        (&[1, 2, 2], "a a", "a a", " a a"),
+        (&[3, 3, 2], "  a", "a", "   a"),
+        (&[0, 2], " \u{2047}  a", " \u{2047}  a", " \u{2047}  a"),
+        (
+            &[5, 2, 6, 5, 6, 7],
+            "\u{FFFD} a\u{FFFD}叫",
+            "\u{FFFD} a\u{FFFD}叫",
+            "\u{FFFD} a\u{FFFD}叫",
+        ),
+        (&[5, 6, 8], "\u{FFFD}\u{FFFD}A", "\u{FFFD}\u{FFFD}A", "\u{FFFD}\u{FFFD}A"),
+        (&[4, 2], "b  a", "b  a", "b  a"),
+    ];
+    for (indices, first, all, none) in cases {
+        for steps in [false, true] {
+            assert_eq!(decode_pieces((true, false), indices, steps), first);
+            assert_eq!(decode_pieces((true, true), indices, steps), all);
+            assert_eq!(decode_pieces((false, false), indices, steps), none);
+        }
+    }
 }

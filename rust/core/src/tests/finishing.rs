@@ -1,5 +1,7 @@
 //! Finished sequences: post-processors, truncation and padding on small vocabularies.
 
+use proptest::prelude::*;
+
 use crate::added_tokens::{AddedToken, OnSpecial};
 use crate::definition::{BpeDefinition, Definition, Model};
 use crate::encoding::Encoding;
@@ -221,4 +223,89 @@ fn padding_is_refused_when_it_is_too_large_or_has_no_token() {
         let is_it = matches!(&error, Error::Config(words) if words.contains(problem));
         assert!(is_it, "{problem}: {error}");
     }
+}
+
+#[test]
+fn offsets_leave_out_spaces_but_for_the_one_before_the_text() {
+    // `<pad>` swallows the spaces on its left.
+    let mut definition = definition(Some(roberta(true, true)));
+    definition.added_tokens[2].strips_left = true;
+    let tokenizer = Tokenizer::new(definition).unwrap();
+    let options = EncodeOptions { on_special: OnSpecial::Encode, ..OPTIONS };
+    let spans = |text: &str| {
+        let progress = Progress::default();
+        tokenizer.encoding(text, None, options, None, None, &progress).unwrap().offsets
+    };
+    assert_eq!(spans("é a"), [(0, 0), (0, 2), (0, 2), (3, 3), (3, 4), (0, 0)]);
+    assert_eq!(spans("a \u{3000}<pad>"), [(0, 0), (0, 1), (5, 10), (0, 0)]);
+}
+
+/// Every kind of post-processor, and a template inside a sequence.
+fn processors() -> Vec<Option<PostProcessor>> {
+    let nested = template(&[special("both", 0), text(false, 1)], &[text(false, 0), text(true, 1)]);
+    vec![
+        None,
+        Some(bert()),
+        Some(roberta(true, true)),
+        Some(nested.clone()),
+        Some(PostProcessor::Sequence(vec![bert(), nested.clone()])),
+        Some(PostProcessor::Sequence(vec![nested, roberta(false, false)])),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(256) })]
+
+    #[test]
+    fn plain_ids_match_finished_sequences(
+        texts in prop::collection::vec("[ab ]{0,12}", 1..4),
+        processor in prop::sample::select(processors()),
+        cut in prop::option::of((0..14_usize, 0..3_usize, any::<bool>())),
+        fill in prop::option::of((prop::option::of(0..9_usize), 0..5_usize, any::<bool>())),
+        add_special_tokens in any::<bool>(),
+    ) {
+        let side = |is_left: bool| if is_left { Side::Left } else { Side::Right };
+        let cut = cut.map(|(max_length, stride, is_left)| Truncation {
+            side: side(is_left),
+            ..truncation(max_length, TruncationStrategy::LongestFirst, stride)
+        });
+        let fill = fill.map(|(length, multiple, is_left)| Padding {
+            side: side(is_left),
+            multiple_of: Some(multiple),
+            ..padding(length.map_or(PaddingStrategy::BatchLongest, PaddingStrategy::Fixed))
+        });
+        let mut definition = definition(processor);
+        (definition.truncation, definition.padding) = (cut, fill.clone());
+        let tokenizer = Tokenizer::new(definition).unwrap();
+        let options = EncodeOptions { add_special_tokens, ..OPTIONS };
+        let progress = Progress::default();
+        let inputs: Vec<_> = texts.iter().map(|text| (text.as_str(), None)).collect();
+        let plain: Vec<_> = texts.iter().map(String::as_str).collect();
+        let full = tokenizer.encodings(&inputs, options, cut.as_ref(), fill.as_ref(), Some(2), &progress);
+        let batch = tokenizer.encode_batch(&plain, options, Some(2), &progress);
+        match (full, batch) {
+            (Ok(full), Ok(batch)) => {
+                let lengths: Vec<_> = full.iter().map(Encoding::len).collect();
+                let ids: Vec<_> = full.into_iter().flat_map(|encoding| encoding.ids).collect();
+                prop_assert_eq!((ids, lengths), (batch.ids, batch.lengths));
+            }
+            (full, batch) => prop_assert_eq!(full.err(), batch.err()),
+        }
+        let one = tokenizer.encode(plain[0], options, &progress);
+        let full = tokenizer.encoding(plain[0], None, options, cut.as_ref(), fill.as_ref(), &progress);
+        prop_assert_eq!(one, full.map(|encoding| encoding.ids));
+    }
+}
+
+#[test]
+fn long_texts_are_truncated_when_threads_share_them() {
+    let mut definition = definition(Some(bert()));
+    definition.truncation = Some(truncation(4, TruncationStrategy::LongestFirst, 0));
+    definition.padding = Some(padding(PaddingStrategy::Fixed(6)));
+    let tokenizer = Tokenizer::new(definition).unwrap();
+    let long = "ab ".repeat(1 << 17);
+    let batch = tokenizer.encode_batch(&[&long, "a"], OPTIONS, Some(2), &Progress::default());
+    let batch = batch.unwrap();
+    assert_eq!(batch.ids, [CLS, 97, 98, SEP, PAD, PAD, CLS, 97, SEP, PAD, PAD, PAD]);
+    assert_eq!(batch.lengths, [6, 6]);
 }

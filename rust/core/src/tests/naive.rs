@@ -83,7 +83,7 @@ pub(super) fn split(
     matches: &[Range<usize>],
     behavior: &str,
     invert: bool,
-) -> Vec<String> {
+) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut end = 0;
     for found in matches {
@@ -94,7 +94,7 @@ pub(super) fn split(
     spans.push((end..text.len(), invert));
     // A match that is empty still stands between its neighbours; an empty stretch between matches does not.
     spans.retain(|(range, is_match)| !range.is_empty() || *is_match != invert);
-    let mut pieces: Vec<String> = Vec::new();
+    let mut pieces: Vec<Range<usize>> = Vec::new();
     let mut before = None;
     for (range, is_match) in spans {
         let cuts = match (behavior, before, is_match) {
@@ -105,10 +105,10 @@ pub(super) fn split(
             _ => panic!("no behaviour {behavior:?}"),
         };
         if cuts {
-            pieces.push(String::new());
+            pieces.push(range.start..range.start);
         }
         if !(behavior == "removed" && is_match) {
-            pieces.last_mut().unwrap().push_str(text.get(range).unwrap());
+            pieces.last_mut().unwrap().end = range.end;
         }
         before = Some(is_match);
     }

@@ -158,9 +158,9 @@ impl Tokenizer {
     }
 
     fn end_decoding(&self, state: &mut State, text: &mut Vec<u8>) -> Result<()> {
-        if let Some(sentencepiece) = &self.decoding.sentencepiece {
+        if self.decoding.sentencepiece.is_some() {
             let form = state.run.form();
-            sentencepiece.finish(&mut state.sentencepiece, form, state.run.tokens());
+            state.sentencepiece.finish(form, state.run.tokens());
         }
         state.n_ids = 0;
         self.decoding.chain.run(&mut state.run, true, text)

@@ -8,6 +8,7 @@ use crate::encoding::Encoding;
 use crate::error::{Error, Result};
 use crate::padding::Padding;
 use crate::parallel;
+use crate::post_processor::Trim;
 use crate::pre_tokenizer::byte_level;
 use crate::progress::{Phase, Progress};
 use crate::traced::Span;
@@ -134,10 +135,15 @@ impl Tokenizer {
             truncation.truncate(&mut parts, n_added)?;
         }
         if let Some(processor) = processor {
-            let texts = [text, pair.unwrap_or(Source::Text(""))];
-            parts = processor.process(parts, options.add_special_tokens, &|part, adds_space| {
-                self.trim_offsets(part, texts, adds_space);
-            })?;
+            let texts = [(text, false), (pair.unwrap_or(Source::Text("")), true)];
+            for ((source, is_second), part) in texts.into_iter().zip(&mut parts) {
+                let trims = processor.trims(options.add_special_tokens, is_second);
+                self.trim_offsets(part, source, &trims);
+                for stretch in &mut part.overflowing {
+                    self.trim_offsets(stretch, source, &trims);
+                }
+            }
+            parts = processor.process(parts, options.add_special_tokens)?;
         }
         Encoding::join(parts)
     }
@@ -165,19 +171,22 @@ impl Tokenizer {
         Ok(encoding)
     }
 
-    /// See [`crate::post_processor::TrimOffsets`].
-    fn trim_offsets(&self, part: &mut Encoding, texts: [Source<'_>; 2], adds_prefix_space: bool) {
-        let places = part.ids.iter().zip(&part.sequence_ids).zip(&part.word_ids);
-        for (i, (((&id, &sequence_id), &word_id), span)) in
-            places.zip(&mut part.offsets).enumerate()
-        {
-            let text = sequence_id.and_then(|id| texts.get(usize::from(id)));
-            let Some(text) = text.and_then(|source| source.text_of(word_id)) else {
+    /// Leaves the white space at the ends of tokens out of their offsets, as often as `trims` says.
+    fn trim_offsets(&self, part: &mut Encoding, source: Source<'_>, trims: &[Trim]) {
+        if trims.is_empty() {
+            return;
+        }
+        let places = part.ids.iter().zip(&part.word_ids);
+        for (i, ((&id, &word_id), span)) in places.zip(&mut part.offsets).enumerate() {
+            let Some(text) = source.text_of(word_id) else {
                 continue;
             };
             let (leading, trailing) = self.spaces_around(id, text, *span);
-            let is_prefix = (i == 0 || span.0 == 0) && adds_prefix_space && leading == 1;
-            *span = trimmed(text, *span, if is_prefix { 0 } else { leading }, trailing);
+            for trim in trims {
+                let is_first = i == 0 && trim.is_at_start || span.0 == 0;
+                let is_prefix = is_first && trim.adds_prefix_space && leading == 1;
+                *span = trimmed(text, *span, if is_prefix { 0 } else { leading }, trailing);
+            }
         }
     }
 

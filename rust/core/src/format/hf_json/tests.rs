@@ -88,7 +88,7 @@ fn refuses_components_by_path() {
         ),
         ("/pre_tokenizer/x", json!(1), "pre_tokenizer.x: unknown key"),
         ("/normalizer", json!({ "type": "NFX" }), "normalizer.type: \"NFX\" is not supported"),
-        ("/decoder", json!({ "type": "Fuse" }), "decoder.type: \"Fuse\" is not supported"),
+        ("/decoder", json!({ "type": "Unfuse" }), "decoder.type: \"Unfuse\" is not supported"),
         ("/post_processor", no_special, "special_tokens: lacks \"x\""),
         ("/post_processor", roberta, "adds \"</s>\" with id 9, which is not in the vocabulary"),
         ("/padding", json!({}), "padding.strategy: is missing"),

@@ -162,15 +162,43 @@ impl<'a> From<&'a WordLevelDefinition> for WordLevelOut<'a> {
 #[serde(tag = "type", rename = "Unigram")]
 struct UnigramOut<'a> {
     unk_id: Option<u32>,
-    vocab: &'a [(String, f64)],
+    vocab: PiecesOut<'a>,
     byte_fallback: bool,
 }
 
 impl<'a> From<&'a UnigramDefinition> for UnigramOut<'a> {
     fn from(model: &'a UnigramDefinition) -> Self {
         let UnigramDefinition { unk_id, vocab, byte_fallback } = model;
-        Self { unk_id: *unk_id, vocab, byte_fallback: *byte_fallback }
+        Self { unk_id: *unk_id, vocab: PiecesOut(vocab), byte_fallback: *byte_fallback }
     }
+}
+
+/// Pieces and scores in the order of ids.
+struct PiecesOut<'a>(&'a [(String, f64)]);
+
+impl Serialize for PiecesOut<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(|(text, score)| (text, readable(*score))))
+    }
+}
+
+/// The number near `score` whose digits are read as `score`: that itself but for rare ones, since the reader is as exact as
+/// the reference library's, which may miss the last bit of a number of 17 digits.
+fn readable(score: f64) -> f64 {
+    let is_read = |number: f64| {
+        let digits = serde_json::to_string(&number).unwrap_or_default();
+        serde_json::from_str::<f64>(&digits).is_ok_and(|read| read.to_bits() == score.to_bits())
+    };
+    let (mut below, mut above) = (score, score);
+    for _ in 0..4 {
+        for number in [below, above] {
+            if is_read(number) {
+                return number;
+            }
+        }
+        (below, above) = (below.next_down(), above.next_up());
+    }
+    score
 }
 
 /// A vocabulary as an object in the order of ids.

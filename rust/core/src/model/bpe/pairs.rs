@@ -28,7 +28,8 @@ const fn key(left: u32, right: u32) -> u64 {
 }
 
 impl PairTable {
-    pub(crate) fn new(products: &SeededMap<(u32, u32), (u32, u32)>, byte_ids: &[u32; 256]) -> Self {
+    /// From the rank and product of each pair.
+    pub(crate) fn new(products: &SeededMap<(u32, u32), (u32, u32)>) -> Self {
         let n_slots = (products.len() * 2 + 2).next_power_of_two();
         let mut table = Self {
             entries: vec![EMPTY; n_slots],
@@ -43,6 +44,15 @@ impl PairTable {
             }
             table.entries[slot] = Entry { pair: key(left, right), rank, product };
         }
+        table
+    }
+
+    /// As [`PairTable::new`], with the table of the tokens of single bytes.
+    pub(super) fn with_bytes(
+        products: &SeededMap<(u32, u32), (u32, u32)>,
+        byte_ids: &[u32; 256],
+    ) -> Self {
+        let mut table = Self::new(products);
         table.bytes = (0..=u16::MAX)
             .map(|pair| {
                 let [left, right] = pair.to_be_bytes();

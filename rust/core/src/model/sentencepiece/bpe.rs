@@ -79,7 +79,7 @@ impl ScoredBpe {
         let n_pieces = u32::try_from(pieces.len()).unwrap_or(STRANGER);
         let (symbols, frozen) = name_symbols(mergeable(), n_pieces);
         let ranks = rank(pieces);
-        let pairs = PairTable::new(&find_pairs(mergeable(), &symbols, &ranks), &[NONE; 256]);
+        let pairs = PairTable::new(&find_pairs(mergeable(), &symbols, &ranks));
         let spans = mergeable().map(|(piece, _)| piece.as_bytes());
         let mut is_unused: Vec<bool> =
             pieces.iter().map(|piece| piece.kind == PieceKind::Unused).collect();

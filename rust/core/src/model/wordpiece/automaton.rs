@@ -104,7 +104,9 @@ impl Automaton {
         self.nodes.push(Node { first_child: self.n_known(), link: NONE, pops: NONE });
         let mut own = None;
         // Of texts that begin alike the shortest stands first, and only one is as short as that. The empty text is no token.
-        while let Some(&(text, id)) = tokens.get(first).filter(|(text, _)| text.len() == depth) {
+        while let Some(&(text, id)) =
+            tokens[..end].get(first).filter(|(text, _)| text.len() == depth)
+        {
             own = (depth > 0).then_some(List::Token { id, n_bytes: text.len() as u32 });
             first += 1;
         }

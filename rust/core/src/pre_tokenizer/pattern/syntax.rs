@@ -1,14 +1,24 @@
 //! Which patterns are accepted, and as what alternatives they run.
 
+use std::borrow::Cow;
 use std::iter::Peekable;
 use std::str::CharIndices;
 
 use regex_syntax::hir::Hir;
 
+use super::folding;
 use crate::error::{Error, Result};
 
 /// The one look-ahead that is supported, as an alternative of the whole pattern.
 const SPARING_LAST_SPACE: &str = r"\s+(?!\S)";
+
+/// `\w` and `\W` in a class as Oniguruma has them: without the joiners.
+const WORD_IN_CLASS: [&str; 2] = [r"[\w--[\x{200C}\x{200D}]]", r"[\W\x{200C}\x{200D}]"];
+/// The same outside a class: with the superscripts and fractions of Latin-1 as well.
+const WORD: [&str; 2] = [
+    r"[[\w\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}]--[\x{200C}\x{200D}]]",
+    r"[^[\w\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}]--[\x{200C}\x{200D}]]",
+];
 
 /// An alternative of a pattern.
 #[derive(Debug)]
@@ -22,14 +32,18 @@ pub(super) struct Branch {
 /// The alternatives of a pattern, the preferred first; a pattern without look-ahead is one.
 pub(super) fn branches(pattern: &str, place: &str) -> Result<Vec<Branch>> {
     refuse_ambiguous(pattern, place)?;
-    let whole = regex_syntax::parse(pattern);
+    if let Some(what) = folding::unequal(pattern) {
+        return Err(ambiguous(&what, pattern, place));
+    }
+    let spelled_out = with_word_classes(pattern);
+    let whole = regex_syntax::parse(&spelled_out);
     refuse_flags(pattern, whole.is_ok(), place)?;
     if let Ok(hir) = whole {
         return Ok(vec![plain_branch(hir, pattern, place)?]);
     }
-    let alternatives = alternatives(pattern);
+    let alternatives = alternatives(&spelled_out);
     if !alternatives.contains(&SPARING_LAST_SPACE) {
-        return Ok(vec![parse(pattern, pattern, place)?]);
+        return Ok(vec![parse(&spelled_out, pattern, place)?]);
     }
     let mut branches = Vec::with_capacity(alternatives.len());
     for alternative in alternatives {
@@ -41,6 +55,29 @@ pub(super) fn branches(pattern: &str, place: &str) -> Result<Vec<Branch>> {
         }
     }
     Ok(branches)
+}
+
+/// The pattern with `\w` and `\W` spelled out.
+fn with_word_classes(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains(['w', 'W']) {
+        return Cow::Borrowed(pattern);
+    }
+    let mut spelled_out = String::new();
+    let mut end = 0;
+    let mut tokens = Tokens::new(pattern);
+    while let Some((at, token)) = tokens.next() {
+        let [word, no_word] = if tokens.class_depth > 0 { WORD_IN_CLASS } else { WORD };
+        let class = match token {
+            Token::Escape('w') => word,
+            Token::Escape('W') => no_word,
+            _ => continue,
+        };
+        spelled_out.push_str(pattern.get(end..at).unwrap_or_default());
+        spelled_out.push_str(class);
+        end = at + 2;
+    }
+    spelled_out.push_str(pattern.get(end..).unwrap_or_default());
+    Cow::Owned(spelled_out)
 }
 
 /// Parses a part of a pattern that has no look-around, or says which it has.
@@ -147,18 +184,23 @@ fn refuse_flags(pattern: &str, is_whole: bool, place: &str) -> Result<()> {
 }
 
 /// Refuses what Oniguruma reads otherwise: `^` and `$` (always line anchors there), possessive repetitions (`a++`),
-/// repetitions of repetitions (`a{1,3}+`, and `a{3}?`, which is one there), set operations, back-references and escapes
-/// whose meaning differs.
+/// repetitions of repetitions (`a{1,3}+`, and `a{3}?`, which is one there), spaces in a repetition, set operations, named
+/// classes such as `[:alpha:]` (ASCII here, Unicode there), back-references and escapes whose meaning differs.
 fn refuse_ambiguous(pattern: &str, place: &str) -> Result<()> {
     let refuse = |what: &str| Err(ambiguous(what, pattern, place));
     let mut previous = Token::Char('(');
+    let mut second_last = previous;
     let mut repetition = Repetition::None;
     let mut interval = None;
     for (at, token) in Tokens::new(pattern) {
         let before = std::mem::replace(&mut previous, token);
+        let second_before = std::mem::replace(&mut second_last, before);
         let repeated = std::mem::replace(&mut repetition, Repetition::None);
         if let Some(has_comma) = interval {
             interval = match token {
+                Token::Char(c) if c.is_whitespace() => {
+                    return refuse("a space in a repetition");
+                }
                 Token::Char('}') => {
                     repetition = if has_comma { Repetition::Range } else { Repetition::Fixed };
                     None
@@ -175,6 +217,7 @@ fn refuse_ambiguous(pattern: &str, place: &str) -> Result<()> {
                 | 'H'
                 | 'K'
                 | 'R'
+                | 'U'
                 | 'X'
                 | 'Z'
                 | 'b'
@@ -186,6 +229,18 @@ fn refuse_ambiguous(pattern: &str, place: &str) -> Result<()> {
                 | '>'
                 | '0'..='9'),
             ) => return refuse(&format!("\\{c}")),
+            Token::Escape(c @ ('p' | 'P'))
+                if !pattern.get(at + 2..).unwrap_or_default().starts_with('{') =>
+            {
+                return refuse(&format!("\\{c} without braces"));
+            }
+            Token::Escape(c @ ('w' | 'W'))
+                if before == Token::Class('-')
+                    && !matches!(second_before, Token::Char('[') | Token::Class('[')) =>
+            {
+                return refuse(&format!("-\\{c}"));
+            }
+            Token::Class(':') if before == Token::Class('[') => return refuse("[:"),
             Token::Class('&') if before == token => return refuse("&&"),
             Token::Class('-' | '~') if before == token => {
                 return refuse("a doubled - or ~ in a class");
@@ -228,7 +283,7 @@ enum Repetition {
 
 /// A piece of a pattern, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token {
+pub(super) enum Token {
     /// A backslash and what follows it, in a class or not; the braces of `\p{L}` and `\x{41}` belong to it.
     Escape(char),
     /// A character in a class.
@@ -238,13 +293,13 @@ enum Token {
 }
 
 /// The pieces of a pattern and where they start.
-struct Tokens<'p> {
+pub(super) struct Tokens<'p> {
     chars: Peekable<CharIndices<'p>>,
     class_depth: usize,
 }
 
 impl<'p> Tokens<'p> {
-    fn new(pattern: &'p str) -> Self {
+    pub(super) fn new(pattern: &'p str) -> Self {
         Self { chars: pattern.char_indices().peekable(), class_depth: 0 }
     }
 }

@@ -178,13 +178,11 @@ pub(in crate::format::hf_json) fn write_pattern(pattern: &Pattern) -> Json {
 pub(in crate::format::hf_json) fn character(fields: &mut Fields<'_>, key: &str) -> Result<char> {
     let text = fields.take_string(key)?;
     let mut chars = text.chars();
-    match (chars.next(), chars.next()) {
-        (Some(c), None) => Ok(c),
-        _ => {
-            let problem = format!("must be one character, got {}", quote(&text));
-            Err(Error::format(FORMAT, fields.path(key), problem))
-        }
+    if let (Some(c), None) = (chars.next(), chars.next()) {
+        return Ok(c);
     }
+    let problem = format!("must be one character, got {}", quote(&text));
+    Err(Error::format(FORMAT, fields.path(key), problem))
 }
 
 /// As in the reference library, only `replacement` must be there. Of the keys of old files, `str_rep` is the replacement
@@ -229,13 +227,11 @@ pub(in crate::format::hf_json) fn write_character(c: char) -> Json {
 
 fn prepend_scheme(fields: &mut Fields<'_>) -> Result<PrependScheme> {
     let name = fields.take_string("prepend_scheme")?;
-    match SCHEMES.iter().find(|(_, known)| *known == name) {
-        Some((scheme, _)) => Ok(*scheme),
-        None => {
-            let problem = format!("{} is not supported", quote(&name));
-            Err(Error::unsupported(FORMAT, fields.path("prepend_scheme"), problem))
-        }
-    }
+    let found = SCHEMES.iter().find(|(_, known)| *known == name).map(|(scheme, _)| *scheme);
+    found.ok_or_else(|| {
+        let problem = format!("{} is not supported", quote(&name));
+        Error::unsupported(FORMAT, fields.path("prepend_scheme"), problem)
+    })
 }
 
 /// A key that may be missing or null.

@@ -31,7 +31,7 @@ const WRITTEN: [&str; 8] = [
     r###"{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##","max_input_chars_per_word":100,"vocab":{"[UNK]":0,"##a":2}}"###,
     r#"{"type":"WordPiece","unk_token":"","continuing_subword_prefix":"","max_input_chars_per_word":0,"vocab":{}}"#,
     r#"{"type":"WordLevel","vocab":{"<unk>":0,"b":2},"unk_token":"<unk>"}"#,
-    r#"{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0],["▁",-2.0122928619384766],["b",-1e-7],["c",1e+22],["a",-3.5],["a",-4.0]],"byte_fallback":true}"#,
+    r#"{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0.0],["▁",-2.012292861938477],["b",-1e-7],["c",1e+22],["a",-3.5],["a",-4.0]],"byte_fallback":true}"#,
     r#"{"type":"Unigram","unk_id":null,"vocab":[],"byte_fallback":false}"#,
     r#"{"type":"Unigram","unk_id":null,"vocab":[["",-0.5]],"byte_fallback":false}"#,
 ];
