@@ -14,6 +14,10 @@ from merganser.errors import ConfigError, MissingDependencyError
 __all__ = ["BatchEncoding", "CharSpan", "HFEncoding", "TokenSpan", "to_tensor"]
 
 
+# White_Space of Unicode; `str.strip` alone takes four separators more.
+_WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
 class CharSpan(NamedTuple):
     """Characters of a text."""
 
@@ -146,9 +150,9 @@ class HFEncoding:
         text = text.decode() if isinstance(text, bytes) else text
         start, end = self.offsets[token]
         if strips_left:
-            start = len(text[:start].rstrip())
+            start = len(text[:start].rstrip(_WHITE_SPACE))
         if strips_right:
-            end = len(text) - len(text[end:].lstrip())
+            end = len(text) - len(text[end:].lstrip(_WHITE_SPACE))
         return str(text[start:end])
 
 
