@@ -28,15 +28,21 @@ from merganser.transformer.batch import (
     Seq2SeqBatch,
     SpanBatch,
 )
+from merganser.transformer.bert import Bert
 from merganser.transformer.cache import Cache
 from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
 from merganser.transformer.gpt import Gpt
 from merganser.transformer.loss import Loss
 from merganser.transformer.model import Model
+from merganser.transformer.pretrained import load_pretrained, save_pretrained
+from merganser.transformer.seq2seq import Seq2Seq
+from merganser.transformer.t5 import T5
 
 __all__ = [
     "IGNORED",
+    "T5",
     "Batch",
+    "Bert",
     "BertConfig",
     "Cache",
     "Config",
@@ -47,8 +53,11 @@ __all__ = [
     "Loss",
     "MlmBatch",
     "Model",
+    "Seq2Seq",
     "Seq2SeqBatch",
     "Seq2SeqConfig",
     "SpanBatch",
     "T5Config",
+    "load_pretrained",
+    "save_pretrained",
 ]
