@@ -45,6 +45,10 @@ class ShardError(MerganserError, ValueError):
     """Token shards are incomplete, damaged, or made by another tokenizer."""
 
 
+class NonFiniteError(MerganserError, ArithmeticError):
+    """A loss is NaN or infinite; the message names the layer where that first appeared."""
+
+
 class MissingDependencyError(MerganserError, ImportError):
     """An optional dependency is missing; the message names the extra to install."""
 
