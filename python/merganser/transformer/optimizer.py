@@ -130,7 +130,7 @@ class Adam:
         params : mapping of str to ndarray of float32, any shape ()
             What is learned; written to.
         gradients : mapping of str to ndarray of float32, any shape ()
-            One for each parameter, in its shape.
+            In the shapes of the parameters; a parameter without one stays as it is.
         moments : Moments
             Memory of the updates so far; written to.
         step : int
@@ -142,7 +142,9 @@ class Adam:
         """
         scratch = np.empty((2, PIECE), np.float32)
         for name, param in params.items():
-            gradient = gradients[name]
+            gradient = gradients.get(name)
+            if gradient is None:
+                continue
             if gradient.shape != param.shape:
                 msg = f"gradient of {name} must have the shape {param.shape}, got {gradient.shape}"
                 raise ConfigError(msg)
@@ -244,7 +246,7 @@ def clip_by_global_norm(gradients: Arrays, max_norm: float) -> tuple[float, floa
     (0.2, 5.0)
     """
     norm = global_norm(gradients)
-    return min(1.0, max_norm / (norm + 1e-6)), norm
+    return (min(1.0, max_norm / (norm + 1e-6)) if math.isfinite(norm) else 1.0), norm
 
 
 def _flat(array: NDArray[np.float32]) -> NDArray[np.float32]:

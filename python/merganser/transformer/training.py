@@ -1,31 +1,61 @@
 """`Trainer`: updates that are a function of the state, the seed and the step, and of nothing else.
 
-A batch is asked for by its number, dropout is drawn from a generator of (seed, step, part), and the state holds the rest. So
-k steps, a checkpoint, and n - k steps more give the very bits of n steps at once.
+A batch is asked for by its number, dropout is drawn from a generator of (seed, step, part), and the state holds the
+rest. So k steps, a checkpoint, and n - k steps more give the very bits of n steps at once.
+
+Batches that make one update together are each divided by the number of targets of *all* of them: the gradient is that
+of the mean over all targets, wherever the cuts are.
 """
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import errno
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-from merganser.errors import ConfigError
+import numpy as np
+from numpy.typing import NDArray
+
+from merganser.errors import ConfigError, NonFiniteError
 from merganser.progress import Progress, Report, reporting
 from merganser.transformer.batch import Batch
 from merganser.transformer.checkpoint import TrainingState, checkpoint_steps, load_checkpoint, save_checkpoint
 from merganser.transformer.curves import TrainingLog
-from merganser.transformer.gradients import Params, Trainable, check_finite, is_finite, loss_and_gradients
+from merganser.transformer.loss import Loss
 from merganser.transformer.optimizer import Adam, AdamW, clip_by_global_norm
+from merganser.transformer.randomness import generator
 from merganser.transformer.schedules import Schedule
-from merganser.transformer.threads import blas_threads
 
-__all__ = ["StepReport", "Trainer"]
+__all__ = ["StepReport", "Trainable", "Trainer"]
+
+Params = dict[str, NDArray[np.float32]]
+
+
+class Trainable(Protocol):
+    """A model, as far as training needs it."""
+
+    def initialize(self, *, seed: int) -> Params:
+        """Return parameters to start from."""
+
+    def loss(self, params: Params, batch: Any) -> Loss:
+        """Return the loss of a batch, without dropout."""
+
+    def loss_and_gradients(
+        self,
+        params: Params,
+        batch: Any,
+        *,
+        rng: np.random.Generator | None = None,
+        label_smoothing: float = 0.0,
+        gradients: Params | None = None,
+        total: tuple[int, ...] | None = None,
+        n_threads: int = 1,
+    ) -> tuple[Loss, Params]:
+        """Return the loss, and its gradients divided by `total` and added to `gradients`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +119,8 @@ class Trainer:
     label_smoothing : float, default 0.0
         Share of each target that goes to all classes alike.
     n_threads : int, default 1
-        Each batch is cut into so many parts, a thread each, and matrix products use one thread. With 1, the batch stays whole
-        and products use the threads that NumPy was started with.
+        Each batch is cut into so many parts, a thread each, and matrix products use one thread. With 1, the batch
+        stays whole and products use the threads that NumPy was started with.
     checkpoints : str or PathLike, optional
         Folder for checkpoints.
     checkpoint_every : int, optional
@@ -106,14 +136,14 @@ class Trainer:
 
     Notes
     -----
-    With the same settings, state and NumPy the results are equal to the bit. Another `n_threads` takes sums in another order,
-    and changes dropout, which is drawn for each part.
+    With the same settings, state and NumPy the results are equal to the bit. Another `n_threads` takes sums in another
+    order, and changes dropout, which is drawn for each part.
 
     Examples
     --------
     >>> import numpy as np
     >>> from merganser.transformer import ArraySource, Blocks, Constant, Gpt, GptConfig, Trainer
-    >>> config = GptConfig(vocab_size=8, n_positions=4, d_model=8, n_layers=1, n_heads=2)
+    >>> config = GptConfig(vocab_size=8, max_positions=4, d_model=8, d_ff=16, n_layers=1, n_heads=2)
     >>> batches = Blocks(ArraySource(np.arange(64) % 8), n_rows=4, length=4)
     >>> trainer = Trainer(model=Gpt(config), batches=batches, schedule=Constant(0.02), n_steps=30)
     >>> state = trainer.run()
@@ -222,11 +252,11 @@ class Trainer:
             `checkpoints` holds later steps than `state`: of another training, or of this one, to be resumed.
         """
         state = self.start() if state is None else state
-        if self.checkpoints is not None and (steps := checkpoint_steps(self.checkpoints)) and steps[-1] > state.step:
-            raise FileExistsError(17, f"holds a checkpoint of step {steps[-1]}; resume or choose another", self.checkpoints)
-        with self._pool() as pool, TrainingLog(self.log, after=state.step) as log, reporting(progress) as report:
+        if self.checkpoints is not None:
+            _refuse_later_steps(self.checkpoints, state.step)
+        with TrainingLog(self.log, after=state.step) as log, reporting(progress) as report:
             while state.step < self.n_steps:
-                record = self.step(state, pool=pool)
+                record = self.step(state)
                 if self.evaluate is not None and self._is_due(state.step, self.evaluate_every):
                     record = dataclasses.replace(record, evaluation=float(self.evaluate(state.params)))
                 log.write(record)
@@ -235,35 +265,38 @@ class Trainer:
                     save_checkpoint(self.checkpoints, state, settings=self._settings(), n_kept=self.n_kept)
         return state
 
-    def step(self, state: TrainingState, *, pool: ThreadPoolExecutor | None = None) -> StepReport:
+    def step(self, state: TrainingState) -> StepReport:
         """Make one update.
 
         Parameters
         ----------
         state : TrainingState
             Written to.
-        pool : ThreadPoolExecutor, optional
-            Threads to work on. None: as many as `n_threads` says, made for this step.
 
         Returns
         -------
         StepReport
+
+        Raises
+        ------
+        NonFiniteError
+            As `run`.
         """
-        if pool is None and self.n_threads > 1:
-            with self._pool() as own:
-                return self.step(state, pool=own)
         began = time.perf_counter()
         first = state.step * self.accumulation
         batches = [self.batches(number) for number in range(first, first + self.accumulation)]
-        where: dict[str, Any] = {"seed": self.seed, "step": state.step, "n_threads": self.n_threads}
-        loss, gradients = loss_and_gradients(
-            self.model, state.params, batches, label_smoothing=self.label_smoothing, pool=pool, **where
-        )
-        max_norm = math.inf if self.clip_norm is None else self.clip_norm
-        factor, norm = clip_by_global_norm(gradients, max_norm)
-        if not (is_finite(loss) and math.isfinite(norm)):
-            what = f"gradient norm is {norm}" if is_finite(loss) else f"loss is {loss.mean}"
-            check_finite(self.model, state.params, batches, what=what, **where)
+        try:
+            loss, gradients = self._loss_and_gradients(state, batches)
+        except NonFiniteError as error:
+            msg = f"step {state.step}: {error}"
+            raise NonFiniteError(msg) from None
+        factor, norm = clip_by_global_norm(gradients, math.inf if self.clip_norm is None else self.clip_norm)
+        if not math.isfinite(norm):
+            # The backward pass goes from the last parameter to the first.
+            broken = [name for name in state.params if name in gradients and not np.isfinite(gradients[name]).all()]
+            where = f"the gradient of {broken[-1]} is not" if broken else "only their squares overflow"
+            msg = f"step {state.step}: the loss is finite, its gradients are not: {where}"
+            raise NonFiniteError(msg)
         rate = self.schedule(state.step)
         self.optimizer.update(
             state.params, gradients, state.moments, step=state.step, rate=rate, gradient_scale=factor
@@ -271,7 +304,28 @@ class Trainer:
         state.step += 1
         return StepReport(state.step, loss.mean, rate, norm, loss.n_targets, time.perf_counter() - began)
 
-    def loss(self, params: Params, batch: Batch) -> Any:
+    def _loss_and_gradients(self, state: TrainingState, batches: Sequence[Batch]) -> tuple[Loss, Params]:
+        """Return the loss and the gradients of all parts taken as one batch."""
+        total = tuple(sum(column) for column in zip(*(batch.counts for batch in batches), strict=True))
+        if not total[0]:
+            msg = f"step {state.step}: the batch must have a target that is not ignored"
+            raise ConfigError(msg)
+        losses: list[Loss] = []
+        gradients: Params = {}
+        for part, batch in enumerate(batches):
+            loss, gradients = self.model.loss_and_gradients(
+                state.params,
+                batch,
+                rng=generator(self.seed, state.step, part),
+                label_smoothing=self.label_smoothing,
+                gradients=gradients,
+                total=total,
+                n_threads=self.n_threads,
+            )
+            losses.append(loss)
+        return sum(losses[1:], losses[0]), gradients
+
+    def loss(self, params: Params, batch: Batch) -> Loss:
         """Return the loss of a batch without dropout and smoothing.
 
         Parameters
@@ -296,13 +350,13 @@ class Trainer:
         settings = {name: repr(getattr(self, name)) for name in names}
         return {"model": repr(getattr(self.model, "config", None)), **settings}
 
-    @contextlib.contextmanager
-    def _pool(self) -> Iterator[ThreadPoolExecutor | None]:
-        if self.n_threads == 1:
-            yield None
-            return
-        with blas_threads(1), ThreadPoolExecutor(self.n_threads, thread_name_prefix="merganser-train") as pool:
-            yield pool
+
+def _refuse_later_steps(folder: str | os.PathLike[str], step: int) -> None:
+    """Keep a training from running into checkpoints that it has not made."""
+    steps = checkpoint_steps(folder)
+    if steps and steps[-1] > step:
+        msg = f"holds a checkpoint of step {steps[-1]}; resume, or choose another folder"
+        raise FileExistsError(errno.EEXIST, msg, os.fspath(folder))
 
 
 def _show(report: Report, record: StepReport, n_steps: int) -> None:
