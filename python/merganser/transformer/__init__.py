@@ -1,4 +1,23 @@
-"""The transformer in NumPy."""
+"""The transformer in NumPy: the architecture of "Attention Is All You Need" and its families, forward and backward.
+
+It sees ids, never text. A model is made of a frozen configuration and is a pure function of (parameters, batch, random
+generator); parameters are a flat mapping from names to arrays. The files, from the bottom up:
+
+- `ops/`: each operation as ``x_forward`` and ``x_backward`` side by side, arrays only, derived by hand;
+- `tape.py`, `layers.py`: an operation with its parameters' names, and a note of how gradients pass back through it;
+- `blocks.py`: attention, feed-forward, and the residual connection around them;
+- `gpt.py`, `bert.py`, `t5.py`, `seq2seq.py`: a family each, its forward pass alone;
+- `model.py`: loss and gradients over shards of a batch, and the checks of what comes in;
+- `cache.py`: keys and values of an incremental pass; `pretrained.py`: published weights.
+
+Why a tape. Backward passes wired by hand, block by block, would write every model twice, and each of pre-norm and
+post-norm, tied and untied, one attention and two, would be a place for the two to differ. A tape of fine operations
+costs several times the arithmetic. This one has a note for each *operation of a layer*, some ten a block, whose
+backward functions are the hand-written ones: a note costs microseconds where its arithmetic costs milliseconds, and a
+model reads as its forward pass. What makes it quick lies in the operations, and is the same with either: work in parts
+that stay in a core's cache, buffers used again (`workspace.py`), causal blocks that skip hidden keys, logits that never
+exist all at once, and shards of the batch on threads with a BLAS of one thread each.
+"""
 
 from merganser.transformer.batch import (
     IGNORED,
@@ -9,6 +28,27 @@ from merganser.transformer.batch import (
     Seq2SeqBatch,
     SpanBatch,
 )
+from merganser.transformer.cache import Cache
+from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
+from merganser.transformer.gpt import Gpt
 from merganser.transformer.loss import Loss
+from merganser.transformer.model import Model
 
-__all__ = ["IGNORED", "Batch", "LabelBatch", "LmBatch", "Loss", "MlmBatch", "Seq2SeqBatch", "SpanBatch"]
+__all__ = [
+    "IGNORED",
+    "Batch",
+    "BertConfig",
+    "Cache",
+    "Config",
+    "Gpt",
+    "GptConfig",
+    "LabelBatch",
+    "LmBatch",
+    "Loss",
+    "MlmBatch",
+    "Model",
+    "Seq2SeqBatch",
+    "Seq2SeqConfig",
+    "SpanBatch",
+    "T5Config",
+]

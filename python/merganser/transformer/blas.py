@@ -1,0 +1,64 @@
+"""The number of threads that NumPy's BLAS uses, set for a while.
+
+Shards of a batch run in threads of their own and want BLAS single-threaded: its threads wait for each other at every
+small product, and wait long where the machine is shared. NumPy has no call for it, so the OpenBLAS that its wheels
+carry is asked through its own interface; with any other BLAS nothing is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+_NAMES = (
+    "scipy_openblas_{}_num_threads64_",
+    "openblas_{}_num_threads64_",
+    "scipy_openblas_{}_num_threads",
+    "openblas_{}_num_threads",
+)
+_LOCK = threading.Lock()
+
+
+@contextlib.contextmanager
+def blas_threads(n_threads: int) -> Iterator[None]:
+    """Let BLAS use ``n_threads`` threads within the block; afterwards as many as before.
+
+    The number is one for the whole process, so blocks of several threads follow one another.
+    """
+    functions = _openblas()
+    if functions is None:
+        yield
+        return
+    read, write = functions
+    with _LOCK:
+        before = read()
+        write(n_threads)
+        try:
+            yield
+        finally:
+            write(before)
+
+
+@functools.cache
+def _openblas() -> tuple[Callable[[], int], Callable[[int], None]] | None:
+    """Find the functions in the library that NumPy's wheel carries, already loaded under its path."""
+    folder = Path(np.__file__).parent
+    for path in sorted([*folder.with_name("numpy.libs").glob("*openblas*"), *folder.glob(".dylibs/*openblas*")]):
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:
+            continue
+        for name in _NAMES:
+            read = getattr(library, name.format("get"), None)
+            write = getattr(library, name.format("set"), None)
+            if read is not None and write is not None:
+                read.restype, read.argtypes = ctypes.c_int, []
+                write.restype, write.argtypes = None, [ctypes.c_int]
+                return read, write
+    return None

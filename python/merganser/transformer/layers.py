@@ -1,0 +1,244 @@
+"""Layers: an operation with its parameters' names, and the note on the tape that carries gradients back through it.
+
+All of a model's arithmetic goes through these functions; `blocks.py` builds the paper's sublayers from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merganser.transformer import ops
+from merganser.transformer.mask import AttentionMask
+from merganser.transformer.tape import Tape, Value
+from merganser.transformer.workspace import Array, empty, empty_like
+
+Activation: TypeAlias = Literal["relu", "gelu", "gelu_tanh", "silu", "tanh"]
+Norm: TypeAlias = Literal["layer", "rms"]
+
+_ACTIVATIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "relu": (ops.relu_forward, ops.relu_backward),
+    "gelu": (ops.gelu_forward, ops.gelu_backward),
+    "gelu_tanh": (ops.gelu_tanh_forward, ops.gelu_tanh_backward),
+    "silu": (ops.silu_forward, ops.silu_backward),
+    "tanh": (ops.tanh_forward, ops.tanh_backward),
+}
+ACTIVATIONS = tuple(_ACTIVATIONS)
+"""Names of the activations."""
+
+
+def embed(tape: Tape, name: str, ids: NDArray[np.integer[Any]]) -> Value:
+    """Look up a row of ``name.weight`` for each id."""
+    weight = f"{name}.weight"
+    data, cache = ops.embedding_forward(tape.parameters[weight], ids)
+    out = tape.value(data, name)
+
+    def backward() -> None:
+        d_out = out.take_gradient()
+        tape.fold_gradient(weight, lambda total: ops.embedding_backward(d_out, cache, total))
+
+    tape.note(backward)
+    return out
+
+
+def linear(tape: Tape, x: Value, name: str) -> Value:
+    """Multiply by ``name.weight``, (d_in, d_out), and add ``name.bias`` where there is one."""
+    weight, bias = f"{name}.weight", f"{name}.bias"
+    data, cache = ops.linear_forward(x.data, tape.parameters[weight], tape.parameters.get(bias))
+    out = tape.value(data, name)
+
+    def backward() -> None:
+        d_x, d_weight, d_bias = ops.linear_backward(out.take_gradient(), cache)
+        tape.add_gradient(weight, d_weight)
+        if d_bias is not None:
+            tape.add_gradient(bias, d_bias)
+        x.add_gradient(d_x)
+
+    tape.note(backward)
+    return out
+
+
+def norm(tape: Tape, x: Value, name: str, kind: Norm, epsilon: float) -> Value:
+    """Normalise by layer norm (``name.weight``, ``name.bias``) or RMS norm (``name.weight``)."""
+    weight, bias = f"{name}.weight", f"{name}.bias"
+    scale = tape.parameters[weight]
+    if kind == "layer":
+        data, cache = ops.layer_norm_forward(x.data, scale, tape.parameters[bias], epsilon)
+    else:
+        data, cache = ops.rms_norm_forward(x.data, scale, epsilon)
+    out = tape.value(data, name)
+
+    def backward() -> None:
+        if kind == "layer":
+            d_x, d_weight, d_bias = ops.layer_norm_backward(out.take_gradient(), cache)
+            tape.add_gradient(bias, d_bias)
+        else:
+            d_x, d_weight = ops.rms_norm_backward(out.take_gradient(), cache)
+        tape.add_gradient(weight, d_weight)
+        x.add_gradient(d_x)
+
+    tape.note(backward)
+    return out
+
+
+def activate(tape: Tape, x: Value, kind: Activation, name: str) -> Value:
+    """Apply a pointwise function; ``name`` is the layer it belongs to."""
+    forward, back = _ACTIVATIONS[kind]
+    data, cache = forward(x.data)
+    out = tape.value(data, f"{name} ({kind})")
+    tape.note(lambda: x.add_gradient(back(out.take_gradient(), cache)))
+    return out
+
+
+def gate(tape: Tape, gating: Value, x: Value, name: str) -> Value:
+    """Multiply ``x`` by a gate of the same shape."""
+    data, cache = ops.gate_forward(gating.data, x.data)
+    out = tape.value(data, name)
+
+    def backward() -> None:
+        d_gate, d_x = ops.gate_backward(out.take_gradient(), cache)
+        gating.add_gradient(d_gate)
+        x.add_gradient(d_x)
+
+    tape.note(backward)
+    return out
+
+
+def drop(tape: Tape, x: Value, p: float) -> Value:
+    """Apply dropout, where the tape has a source for it."""
+    if tape.rng is None or p == 0:
+        return x
+    data, cache = ops.dropout_forward(x.data, p, tape.rng)
+    out = Value(data)
+    tape.note(lambda: x.add_gradient(ops.dropout_backward(out.take_gradient(), cache)))
+    return out
+
+
+def add(tape: Tape, left: Value, right: Value, name: str) -> Value:
+    """Add two values of one shape."""
+    data = empty_like(left.data)
+    np.add(left.data, right.data, out=data)
+    out = tape.value(data, name)
+
+    def backward() -> None:
+        gradient = out.take_gradient()
+        left.add_gradient(gradient)
+        right.add_gradient(gradient)
+
+    tape.note(backward)
+    return out
+
+
+def multiply(tape: Tape, x: Value, factor: float) -> Value:
+    """Multiply by a constant."""
+    if factor == 1.0:
+        return x
+    out = Value(x.data * factor)
+    tape.note(lambda: x.add_gradient(out.take_gradient() * factor))
+    return out
+
+
+def first_column(tape: Tape, x: Value) -> Value:
+    """Take position 0 of each row: (B, T, D) to (B, D)."""
+    out = Value(np.ascontiguousarray(x.data[:, 0]))
+
+    def backward() -> None:
+        gradient = np.zeros_like(x.data)
+        gradient[:, 0] = out.take_gradient()
+        x.add_gradient(gradient)
+
+    tape.note(backward)
+    return out
+
+
+def attention(
+    tape: Tape,
+    parts: tuple[Value, Value, Value] | Value,
+    mask: AttentionMask,
+    *,
+    n_heads: int,
+    scale: float,
+    name: str,
+    bias: Value | None = None,
+    dropout: float = 0.0,
+) -> Value:
+    """Attend over queries, keys and values: three of (B, T, H K), or one (B, T, 3 H K) that holds them side by side."""
+    q, k, v = (_split_heads(part, n_heads) for part in _three(parts))
+    data, cache = ops.attention_forward(
+        q,
+        k,
+        v,
+        mask,
+        scale=scale,
+        bias=None if bias is None else bias.data,
+        dropout=dropout,
+        rng=tape.rng,
+        is_recorded=tape.is_recording,
+    )
+    out = tape.value(data.reshape(*data.shape[:2], -1), name)
+
+    def backward() -> None:
+        d_out = _split_heads(out.take_gradient(), n_heads)
+        if isinstance(parts, Value):
+            whole = empty(parts.data.shape, parts.data.dtype)
+            into = tuple(_split_heads(part, n_heads) for part in np.split(whole, 3, axis=-1))
+            *_, d_bias = ops.attention_backward(d_out, cache, into=(into[0], into[1], into[2]))
+            parts.add_gradient(whole)
+        else:
+            *gradients, d_bias = ops.attention_backward(d_out, cache)
+            for part, gradient in zip(parts, gradients, strict=True):
+                part.add_gradient(gradient.reshape(part.data.shape))
+        if bias is not None and d_bias is not None:
+            bias.add_gradient(d_bias)
+
+    tape.note(backward)
+    return out
+
+
+def cross_entropy(
+    tape: Tape,
+    x: Value,
+    weight: str,
+    bias: str | None,
+    targets: NDArray[np.integer[Any]],
+    *,
+    label_smoothing: float = 0.0,
+    scale: float = 1.0,
+) -> Array:
+    """Return the nats at each target of the output layer ``weight``, (V, D); where recorded, start the backward pass.
+
+    The gradients are those of ``scale`` times the sum.
+    """
+    rows = x.data.reshape(-1, x.data.shape[-1])
+    parameter_bias = None if bias is None else tape.parameters[bias]
+    loss, cache = ops.linear_cross_entropy_forward(
+        rows,
+        tape.parameters[weight],
+        parameter_bias,
+        targets.reshape(-1),
+        label_smoothing=label_smoothing,
+        scale=scale if tape.is_recording else None,
+    )
+    if cache is not None:
+        d_x, d_weight, d_bias = ops.linear_cross_entropy_backward(1.0, cache)
+        tape.add_gradient(weight, d_weight)
+        if bias is not None and d_bias is not None:
+            tape.add_gradient(bias, d_bias)
+        x.add_gradient(d_x.reshape(x.data.shape))
+    return loss.reshape(targets.shape)
+
+
+def _three(parts: tuple[Value, Value, Value] | Value) -> tuple[Array, ...]:
+    if isinstance(parts, Value):
+        return tuple(np.split(parts.data, 3, axis=-1))
+    return tuple(part.data for part in parts)
+
+
+def _split_heads(array: Array, n_heads: int) -> Array:
+    if array.ndim == 4:
+        return array
+    n_rows, n_columns, width = array.shape
+    return array.reshape(n_rows, n_columns, n_heads, width // n_heads)

@@ -1,0 +1,159 @@
+"""The output layer and its cross-entropy as one op, so that the logits of all positions never exist at once.
+
+For a vocabulary V the logits (N, V) dwarf all else in memory. So rows are taken in blocks: their logits, the loss, and
+at once the gradients, before the next block overwrites the buffer. The backward function only hands them over.
+
+With logits l and target y, the loss is ``lse(l) - l_y``, and with label smoothing e (Szegedy et al., 2016; e is spread
+over all V classes) ``lse(l) - (1 - e) l_y - e mean(l)``. Its gradient is ``softmax(l) - (1 - e) [y] - e/V``. The softmax
+is never normalised: the block holds ``exp(l - max)``, and each row's factor goes to the small matrices.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merganser.transformer.batch import IGNORED
+from merganser.transformer.workspace import Array, empty
+
+# Logits in a block. More rows make the products more efficient, fewer save memory.
+_BLOCK_ELEMENTS = 1 << 21
+_MIN_ROWS = 256
+# Logits that are worked on at a time, within a core's cache.
+_CHUNK = 1 << 16
+
+
+class CrossEntropyCache(NamedTuple):
+    """What `linear_cross_entropy_backward` needs: the gradients."""
+
+    d_x: Array
+    d_weight: Array
+    d_bias: Array | None
+
+
+def linear_cross_entropy_forward(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    targets: NDArray[np.integer[Any]],
+    *,
+    label_smoothing: float = 0.0,
+    scale: float | None = None,
+) -> tuple[Array, CrossEntropyCache | None]:
+    """Return the cross-entropy of ``softmax(x weight^T + bias)`` at each target.
+
+    Parameters
+    ----------
+    x : ndarray of float, shape (N, D)
+    weight : ndarray of float, shape (V, D)
+    bias : ndarray of float, shape (V,), optional
+    targets : ndarray of int, shape (N,)
+        Each in 0 to V - 1, or `IGNORED`.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
+    scale : float, optional
+        The gradients are those of ``scale * sum(loss)``. Without it none are made, and the cache is None.
+
+    Returns
+    -------
+    loss : ndarray of float, shape (N,)
+        Nats; 0 where ignored.
+    cache : CrossEntropyCache or None
+    """
+    counted = np.flatnonzero(targets != IGNORED)
+    is_partial = len(counted) < len(targets)
+    rows, wanted = (x[counted], targets[counted]) if is_partial else (x, targets)
+    vocab_size = weight.shape[0]
+    step = min(max(_BLOCK_ELEMENTS // vocab_size, _MIN_ROWS), max(len(rows), 1))
+    buffer = empty((step, vocab_size), x.dtype)
+    losses = np.zeros(len(rows), x.dtype)
+    gradients = _Gradients(rows, weight, bias, scale) if scale is not None else None
+    for start in range(0, len(rows), step):
+        part = slice(start, min(start + step, len(rows)))
+        logits = buffer[: part.stop - part.start]
+        np.matmul(rows[part], weight.T, out=logits)
+        sums = _exponentials(logits, bias, wanted[part], losses[part], label_smoothing)
+        if gradients is not None:
+            gradients.add(part, logits, sums, wanted[part], label_smoothing)
+    if not is_partial:
+        return losses, gradients.cache() if gradients is not None else None
+    loss = np.zeros(len(targets), x.dtype)
+    loss[counted] = losses
+    if gradients is None:
+        return loss, None
+    d_x = np.zeros_like(x)
+    d_x[counted] = gradients.d_rows
+    return loss, CrossEntropyCache(d_x, gradients.d_weight, gradients.d_bias)
+
+
+def linear_cross_entropy_backward(d_loss: float, cache: CrossEntropyCache) -> tuple[Array, Array, Array | None]:
+    """Return the gradients of ``x``, ``weight`` and ``bias``, times ``d_loss``."""
+    d_x, d_weight, d_bias = cache
+    if d_loss != 1.0:
+        d_x *= d_loss
+        d_weight *= d_loss
+        if d_bias is not None:
+            d_bias *= d_loss
+    return d_x, d_weight, d_bias
+
+
+def _exponentials(
+    logits: Array, bias: Array | None, targets: NDArray[np.integer[Any]], losses: Array, label_smoothing: float
+) -> Array:
+    """Replace logits by ``exp(logit - max of the row)``; write the losses; return the sums, shape (N,)."""
+    n_rows, vocab_size = logits.shape
+    sums = np.empty(n_rows, logits.dtype)
+    ones = np.ones(vocab_size, logits.dtype)
+    step = max(1, _CHUNK // vocab_size)
+    for start in range(0, n_rows, step):
+        part = slice(start, min(start + step, n_rows))
+        block = logits[part]
+        if bias is not None:
+            block += bias
+        block -= block.max(axis=1, keepdims=True)
+        expected = (1.0 - label_smoothing) * block[np.arange(len(block)), targets[part]]
+        if label_smoothing:
+            expected += label_smoothing / vocab_size * (block @ ones)
+        np.exp(block, out=block)
+        sums[part] = block @ ones
+        np.subtract(np.log(sums[part]), expected, out=losses[part])
+    return sums
+
+
+class _Gradients:
+    """The gradients, added up block by block."""
+
+    def __init__(self, rows: Array, weight: Array, bias: Array | None, scale: float) -> None:
+        self.rows, self.weight, self.scale = rows, weight, scale
+        self.d_rows = empty(rows.shape, rows.dtype)
+        self.d_weight = empty(weight.shape, rows.dtype)
+        self.d_bias = None if bias is None else np.zeros_like(bias)
+        self.scratch: Array | None = None
+        if not len(rows):
+            self.d_weight.fill(0.0)
+
+    def add(
+        self, part: slice, powers: Array, sums: Array, targets: NDArray[np.integer[Any]], label_smoothing: float
+    ) -> None:
+        """Add a block: ``powers`` holds the exponentials, row i to be divided by ``sums[i]``."""
+        if label_smoothing:
+            powers -= (label_smoothing / powers.shape[1] * sums)[:, None]
+        powers[np.arange(len(powers)), targets] -= (1.0 - label_smoothing) * sums
+        factors = self.scale / sums
+        np.matmul(powers, self.weight, out=self.d_rows[part])
+        self.d_rows[part] *= factors[:, None]
+        scaled = self.rows[part] * factors[:, None]
+        if part.start == 0:
+            np.matmul(powers.T, scaled, out=self.d_weight)
+        else:
+            if self.scratch is None:
+                self.scratch = empty(self.d_weight.shape, self.d_weight.dtype)
+            np.matmul(powers.T, scaled, out=self.scratch)
+            self.d_weight += self.scratch
+        if self.d_bias is not None:
+            self.d_bias += factors @ powers
+
+    def cache(self) -> CrossEntropyCache:
+        return CrossEntropyCache(self.d_rows, self.d_weight, self.d_bias)
