@@ -19,36 +19,62 @@ that stay in a core's cache, buffers used again (`workspace.py`), causal blocks 
 exist all at once, and shards of the batch on threads with a BLAS of one thread each.
 """
 
-from merganser.transformer.batch import (
-    IGNORED,
-    Batch,
-    LabelBatch,
-    LmBatch,
-    MlmBatch,
-    Seq2SeqBatch,
-    SpanBatch,
-)
+from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch
 from merganser.transformer.cache import Cache
+from merganser.transformer.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
+from merganser.transformer.curves import plot_curves, read_log
 from merganser.transformer.gpt import Gpt
+from merganser.transformer.loader import ArraySource, Blocks, Pairs, TokenSource
 from merganser.transformer.loss import Loss
+from merganser.transformer.masking import corrupt_spans, mask_tokens, next_sentence_batch, restore_spans
 from merganser.transformer.model import Model
+from merganser.transformer.optimizer import Adam, AdamW, Moments, ParameterGroup
+from merganser.transformer.packing import next_token_targets, pack, pad
+from merganser.transformer.schedules import Constant, Cosine, Linear, Noam
+from merganser.transformer.training import StepReport, Trainer
 
 __all__ = [
     "IGNORED",
+    "Adam",
+    "AdamW",
+    "ArraySource",
     "Batch",
     "BertConfig",
+    "Blocks",
     "Cache",
     "Config",
+    "Constant",
+    "Cosine",
     "Gpt",
     "GptConfig",
     "LabelBatch",
+    "Linear",
     "LmBatch",
     "Loss",
     "MlmBatch",
     "Model",
+    "Moments",
+    "Noam",
+    "Pairs",
+    "ParameterGroup",
     "Seq2SeqBatch",
     "Seq2SeqConfig",
     "SpanBatch",
+    "StepReport",
     "T5Config",
+    "TokenSource",
+    "Trainer",
+    "TrainingState",
+    "corrupt_spans",
+    "load_checkpoint",
+    "mask_tokens",
+    "next_sentence_batch",
+    "next_token_targets",
+    "pack",
+    "pad",
+    "plot_curves",
+    "read_log",
+    "restore_spans",
+    "save_checkpoint",
 ]

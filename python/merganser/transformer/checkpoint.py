@@ -1,9 +1,9 @@
 """Checkpoints: a training's whole state in a folder of its own, complete or absent.
 
 ``step-000001000/`` holds ``model.safetensors`` (the parameters), ``optimizer.safetensors`` (both moments) and
-``checkpoint.json`` (step, settings, sizes and checksums of the others). The folder is written under a hidden name, forced
-to disk and renamed. So a write that is interrupted leaves the checkpoints before it as they were, and the newest one
-is always whole.
+``checkpoint.json`` (step, settings, sizes and checksums of the others). The folder is written under a hidden name,
+forced to disk and renamed. So a write that is interrupted leaves the checkpoints before it as they were, and the newest
+one is always whole.
 """
 
 from __future__ import annotations
@@ -119,9 +119,7 @@ def save_checkpoint(
     return target
 
 
-def load_checkpoint(
-    folder: str | os.PathLike[str], *, step: int | None = None
-) -> tuple[TrainingState, dict[str, str]]:
+def load_checkpoint(folder: str | os.PathLike[str], *, step: int | None = None) -> tuple[TrainingState, dict[str, str]]:
     """Read a checkpoint, and check it whole.
 
     Parameters

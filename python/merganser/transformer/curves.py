@@ -80,8 +80,8 @@ def read_log(path: str | os.PathLike[str], *, allow_torn_end: bool = False) -> _
     Returns
     -------
     list of dict
-        A step each: ``step``, ``loss``, ``rate``, ``gradient_norm``, ``n_targets``, ``seconds``, ``tokens_per_second``, and
-        ``evaluation`` where there was one.
+        A step each: ``step``, ``loss``, ``rate``, ``gradient_norm``, ``n_targets``, ``seconds``,
+        ``tokens_per_second``, and ``evaluation`` where there was one.
 
     Raises
     ------

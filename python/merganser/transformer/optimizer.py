@@ -4,7 +4,7 @@ An optimizer is its settings; what it remembers is in `Moments`, so that trainin
 saved. Updates are made in place, a cache-sized piece at a time: a parameter, its gradient and both moments are read and
 written once, and no array as large as a parameter is ever made.
 
-Both follow PyTorch's arithmetic: bias correction outside the square root's epsilon, ``sqrt(v / (1 - b2**t)) + epsilon``.
+Both follow PyTorch's arithmetic: epsilon is added to the corrected root, ``sqrt(v / (1 - b2**t)) + epsilon``.
 
 References
 ----------
@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,12 @@ PIECE = 1 << 15
 
 @dataclasses.dataclass(frozen=True)
 class ParameterGroup:
-    """Settings of the parameters whose whole name matches a pattern.
+    r"""Settings of the parameters whose whole name matches a pattern.
 
     Parameters
     ----------
     pattern : str
-        Regular expression that must match the whole name, such as ``r".*\\.bias"``.
+        Regular expression that must match the whole name, such as ``r".*\.bias"``.
     weight_decay : float, optional
         In place of the optimizer's.
     rate_scale : float, default 1.0
@@ -121,7 +121,14 @@ class Adam:
         )
 
     def update(
-        self, params: Arrays, gradients: Arrays, moments: Moments, *, step: int, rate: float, gradient_scale: float = 1.0
+        self,
+        params: Arrays,
+        gradients: Arrays,
+        moments: Moments,
+        *,
+        step: int,
+        rate: float,
+        gradient_scale: float = 1.0,
     ) -> None:
         """Make one update in place.
 
@@ -153,7 +160,8 @@ class Adam:
                 flat = [_flat(array) for array in (param, gradient, moments.first[name], moments.second[name])]
                 for start in range(0, param.size, PIECE):
                     pieces = [array[start : start + PIECE] for array in flat]
-                    self._update_piece(*pieces, scratch[:, : pieces[0].size], step, rate * scale, decay, gradient_scale)
+                    pieces += [*scratch[:, : pieces[0].size]]
+                    self._update_piece(pieces, step, rate * scale, decay, gradient_scale)
 
     def _settings(self, name: str, param: NDArray[np.float32]) -> tuple[float, float]:
         """Return weight decay and scale of the learning rate of one parameter."""
@@ -165,18 +173,14 @@ class Adam:
 
     def _update_piece(
         self,
-        param: NDArray[np.float32],
-        gradient: NDArray[np.float32],
-        first: NDArray[np.float32],
-        second: NDArray[np.float32],
-        scratch: NDArray[np.float32],
+        pieces: Sequence[NDArray[np.float32]],
         step: int,
         rate: float,
         decay: float,
         gradient_scale: float,
     ) -> None:
         # Scalars are Python floats: a float64 scalar of NumPy would turn every product into float64.
-        scaled, root = scratch
+        param, gradient, first, second, scaled, root = pieces
         np.multiply(gradient, gradient_scale, out=scaled)
         if decay and self.is_decoupled:
             param *= 1.0 - rate * decay

@@ -1,7 +1,7 @@
 """Learning rates over training: each schedule is a function from the number of updates made so far to a rate.
 
-The first update asks for step 0. A warm-up therefore begins with a rate of 0, as in the field's other libraries, so that
-a recipe written for them means the same here.
+The first update asks for step 0. A warm-up therefore begins with a rate of 0, as in the field's other libraries, so
+that a recipe written for them means the same here.
 
 References
 ----------

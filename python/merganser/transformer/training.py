@@ -155,7 +155,7 @@ class Trainer:
     batches: Callable[[int], Batch]
     schedule: Schedule
     n_steps: int
-    optimizer: Adam = AdamW()
+    optimizer: Adam = dataclasses.field(default_factory=AdamW)
     seed: int = 0
     clip_norm: float | None = 1.0
     accumulation: int = 1
@@ -298,9 +298,7 @@ class Trainer:
             msg = f"step {state.step}: the loss is finite, its gradients are not: {where}"
             raise NonFiniteError(msg)
         rate = self.schedule(state.step)
-        self.optimizer.update(
-            state.params, gradients, state.moments, step=state.step, rate=rate, gradient_scale=factor
-        )
+        self.optimizer.update(state.params, gradients, state.moments, step=state.step, rate=rate, gradient_scale=factor)
         state.step += 1
         return StepReport(state.step, loss.mean, rate, norm, loss.n_targets, time.perf_counter() - began)
 
