@@ -20,10 +20,12 @@ exist all at once, and shards of the batch on threads with a BLAS of one thread 
 """
 
 from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch
+from merganser.transformer.beam import Hypothesis, beam_search
 from merganser.transformer.cache import Cache
 from merganser.transformer.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
 from merganser.transformer.curves import plot_curves, read_log
+from merganser.transformer.generation import generate, stream
 from merganser.transformer.gpt import Gpt
 from merganser.transformer.loader import ArraySource, Blocks, Pairs, TokenSource
 from merganser.transformer.loss import Loss
@@ -31,7 +33,9 @@ from merganser.transformer.masking import corrupt_spans, mask_tokens, next_sente
 from merganser.transformer.model import Model
 from merganser.transformer.optimizer import Adam, AdamW, Moments, ParameterGroup
 from merganser.transformer.packing import next_token_targets, pack, pad
+from merganser.transformer.sampling import Sampling
 from merganser.transformer.schedules import Constant, Cosine, Linear, Noam
+from merganser.transformer.text_stream import TextStream
 from merganser.transformer.training import StepReport, Trainer
 
 __all__ = [
@@ -48,6 +52,7 @@ __all__ = [
     "Cosine",
     "Gpt",
     "GptConfig",
+    "Hypothesis",
     "LabelBatch",
     "Linear",
     "LmBatch",
@@ -58,15 +63,19 @@ __all__ = [
     "Noam",
     "Pairs",
     "ParameterGroup",
+    "Sampling",
     "Seq2SeqBatch",
     "Seq2SeqConfig",
     "SpanBatch",
     "StepReport",
     "T5Config",
+    "TextStream",
     "TokenSource",
     "Trainer",
     "TrainingState",
+    "beam_search",
     "corrupt_spans",
+    "generate",
     "load_checkpoint",
     "mask_tokens",
     "next_sentence_batch",
@@ -77,4 +86,5 @@ __all__ = [
     "read_log",
     "restore_spans",
     "save_checkpoint",
+    "stream",
 ]
