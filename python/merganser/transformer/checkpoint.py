@@ -1,7 +1,7 @@
 """Checkpoints: a training's whole state in a folder of its own, complete or absent.
 
 ``step-000001000/`` holds ``model.safetensors`` (the parameters), ``optimizer.safetensors`` (both moments) and
-``checkpoint.json`` (step, settings, sizes and checksums of the others). The folder is written under a hidden name,
+``checkpoint.json`` (step, settings, order, sizes and checksums of the others). The folder is written under a hidden name,
 forced to disk and renamed. So a write that is interrupted leaves the checkpoints before it as they were, and the newest
 one is always whole.
 """
@@ -105,7 +105,14 @@ def save_checkpoint(
             name: _write(hidden / name, _serialize(arrays))
             for name, arrays in ((MODEL_NAME, state.params), (OPTIMIZER_NAME, moments))
         }
-        head = {"version": VERSION, "step": state.step, "settings": dict(settings), "files": files}
+        head = {
+            "version": VERSION,
+            "step": state.step,
+            "settings": dict(settings),
+            # The order is part of the state: sums over all parameters are taken in it.
+            "parameters": list(state.params),
+            "files": files,
+        }
         _write(hidden / HEAD_NAME, json.dumps(head, indent=2).encode() + b"\n")
         force_folder_to_disk(hidden)
         os.rename(hidden, target)
@@ -150,7 +157,11 @@ def load_checkpoint(folder: str | os.PathLike[str], *, step: int | None = None) 
         raise FileNotFoundError(errno.ENOENT, f"holds {what}", os.fspath(folder))
     place = _step_folder(folder, wanted)
     head = _read_head(place)
-    params = _read_arrays(place / MODEL_NAME, head["files"])
+    stored = _read_arrays(place / MODEL_NAME, head["files"])
+    if sorted(stored) != sorted(head["parameters"]):
+        msg = f"{place / HEAD_NAME}: parameters must be the names of those in {MODEL_NAME}"
+        raise FormatError(msg)
+    params = {name: stored[name] for name in head["parameters"]}
     moments = _read_arrays(place / OPTIMIZER_NAME, head["files"])
     expected = {f"{kind}.{name}": array.shape for kind in ("first", "second") for name, array in params.items()}
     if {name: array.shape for name, array in moments.items()} != expected:
@@ -192,8 +203,10 @@ def _read_head(place: Path) -> dict[str, Any]:
             head = json.loads(file.read(_MAX_HEAD_BYTES))
         is_sound = (
             head["version"] == VERSION
+            and type(head["step"]) is int
             and _step_folder(place.parent, head["step"]) == place
             and all(isinstance(value, str) for value in head["settings"].values())
+            and all(isinstance(name, str) for name in head["parameters"])
             and all(isinstance(head["files"][name]["sha256"], str) for name in (MODEL_NAME, OPTIMIZER_NAME))
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
