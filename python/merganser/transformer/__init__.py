@@ -21,6 +21,7 @@ exist all at once, and shards of the batch on threads with a BLAS of one thread 
 
 from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch
 from merganser.transformer.beam import Hypothesis, beam_search
+from merganser.transformer.bert import Bert
 from merganser.transformer.cache import Cache
 from merganser.transformer.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
@@ -33,17 +34,22 @@ from merganser.transformer.masking import corrupt_spans, mask_tokens, next_sente
 from merganser.transformer.model import Model
 from merganser.transformer.optimizer import Adam, AdamW, Moments, ParameterGroup
 from merganser.transformer.packing import next_token_targets, pack, pad
+from merganser.transformer.pretrained import load_pretrained, save_pretrained
 from merganser.transformer.sampling import Sampling
 from merganser.transformer.schedules import Constant, Cosine, Linear, Noam
+from merganser.transformer.seq2seq import Seq2Seq
+from merganser.transformer.t5 import T5
 from merganser.transformer.text_stream import TextStream
 from merganser.transformer.training import StepReport, Trainer
 
 __all__ = [
     "IGNORED",
+    "T5",
     "Adam",
     "AdamW",
     "ArraySource",
     "Batch",
+    "Bert",
     "BertConfig",
     "Blocks",
     "Cache",
@@ -64,6 +70,7 @@ __all__ = [
     "Pairs",
     "ParameterGroup",
     "Sampling",
+    "Seq2Seq",
     "Seq2SeqBatch",
     "Seq2SeqConfig",
     "SpanBatch",
@@ -77,6 +84,7 @@ __all__ = [
     "corrupt_spans",
     "generate",
     "load_checkpoint",
+    "load_pretrained",
     "mask_tokens",
     "next_sentence_batch",
     "next_token_targets",
@@ -86,5 +94,6 @@ __all__ = [
     "read_log",
     "restore_spans",
     "save_checkpoint",
+    "save_pretrained",
     "stream",
 ]

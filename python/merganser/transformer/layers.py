@@ -141,16 +141,38 @@ def multiply(tape: Tape, x: Value, factor: float) -> Value:
     return out
 
 
-def first_column(tape: Tape, x: Value) -> Value:
-    """Take position 0 of each row: (B, T, D) to (B, D)."""
-    out = Value(np.ascontiguousarray(x.data[:, 0]))
+def transpose_last(tape: Tape, x: Value) -> Value:
+    """Exchange the last two axes of (B, T, C), and give each (b, c) a row: (B C, T)."""
+    n_rows, n_columns, n_classes = x.data.shape
+    out = Value(np.ascontiguousarray(x.data.swapaxes(1, 2)).reshape(-1, n_columns))
+
+    def backward() -> None:
+        gradient = out.take_gradient().reshape(n_rows, n_classes, n_columns)
+        x.add_gradient(np.ascontiguousarray(gradient.swapaxes(1, 2)))
+
+    tape.note(backward)
+    return out
+
+
+def take_rows(tape: Tape, x: Value, rows: NDArray[np.integer[Any]]) -> Value:
+    """Take some of all positions, each at most once: (B, T, D) to (n, D), ``rows`` counting through B and T."""
+    out = Value(x.data.reshape(-1, x.data.shape[-1])[rows])
 
     def backward() -> None:
         gradient = np.zeros_like(x.data)
-        gradient[:, 0] = out.take_gradient()
+        gradient.reshape(-1, gradient.shape[-1])[rows] = out.take_gradient()
         x.add_gradient(gradient)
 
     tape.note(backward)
+    return out
+
+
+def relative_bias(tape: Tape, name: str, buckets: NDArray[np.integer[Any]]) -> Value:
+    """Look up what ``name.weight`` adds to each head's scores at each distance."""
+    weight = f"{name}.weight"
+    data, cache = ops.relative_bias_forward(tape.parameters[weight], buckets)
+    out = tape.value(data, name)
+    tape.note(lambda: tape.add_gradient(weight, ops.relative_bias_backward(out.take_gradient(), cache)))
     return out
 
 
@@ -196,6 +218,26 @@ def attention(
 
     tape.note(backward)
     return out
+
+
+def softmax_cross_entropy(
+    tape: Tape,
+    logits: Value,
+    targets: NDArray[np.integer[Any]],
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    label_smoothing: float = 0.0,
+    scale: float = 1.0,
+) -> Array:
+    """Return the nats at each target of logits (N, C); where recorded, start the backward pass.
+
+    ``mask`` is False at classes that do not count. The gradients are those of ``scale`` times the sum.
+    """
+    data = logits.data if mask is None else np.where(mask, logits.data, -np.inf).astype(logits.data.dtype)
+    loss, cache = ops.cross_entropy_forward(data, targets, label_smoothing=label_smoothing)
+    if tape.is_recording:
+        logits.add_gradient(ops.cross_entropy_backward(scale, cache))
+    return loss
 
 
 def cross_entropy(

@@ -19,9 +19,19 @@ from merganser.transformer.ops.activation import (
     tanh_forward,
 )
 from merganser.transformer.ops.attention import attention_backward, attention_forward
-from merganser.transformer.ops.cross_entropy import linear_cross_entropy_backward, linear_cross_entropy_forward
+from merganser.transformer.ops.cross_entropy import (
+    cross_entropy_backward,
+    cross_entropy_forward,
+    linear_cross_entropy_backward,
+    linear_cross_entropy_forward,
+)
 from merganser.transformer.ops.dropout import dropout_backward, dropout_forward
-from merganser.transformer.ops.embedding import embedding_backward, embedding_forward
+from merganser.transformer.ops.embedding import (
+    embedding_backward,
+    embedding_forward,
+    relative_bias_backward,
+    relative_bias_forward,
+)
 from merganser.transformer.ops.linear import linear_backward, linear_forward
 from merganser.transformer.ops.norm import (
     layer_norm_backward,
@@ -33,6 +43,8 @@ from merganser.transformer.ops.norm import (
 __all__ = [
     "attention_backward",
     "attention_forward",
+    "cross_entropy_backward",
+    "cross_entropy_forward",
     "dropout_backward",
     "dropout_forward",
     "embedding_backward",
@@ -49,6 +61,8 @@ __all__ = [
     "linear_cross_entropy_backward",
     "linear_cross_entropy_forward",
     "linear_forward",
+    "relative_bias_backward",
+    "relative_bias_forward",
     "relu_backward",
     "relu_forward",
     "rms_norm_backward",

@@ -4,8 +4,10 @@ For a vocabulary V the logits (N, V) dwarf all else in memory. So rows are taken
 at once the gradients, before the next block overwrites the buffer. The backward function only hands them over.
 
 With logits l and target y, the loss is ``lse(l) - l_y``, and with label smoothing e (Szegedy et al., 2016; e is spread
-over all V classes) ``lse(l) - (1 - e) l_y - e mean(l)``. Its gradient is ``softmax(l) - (1 - e) [y] - e/V``. The softmax
-is never normalised: the block holds ``exp(l - max)``, and each row's factor goes to the small matrices.
+over all V classes) ``lse(l) - (1 - e) l_y - e mean(l)``. Its gradient is ``softmax(l) - (1 - e) [y] - e/V``. The
+softmax is never normalised: the block holds ``exp(l - max)``, and each row's factor goes to the small matrices.
+
+For few classes there is the plain op on logits as well.
 """
 
 from __future__ import annotations
@@ -97,6 +99,54 @@ def linear_cross_entropy_backward(d_loss: float, cache: CrossEntropyCache) -> tu
         if d_bias is not None:
             d_bias *= d_loss
     return d_x, d_weight, d_bias
+
+
+class SoftmaxCache(NamedTuple):
+    """What `cross_entropy_backward` needs."""
+
+    probabilities: Array
+    targets: NDArray[np.integer[Any]]
+    label_smoothing: float
+
+
+def cross_entropy_forward(
+    logits: Array, targets: NDArray[np.integer[Any]], *, label_smoothing: float = 0.0
+) -> tuple[Array, SoftmaxCache]:
+    """Return the cross-entropy of ``softmax(logits)`` at each target.
+
+    Parameters
+    ----------
+    logits : ndarray of float, shape (N, C)
+        Minus infinity excludes a class, which no target may then name.
+    targets : ndarray of int, shape (N,)
+        Each in 0 to C - 1, or `IGNORED`.
+    label_smoothing : float
+        Share of the target that is spread over all classes.
+
+    Returns
+    -------
+    loss : ndarray of float, shape (N,)
+        Nats; 0 where ignored.
+    cache : SoftmaxCache
+    """
+    powers = logits.copy()
+    losses = np.empty(len(powers), powers.dtype)
+    is_counted = targets != IGNORED
+    sums = _exponentials(powers, None, np.where(is_counted, targets, 0), losses, label_smoothing)
+    powers /= sums[:, None]
+    losses[~is_counted] = 0.0
+    return losses, SoftmaxCache(powers, targets, label_smoothing)
+
+
+def cross_entropy_backward(d_loss: float, cache: SoftmaxCache) -> Array:
+    """Return the gradient of ``logits`` for the sum of the losses, times ``d_loss``."""
+    probabilities, targets, label_smoothing = cache
+    is_counted = targets != IGNORED
+    d_logits: Array = probabilities - label_smoothing / probabilities.shape[1]
+    d_logits[np.flatnonzero(is_counted), targets[is_counted]] -= 1.0 - label_smoothing
+    d_logits *= d_loss
+    d_logits[~is_counted] = 0.0
+    return d_logits
 
 
 def _exponentials(

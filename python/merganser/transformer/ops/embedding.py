@@ -1,4 +1,7 @@
-"""The embedding: a row of a table for every id. Its gradient adds rows up, for an id may occur often."""
+"""The embedding: a row of a table for every id. Its gradient adds rows up, for an id may occur often.
+
+The relative bias of T5 is an embedding too: of distances, with one number a head, laid out as scores are.
+"""
 
 from __future__ import annotations
 
@@ -53,3 +56,27 @@ def embedding_backward(d_out: Array, cache: EmbeddingCache, total: Array | None 
     d_weight = np.zeros(cache.shape, d_out.dtype) if total is None else total
     d_weight[sorted_ids[starts]] += sums
     return d_weight
+
+
+def relative_bias_forward(weight: Array, buckets: NDArray[np.integer[Any]]) -> tuple[Array, EmbeddingCache]:
+    """Return what each head adds to its scores.
+
+    Parameters
+    ----------
+    weight : ndarray of float, shape (n_buckets, H)
+    buckets : ndarray of int, shape (T, S)
+        Bucket of the distance between each query and key.
+
+    Returns
+    -------
+    out : ndarray of float, shape (H, T, S)
+    cache : EmbeddingCache
+    """
+    return np.ascontiguousarray(weight[buckets].transpose(2, 0, 1)), EmbeddingCache(buckets, weight.shape)
+
+
+def relative_bias_backward(d_out: Array, cache: EmbeddingCache) -> Array:
+    """Return the gradient of ``weight``."""
+    flat = cache.ids.reshape(-1)
+    columns = [np.bincount(flat, weights=head.reshape(-1), minlength=cache.shape[0]) for head in d_out]
+    return np.stack(columns, axis=1).astype(d_out.dtype)
