@@ -302,8 +302,6 @@ def test_damaged_checkpoint_is_refused_by_its_file(tmp_path, name, fault):
         {"settings": 1},
         {"settings": {"seed": 1}},
         {"files": {}},
-        {"parameters": ["token_embedding.weight"]},
-        {"parameters": 1},
         {"files": []},
     ],
 )

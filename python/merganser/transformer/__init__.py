@@ -8,7 +8,10 @@ generator); parameters are a flat mapping from names to arrays. The files, from 
 - `blocks.py`: attention, feed-forward, and the residual connection around them;
 - `gpt.py`, `bert.py`, `t5.py`, `seq2seq.py`: a family each, its forward pass alone;
 - `model.py`: loss and gradients over shards of a batch, and the checks of what comes in;
-- `cache.py`: keys and values of an incremental pass; `pretrained.py`: published weights.
+- `cache.py`: keys and values of an incremental pass; `pretrained.py`: published weights;
+- `loader.py`, `packing.py`, `masking.py`: batches from ids, as functions of a seed and a step;
+- `training.py`: the loop, with `optimizer.py`, `schedules.py`, `checkpoint.py`, `curves.py` (its record and picture);
+- `generation.py`: writing token by token, with `decoding.py`, `sampling.py`, `beam.py`, `text_stream.py`.
 
 Why a tape. Backward passes wired by hand, block by block, would write every model twice, and each of pre-norm and
 post-norm, tied and untied, one attention and two, would be a place for the two to differ. A tape of fine operations

@@ -1,9 +1,11 @@
 """Checkpoints: a training's whole state in a folder of its own, complete or absent.
 
 ``step-000001000/`` holds ``model.safetensors`` (the parameters), ``optimizer.safetensors`` (both moments) and
-``checkpoint.json`` (step, settings, order, sizes and checksums of the others). The folder is written under a hidden name,
-forced to disk and renamed. So a write that is interrupted leaves the checkpoints before it as they were, and the newest
-one is always whole.
+``checkpoint.json`` (step, settings, checksums of the others). The folder is written under a hidden name, forced to disk
+and renamed. So a write that is interrupted leaves the checkpoints before it as they were, and the newest one is always
+whole.
+
+The order of the parameters is part of the state, since sums over all of them are taken in it; the files keep it.
 """
 
 from __future__ import annotations
@@ -23,16 +25,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.atomic import force_folder_to_disk, force_to_disk
-from merganser.errors import FormatError, MissingDependencyError
+from merganser.atomic import atomic_write, force_folder_to_disk
+from merganser.errors import FormatError
 from merganser.transformer.optimizer import Moments
+from merganser.transformer.tensor_file import TensorFile, parse_json, write_tensors
 
 __all__ = ["TrainingState", "checkpoint_steps", "load_checkpoint", "save_checkpoint"]
 
 VERSION = 1
 MODEL_NAME, OPTIMIZER_NAME, HEAD_NAME = "model.safetensors", "optimizer.safetensors", "checkpoint.json"
 _FOLDER = re.compile(r"step-(\d{9,})")
-_MAX_HEAD_BYTES = 1 << 20
+_MAX_HEAD_BYTES = _HASH_BYTES = 1 << 20
 Params = dict[str, NDArray[np.float32]]
 
 
@@ -101,19 +104,13 @@ def save_checkpoint(
     try:
         moments = {f"first.{name}": array for name, array in state.moments.first.items()}
         moments |= {f"second.{name}": array for name, array in state.moments.second.items()}
-        files = {
-            name: _write(hidden / name, _serialize(arrays))
-            for name, arrays in ((MODEL_NAME, state.params), (OPTIMIZER_NAME, moments))
-        }
-        head = {
-            "version": VERSION,
-            "step": state.step,
-            "settings": dict(settings),
-            # The order is part of the state: sums over all parameters are taken in it.
-            "parameters": list(state.params),
-            "files": files,
-        }
-        _write(hidden / HEAD_NAME, json.dumps(head, indent=2).encode() + b"\n")
+        files = {}
+        for name, arrays in ((MODEL_NAME, state.params), (OPTIMIZER_NAME, moments)):
+            write_tensors(hidden / name, arrays)
+            files[name] = {"sha256": _sha256(hidden / name)}
+        head = {"version": VERSION, "step": state.step, "settings": dict(settings), "files": files}
+        with atomic_write(hidden / HEAD_NAME) as file:
+            file.write(json.dumps(head, indent=2).encode() + b"\n")
         force_folder_to_disk(hidden)
         os.rename(hidden, target)
     except BaseException:
@@ -157,11 +154,7 @@ def load_checkpoint(folder: str | os.PathLike[str], *, step: int | None = None) 
         raise FileNotFoundError(errno.ENOENT, f"holds {what}", os.fspath(folder))
     place = _step_folder(folder, wanted)
     head = _read_head(place)
-    stored = _read_arrays(place / MODEL_NAME, head["files"])
-    if sorted(stored) != sorted(head["parameters"]):
-        msg = f"{place / HEAD_NAME}: parameters must be the names of those in {MODEL_NAME}"
-        raise FormatError(msg)
-    params = {name: stored[name] for name in head["parameters"]}
+    params = _read_arrays(place / MODEL_NAME, head["files"])
     moments = _read_arrays(place / OPTIMIZER_NAME, head["files"])
     expected = {f"{kind}.{name}": array.shape for kind in ("first", "second") for name, array in params.items()}
     if {name: array.shape for name, array in moments.items()} != expected:
@@ -182,61 +175,42 @@ def _step_folder(folder: str | os.PathLike[str], step: int) -> Path:
     return Path(folder) / f"step-{step:09}"
 
 
-def _serialize(arrays: Mapping[str, NDArray[np.float32]]) -> bytes:
-    save, _ = _safetensors()
-    data: bytes = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    return data
-
-
-def _write(path: Path, data: bytes) -> dict[str, Any]:
-    """Write a file to the disk; return what tells it from a damaged one."""
-    with path.open("xb") as file:
-        file.write(data)
-        force_to_disk(file)
-    return {"n_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
 def _read_head(place: Path) -> dict[str, Any]:
     path = place / HEAD_NAME
     try:
         with path.open("rb") as file:
-            head = json.loads(file.read(_MAX_HEAD_BYTES))
+            head = parse_json(file.read(_MAX_HEAD_BYTES), str(path))
         is_sound = (
             head["version"] == VERSION
             and type(head["step"]) is int
             and _step_folder(place.parent, head["step"]) == place
             and all(isinstance(value, str) for value in head["settings"].values())
-            and all(isinstance(name, str) for name in head["parameters"])
             and all(isinstance(head["files"][name]["sha256"], str) for name in (MODEL_NAME, OPTIMIZER_NAME))
         )
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except FormatError:
+        raise
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{path}: is not the head of a checkpoint ({type(error).__name__}: {error})"
         raise FormatError(msg) from None
     if not is_sound:
         msg = f"{path}: must be of version {VERSION}, of the step in its folder's name, and name every file"
         raise FormatError(msg)
-    result: dict[str, Any] = head
-    return result
+    return head
 
 
 def _read_arrays(path: Path, files: Mapping[str, Any]) -> Params:
-    _, load = _safetensors()
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+    if not path.exists():
         msg = f"{path}: the file is missing"
-        raise FormatError(msg) from None
-    if hashlib.sha256(data).hexdigest() != files[path.name]["sha256"]:
-        msg = f"{path}: its {len(data)} bytes are not those that were written (sha256 differs)"
         raise FormatError(msg)
-    # The checksum holds, so this is what `save_checkpoint` wrote; arrays are copied, since training writes to them.
-    return {name: np.array(array) for name, array in load(data).items()}
+    if _sha256(path) != files[path.name]["sha256"]:
+        msg = f"{path}: its bytes are not those that were written (sha256 differs)"
+        raise FormatError(msg)
+    return dict(TensorFile(path))
 
 
-def _safetensors() -> tuple[Any, Any]:
-    try:
-        from safetensors.numpy import load, save
-    except ImportError:
-        msg = "checkpoints need safetensors: pip install 'merganser[transformer]'"
-        raise MissingDependencyError(msg) from None
-    return save, load
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while data := file.read(_HASH_BYTES):
+            digest.update(data)
+    return digest.hexdigest()

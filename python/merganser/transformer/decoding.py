@@ -100,6 +100,9 @@ class Decoder:
             msg = "prompts must be at least one, and none empty"
             raise ConfigError(msg)
         self._model = cast(Any, model)
+        if not hasattr(model, "step"):
+            msg = f"model must write token by token, as Gpt, Seq2Seq and T5 do, got {type(model).__name__}"
+            raise ConfigError(msg)
         self._params = params
         self.n_rows = len(prompts)
         self.logits: NDArray[Any]
