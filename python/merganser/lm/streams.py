@@ -103,7 +103,7 @@ def split_documents(documents: Iterable[str | bytes], *, held_out_bytes: int, se
     if len(texts) < 3:
         msg = (
             f"the text must have at least 3 different documents, to train on some and test on others, "
-            f"got {len(texts)}; separator= says where a document ends"
+            f"got {len(texts)}; a text file is one document unless a separator is given"
         )
         raise ConfigError(msg)
     order = generator(seed, 0).permutation(len(texts)).tolist()
