@@ -15,8 +15,9 @@ from merganser.transformer.layers import ACTIVATIONS, Activation
 
 ConfigT = TypeVar("ConfigT", bound="Config")
 
-# Sizes beyond which an array could not exist: a guard against hostile files.
+# Sizes beyond which an array could not exist, and more blocks than any model has: a guard against hostile files.
 _MAX_SIZE = 1 << 31
+_MAX_LAYERS = 1 << 12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,8 @@ def check_field(name: str, value: object) -> None:
     is_size = name.startswith(("n_", "d_")) or name in {"vocab_size", "max_positions", "max_distance"}
     if is_size and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < _MAX_SIZE):
         raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
+    if name.endswith("layers") and isinstance(value, int) and value > _MAX_LAYERS:
+        raise ConfigError(f"{name} must be at most {_MAX_LAYERS}, got {value}")
     if name.endswith("dropout") and not (isinstance(value, (int, float)) and 0 <= value < 1):
         raise ConfigError(f"{name} must be at least 0 and below 1, got {value!r}")
     if name in {"norm_epsilon", "init_std"} and not (isinstance(value, (int, float)) and 0 < value < 1):

@@ -130,7 +130,7 @@ def read_config(data: Mapping[str, Any], tensors: Mapping[str, Any], path: str) 
     """
     family = data.get("model_type")
     readers = {"gpt2": _read_gpt2, "bert": _read_bert, "t5": _read_t5, "marian": _read_marian}
-    if family not in readers:
+    if not isinstance(family, str) or family not in readers:
         msg = f"{path}: model_type must be one of {', '.join(readers)}, got {str(family)[:40]!r}"
         raise UnsupportedError(msg)
     for field, value in _REQUIRED[family].items():

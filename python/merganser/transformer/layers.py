@@ -36,34 +36,33 @@ def embed(tape: Tape, name: str, ids: NDArray[np.integer[Any]]) -> Value:
     data, cache = ops.embedding_forward(tape.parameters[weight], ids)
     out = tape.value(data, name)
 
-    def backward() -> None:
-        d_out = out.take_gradient()
+    def backward(d_out: Array) -> None:
         tape.fold_gradient(weight, lambda total: ops.embedding_backward(d_out, cache, total))
 
-    tape.note(backward)
+    tape.note(out, backward)
     return out
 
 
 def linear(tape: Tape, x: Value, name: str) -> Value:
     """Multiply by ``name.weight``, (d_in, d_out), and add ``name.bias`` where there is one."""
-    weight, bias = f"{name}.weight", f"{name}.bias"
+    weight, bias, below = f"{name}.weight", f"{name}.bias", x.gradient
     data, cache = ops.linear_forward(x.data, tape.parameters[weight], tape.parameters.get(bias))
     out = tape.value(data, name)
 
-    def backward() -> None:
-        d_x, d_weight, d_bias = ops.linear_backward(out.take_gradient(), cache)
+    def backward(d_out: Array) -> None:
+        d_x, d_weight, d_bias = ops.linear_backward(d_out, cache)
         tape.add_gradient(weight, d_weight)
         if d_bias is not None:
             tape.add_gradient(bias, d_bias)
-        x.add_gradient(d_x)
+        below.add(d_x)
 
-    tape.note(backward)
+    tape.note(out, backward)
     return out
 
 
 def norm(tape: Tape, x: Value, name: str, kind: Norm, epsilon: float) -> Value:
     """Normalise by layer norm (``name.weight``, ``name.bias``) or RMS norm (``name.weight``)."""
-    weight, bias = f"{name}.weight", f"{name}.bias"
+    weight, bias, below = f"{name}.weight", f"{name}.bias", x.gradient
     scale = tape.parameters[weight]
     if kind == "layer":
         data, cache = ops.layer_norm_forward(x.data, scale, tape.parameters[bias], epsilon)
@@ -71,16 +70,16 @@ def norm(tape: Tape, x: Value, name: str, kind: Norm, epsilon: float) -> Value:
         data, cache = ops.rms_norm_forward(x.data, scale, epsilon)
     out = tape.value(data, name)
 
-    def backward() -> None:
+    def backward(d_out: Array) -> None:
         if kind == "layer":
-            d_x, d_weight, d_bias = ops.layer_norm_backward(out.take_gradient(), cache)
+            d_x, d_weight, d_bias = ops.layer_norm_backward(d_out, cache)
             tape.add_gradient(bias, d_bias)
         else:
-            d_x, d_weight = ops.rms_norm_backward(out.take_gradient(), cache)
+            d_x, d_weight = ops.rms_norm_backward(d_out, cache)
         tape.add_gradient(weight, d_weight)
-        x.add_gradient(d_x)
+        below.add(d_x)
 
-    tape.note(backward)
+    tape.note(out, backward)
     return out
 
 
@@ -88,22 +87,22 @@ def activate(tape: Tape, x: Value, kind: Activation, name: str) -> Value:
     """Apply a pointwise function; ``name`` is the layer it belongs to."""
     forward, back = _ACTIVATIONS[kind]
     data, cache = forward(x.data)
-    out = tape.value(data, f"{name} ({kind})")
-    tape.note(lambda: x.add_gradient(back(out.take_gradient(), cache)))
+    out, below = tape.value(data, f"{name} ({kind})"), x.gradient
+    tape.note(out, lambda d_out: below.add(back(d_out, cache)))
     return out
 
 
 def gate(tape: Tape, gating: Value, x: Value, name: str) -> Value:
     """Multiply ``x`` by a gate of the same shape."""
     data, cache = ops.gate_forward(gating.data, x.data)
-    out = tape.value(data, name)
+    out, first, second = tape.value(data, name), gating.gradient, x.gradient
 
-    def backward() -> None:
-        d_gate, d_x = ops.gate_backward(out.take_gradient(), cache)
-        gating.add_gradient(d_gate)
-        x.add_gradient(d_x)
+    def backward(d_out: Array) -> None:
+        d_gate, d_x = ops.gate_backward(d_out, cache)
+        first.add(d_gate)
+        second.add(d_x)
 
-    tape.note(backward)
+    tape.note(out, backward)
     return out
 
 
@@ -112,8 +111,8 @@ def drop(tape: Tape, x: Value, p: float) -> Value:
     if tape.rng is None or p == 0:
         return x
     data, cache = ops.dropout_forward(x.data, p, tape.rng)
-    out = Value(data)
-    tape.note(lambda: x.add_gradient(ops.dropout_backward(out.take_gradient(), cache)))
+    out, below = Value(data), x.gradient
+    tape.note(out, lambda d_out: below.add(ops.dropout_backward(d_out, cache)))
     return out
 
 
@@ -121,14 +120,13 @@ def add(tape: Tape, left: Value, right: Value, name: str) -> Value:
     """Add two values of one shape."""
     data = empty_like(left.data)
     np.add(left.data, right.data, out=data)
-    out = tape.value(data, name)
+    out, first, second = tape.value(data, name), left.gradient, right.gradient
 
-    def backward() -> None:
-        gradient = out.take_gradient()
-        left.add_gradient(gradient)
-        right.add_gradient(gradient)
+    def backward(d_out: Array) -> None:
+        first.add(d_out)
+        second.add(d_out)
 
-    tape.note(backward)
+    tape.note(out, backward)
     return out
 
 
@@ -136,34 +134,34 @@ def multiply(tape: Tape, x: Value, factor: float) -> Value:
     """Multiply by a constant."""
     if factor == 1.0:
         return x
-    out = Value(x.data * factor)
-    tape.note(lambda: x.add_gradient(out.take_gradient() * factor))
+    out, below = Value(x.data * factor), x.gradient
+    tape.note(out, lambda d_out: below.add(d_out * factor))
     return out
 
 
 def transpose_last(tape: Tape, x: Value) -> Value:
     """Exchange the last two axes of (B, T, C), and give each (b, c) a row: (B C, T)."""
     n_rows, n_columns, n_classes = x.data.shape
-    out = Value(np.ascontiguousarray(x.data.swapaxes(1, 2)).reshape(-1, n_columns))
+    out, below = Value(np.ascontiguousarray(x.data.swapaxes(1, 2)).reshape(-1, n_columns)), x.gradient
 
-    def backward() -> None:
-        gradient = out.take_gradient().reshape(n_rows, n_classes, n_columns)
-        x.add_gradient(np.ascontiguousarray(gradient.swapaxes(1, 2)))
+    def backward(d_out: Array) -> None:
+        below.add(np.ascontiguousarray(d_out.reshape(n_rows, n_classes, n_columns).swapaxes(1, 2)))
 
-    tape.note(backward)
+    tape.note(out, backward)
     return out
 
 
 def take_rows(tape: Tape, x: Value, rows: NDArray[np.integer[Any]]) -> Value:
     """Take some of all positions, each at most once: (B, T, D) to (n, D), ``rows`` counting through B and T."""
-    out = Value(x.data.reshape(-1, x.data.shape[-1])[rows])
+    shape, below = x.data.shape, x.gradient
+    out = Value(x.data.reshape(-1, shape[-1])[rows])
 
-    def backward() -> None:
-        gradient = np.zeros_like(x.data)
-        gradient.reshape(-1, gradient.shape[-1])[rows] = out.take_gradient()
-        x.add_gradient(gradient)
+    def backward(d_out: Array) -> None:
+        d_x = np.zeros(shape, d_out.dtype)
+        d_x.reshape(-1, shape[-1])[rows] = d_out
+        below.add(d_x)
 
-    tape.note(backward)
+    tape.note(out, backward)
     return out
 
 
@@ -172,7 +170,7 @@ def relative_bias(tape: Tape, name: str, buckets: NDArray[np.integer[Any]]) -> V
     weight = f"{name}.weight"
     data, cache = ops.relative_bias_forward(tape.parameters[weight], buckets)
     out = tape.value(data, name)
-    tape.note(lambda: tape.add_gradient(weight, ops.relative_bias_backward(out.take_gradient(), cache)))
+    tape.note(out, lambda d_out: tape.add_gradient(weight, ops.relative_bias_backward(d_out, cache)))
     return out
 
 
@@ -188,6 +186,9 @@ def attention(
     dropout: float = 0.0,
 ) -> Value:
     """Attend over queries, keys and values: three of (B, T, H K), or one (B, T, 3 H K) that holds them side by side."""
+    is_fused = isinstance(parts, Value)
+    below = [part.gradient for part in ((parts,) if isinstance(parts, Value) else parts)]
+    below_bias = None if bias is None else bias.gradient
     q, k, v = (_split_heads(part, n_heads) for part in _three(parts))
     data, cache = ops.attention_forward(
         q,
@@ -202,21 +203,21 @@ def attention(
     )
     out = tape.value(data.reshape(*data.shape[:2], -1), name)
 
-    def backward() -> None:
-        d_out = _split_heads(out.take_gradient(), n_heads)
-        if isinstance(parts, Value):
-            whole = empty(parts.data.shape, parts.data.dtype)
+    def backward(d_out: Array) -> None:
+        d_heads = _split_heads(d_out, n_heads)
+        if is_fused:
+            whole = empty((*d_out.shape[:2], 3 * d_out.shape[2]), d_out.dtype)
             into = tuple(_split_heads(part, n_heads) for part in np.split(whole, 3, axis=-1))
-            *_, d_bias = ops.attention_backward(d_out, cache, into=(into[0], into[1], into[2]))
-            parts.add_gradient(whole)
+            *_, d_bias = ops.attention_backward(d_heads, cache, into=(into[0], into[1], into[2]))
+            below[0].add(whole)
         else:
-            *gradients, d_bias = ops.attention_backward(d_out, cache)
-            for part, gradient in zip(parts, gradients, strict=True):
-                part.add_gradient(gradient.reshape(part.data.shape))
-        if bias is not None and d_bias is not None:
-            bias.add_gradient(d_bias)
+            *gradients, d_bias = ops.attention_backward(d_heads, cache)
+            for total, gradient in zip(below, gradients, strict=True):
+                total.add(gradient.reshape(*gradient.shape[:2], -1))
+        if below_bias is not None and d_bias is not None:
+            below_bias.add(d_bias)
 
-    tape.note(backward)
+    tape.note(out, backward)
     return out
 
 
@@ -236,7 +237,7 @@ def softmax_cross_entropy(
     data = logits.data if mask is None else np.where(mask, logits.data, -np.inf).astype(logits.data.dtype)
     loss, cache = ops.cross_entropy_forward(data, targets, label_smoothing=label_smoothing)
     if tape.is_recording:
-        logits.add_gradient(ops.cross_entropy_backward(scale, cache))
+        logits.gradient.add(ops.cross_entropy_backward(scale, cache))
     return loss
 
 
@@ -269,7 +270,7 @@ def cross_entropy(
         tape.add_gradient(weight, d_weight)
         if bias is not None and d_bias is not None:
             tape.add_gradient(bias, d_bias)
-        x.add_gradient(d_x.reshape(x.data.shape))
+        x.gradient.add(d_x.reshape(x.data.shape))
     return loss.reshape(targets.shape)
 
 

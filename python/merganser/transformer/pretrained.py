@@ -281,7 +281,7 @@ def _write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 
 def _download(name: str, revision: str | None) -> Path:
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name):
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
         raise FormatError(f"{name[:200]!r} is neither a folder nor the name of a repository")
     try:
         from huggingface_hub import snapshot_download

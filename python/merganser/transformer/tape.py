@@ -21,32 +21,44 @@ Parameters = Mapping[str, Array]
 """Parameters or gradients by name."""
 
 
-class Value:
-    """An array on its way through the model, and the gradient of the loss by it."""
+class Gradient:
+    """Where the gradient of the loss by a value is added up.
 
-    __slots__ = ("_is_own", "data", "gradient")
+    Notes on the tape hold this and not the value, so that an array which no backward operation needs is released while
+    the forward pass is still on its way.
+    """
+
+    __slots__ = ("_is_own", "_total")
+
+    def __init__(self) -> None:
+        self._total: Array | None = None
+        self._is_own = False
+
+    def add(self, gradient: Array) -> None:
+        """Add an array. It is never written to: other values may hold it too."""
+        if self._total is None:
+            self._total = gradient
+        elif self._is_own:
+            self._total += gradient
+        else:
+            total = empty_like(gradient)
+            np.add(self._total, gradient, out=total)
+            self._total, self._is_own = total, True
+
+    def take(self) -> Array | None:
+        """Return the sum, complete by now, and forget it; None where nothing depends on the value."""
+        total, self._total = self._total, None
+        return total
+
+
+class Value:
+    """An array on its way through the model, and its gradient."""
+
+    __slots__ = ("data", "gradient")
 
     def __init__(self, data: Array) -> None:
         self.data = data
-        self.gradient: Array | None = None
-        self._is_own = False
-
-    def add_gradient(self, gradient: Array) -> None:
-        """Add a gradient. The array given is never written to: other values may hold it too."""
-        if self.gradient is None:
-            self.gradient = gradient
-        elif self._is_own:
-            self.gradient += gradient
-        else:
-            total = empty_like(gradient)
-            np.add(self.gradient, gradient, out=total)
-            self.gradient, self._is_own = total, True
-
-    def take_gradient(self) -> Array:
-        """Return the gradient, complete by now, and forget it."""
-        gradient = np.zeros_like(self.data) if self.gradient is None else self.gradient
-        self.gradient = None
-        return gradient
+        self.gradient = Gradient()
 
 
 class Tape:
@@ -76,7 +88,7 @@ class Tape:
         self.gradients = gradients
         self.rng = rng
         self.is_checked = is_checked
-        self._notes: list[Callable[[], None]] = []
+        self._notes: list[tuple[Gradient, Callable[[Array], None]]] = []
 
     @property
     def is_recording(self) -> bool:
@@ -89,10 +101,13 @@ class Tape:
             raise NonFiniteError(f"{layer} is the first layer whose output is not finite")
         return Value(data)
 
-    def note(self, backward: Callable[[], None]) -> None:
-        """Remember how to pass a gradient back through the layer that just ran."""
+    def note(self, out: Value, backward: Callable[[Array], None]) -> None:
+        """Remember how to pass the gradient of ``out`` back through the layer that just made it.
+
+        ``backward`` should hold gradients and caches, not values.
+        """
         if self.is_recording:
-            self._notes.append(backward)
+            self._notes.append((out.gradient, backward))
 
     def add_gradient(self, name: str, gradient: Array) -> None:
         """Add to the gradient of a parameter. The first array becomes the tape's own."""
@@ -112,4 +127,7 @@ class Tape:
     def backward(self) -> None:
         """Go through the notes from the last to the first."""
         while self._notes:
-            self._notes.pop()()
+            gradient, backward = self._notes.pop()
+            d_out = gradient.take()
+            if d_out is not None:
+                backward(d_out)

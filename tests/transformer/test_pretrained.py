@@ -1,0 +1,275 @@
+"""Published weights: round trips of every family, the freedoms that files take, and what is refused."""
+
+import json
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from merganser.errors import FormatError, MissingDependencyError, UnsupportedError
+from merganser.transformer import (
+    T5,
+    Bert,
+    BertConfig,
+    Gpt,
+    GptConfig,
+    Seq2Seq,
+    Seq2SeqConfig,
+    T5Config,
+    load_pretrained,
+    save_pretrained,
+)
+from merganser.transformer.configs import BERT_HEADS
+from merganser.transformer.tensor_file import TensorFile, write_tensors
+
+SIZES = {"vocab_size": 30, "d_model": 12, "n_layers": 2, "n_heads": 3, "d_ff": 20}
+PAIR = {**SIZES, "n_decoder_layers": 1}
+MARIAN = {**PAIR, "max_positions": 9, "norm_position": "post", "positions": "sinusoidal_halves"}
+MODELS = {
+    "gpt": Gpt(GptConfig(**SIZES, max_positions=9)),
+    "gpt_relu": Gpt(GptConfig(**SIZES, max_positions=9, activation="relu", dropout=0.0, norm_epsilon=1e-6)),
+    "bert": Bert(BertConfig(**SIZES, max_positions=9)),
+    "bert_classes": Bert(BertConfig(**SIZES, max_positions=9, heads=("pooler", "classification"), n_labels=4)),
+    "bert_every_head": Bert(BertConfig(**SIZES, max_positions=9, heads=BERT_HEADS)),
+    "bert_bare": Bert(BertConfig(**SIZES, max_positions=9, heads=())),
+    "t5": T5(T5Config(**PAIR, d_head=5)),
+    "t5_gated": T5(
+        T5Config(**PAIR, is_gated=True, activation="gelu_tanh", is_output_tied=False, is_output_scaled=False)
+    ),
+    "t5_silu": T5(T5Config(**PAIR, is_gated=True, activation="silu")),
+    "marian": Seq2Seq(Seq2SeqConfig(**MARIAN, has_output_bias=True, activation="silu")),
+    "marian_without_bias": Seq2Seq(Seq2SeqConfig(**MARIAN, is_embedding_scaled=False)),
+}
+
+
+def draw_params(model, seed=1):
+    rng = np.random.default_rng(seed)
+    return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in model.shapes().items()}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", MODELS)
+def test_loading_undoes_saving(name, dtype, tmp_path):
+    model = MODELS[name]
+    params = draw_params(model)
+    save_pretrained(tmp_path, model, params, dtype=dtype)
+    loaded, found = load_pretrained(tmp_path)
+    assert loaded == model
+    assert list(found) == list(params)
+    for key, array in params.items():
+        assert found[key].dtype == np.float32
+        assert found[key].flags.c_contiguous
+        if dtype == "float32":
+            np.testing.assert_array_equal(found[key], array)
+        else:
+            np.testing.assert_allclose(found[key], array, rtol=2.0**-8 if dtype == "bfloat16" else 2.0**-11, atol=1e-7)
+
+
+def test_loading_undoes_saving_when_sharded(tmp_path):
+    model = MODELS["bert"]
+    params = draw_params(model)
+    save_pretrained(tmp_path, model, params, max_shard_bytes=3000)
+    files = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert len(files) > 3
+    assert files[0] == f"model-00001-of-{len(files):05}.safetensors"
+    assert max(path.stat().st_size for path in tmp_path.glob("*.safetensors")) < 6000
+    loaded, found = load_pretrained(tmp_path)
+    assert loaded == model
+    for key, array in params.items():
+        np.testing.assert_array_equal(found[key], array)
+
+
+def rewrite(folder, change, config=None):
+    """Change the tensors of a folder by a function, and some fields of its configuration."""
+    path = folder / "model.safetensors"
+    file = TensorFile(path)
+    write_tensors(path, change({name: file[name] for name in file}))
+    if config:
+        place = folder / "config.json"
+        place.write_text(json.dumps({**json.loads(place.read_text()), **config}))
+
+
+def check_same(folder, model, params):
+    loaded, found = load_pretrained(folder)
+    assert loaded == model
+    for key, array in params.items():
+        np.testing.assert_array_equal(found[key], array)
+
+
+def test_gpt_loads_as_the_hub_has_it(tmp_path):
+    model = MODELS["gpt"]
+    params = draw_params(model)
+    save_pretrained(tmp_path, model, params)
+
+    def change(tensors):
+        tensors = {name.removeprefix("transformer."): array for name, array in tensors.items()}
+        constants = {f"h.{index}.attn.bias": np.tri(9, dtype=np.float32)[None, None] for index in range(2)}
+        return {**tensors, **constants, "lm_head.weight": tensors["wte.weight"]}
+
+    rewrite(tmp_path, change, {"n_inner": None, "n_ctx": 9, "task_specific_params": {"a": 1}})
+    with pytest.raises(FormatError, match=r"'h.0.mlp.c_fc.weight' must have the shape \(12, 48\), got \(12, 20\)"):
+        load_pretrained(tmp_path)
+    rewrite(tmp_path, lambda tensors: tensors, {"n_inner": 20})
+    check_same(tmp_path, model, params)
+
+
+def test_bert_loads_with_old_names_and_without_prefix(tmp_path):
+    model = Bert(BertConfig(**SIZES, max_positions=9, heads=("pooler",)))
+    params = draw_params(model)
+    save_pretrained(tmp_path, model, params)
+
+    def change(tensors):
+        renamed = {}
+        for name, array in tensors.items():
+            old = name.removeprefix("bert.").replace("LayerNorm.weight", "LayerNorm.gamma")
+            renamed[old.replace("LayerNorm.bias", "LayerNorm.beta")] = array
+        return renamed | {"embeddings.position_ids": np.arange(9)[None]}
+
+    rewrite(tmp_path, change)
+    check_same(tmp_path, model, params)
+
+
+def test_t5_loads_with_repeated_embeddings(tmp_path):
+    model = MODELS["t5"]
+    params = draw_params(model)
+    save_pretrained(tmp_path, model, params)
+    old = "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight"
+
+    def change(tensors):
+        shared = tensors.pop("shared.weight")
+        return {**tensors, "encoder.embed_tokens.weight": shared, "decoder.embed_tokens.weight": shared, old: shared}
+
+    rewrite(tmp_path, change)
+    check_same(tmp_path, model, params)
+
+
+def without(name):
+    return lambda tensors: {key: array for key, array in tensors.items() if key != name}
+
+
+def changed(name, array):
+    return lambda tensors: {**tensors, name: array(tensors)}
+
+
+FAULTS = [
+    ("gpt", without("transformer.h.1.ln_2.bias"), {}, FormatError, "tensor 'transformer.h.1.ln_2.bias' is missing"),
+    (
+        "gpt",
+        changed("transformer.wte.weight", lambda _: np.ones((29, 12), np.float32)),
+        {},
+        FormatError,
+        r"'transformer.wte.weight' must have the shape \(30, 12\), got \(29, 12\)",
+    ),
+    (
+        "bert",
+        changed("bert.pooler.dense.weight", lambda _: np.ones((12, 12), np.int64)),
+        {},
+        FormatError,
+        "'bert.pooler.dense.weight' must be of floats, got int64",
+    ),
+    (
+        "gpt",
+        changed("score.weight", lambda _: np.ones((2, 12), np.float32)),
+        {},
+        UnsupportedError,
+        "tensor 'score.weight' belongs to nothing that is computed here",
+    ),
+    (
+        "gpt",
+        changed("lm_head.weight", lambda tensors: tensors["transformer.wte.weight"] + 1),
+        {},
+        UnsupportedError,
+        "tensor 'lm_head.weight' must equal 'transformer.wte.weight', to which it is tied",
+    ),
+    ("gpt", dict, {"model_type": "llama"}, UnsupportedError, "model_type must be one of gpt2, .*, got 'llama'"),
+    ("gpt", dict, {"model_type": ["gpt2"]}, UnsupportedError, "model_type must be one of"),
+    ("gpt", dict, {"scale_attn_weights": False}, UnsupportedError, "scale_attn_weights must be True, got 'False'"),
+    ("gpt", dict, {"activation_function": "mish"}, UnsupportedError, "activation_function must be one of .*'mish'"),
+    ("gpt", dict, {"n_head": 5}, FormatError, "config.json: n_heads must divide d_model 12, got 5"),
+    ("gpt", dict, {"n_layer": 10**15}, FormatError, "config.json: n_layers must be .*, got 1000000000000000"),
+    ("gpt", dict, {"n_layer": 3}, FormatError, "tensor 'transformer.h.2.ln_1.weight' is missing"),
+    ("gpt", dict, {"n_layer": 10**6}, FormatError, "config.json: n_layers must be at most 4096, got 1000000"),
+    ("gpt", dict, {"n_layer": 4096}, FormatError, "tensor 'transformer.h.2.ln_1.weight' is missing"),
+    ("gpt", dict, {"n_embd": "12"}, FormatError, "config.json: d_model must be a whole number"),
+    ("gpt", dict, {"resid_pdrop": "much"}, FormatError, "config.json: dropout must be at least 0"),
+    ("bert", dict, {"position_embedding_type": "relative_key"}, UnsupportedError, "position_embedding_type must be"),
+    ("t5", dict, {"feed_forward_proj": "gated-mish"}, UnsupportedError, "feed_forward_proj must be one of"),
+    ("marian", dict, {"decoder_ffn_dim": 21}, UnsupportedError, "decoder_ffn_dim must be that of the encoder, 20"),
+    ("marian", dict, {"normalize_before": True}, UnsupportedError, "normalize_before must be False, got 'True'"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "config", "error", "message"), FAULTS)
+def test_a_folder_that_does_not_fit_is_refused_by_name(name, change, config, error, message, tmp_path):
+    save_pretrained(tmp_path, MODELS[name], draw_params(MODELS[name]))
+    rewrite(tmp_path, change, config)
+    with pytest.raises(error, match=message):
+        load_pretrained(tmp_path)
+
+
+def test_a_folder_without_its_files_is_refused(tmp_path):
+    with pytest.raises(FormatError, match=r"has no config\.json"):
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
+    with pytest.raises(FormatError, match=r"has neither model\.safetensors nor model\.safetensors\.index\.json"):
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text("nothing")
+    with pytest.raises(FormatError, match="not valid JSON"):
+        load_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        ({"a": "../secret.safetensors"}, "'../secret.safetensors' is not a file of this folder"),
+        ({"a": "missing.safetensors"}, "'missing.safetensors' is not a file of this folder"),
+        ({"a": 3}, "weight_map must give a file for each tensor"),
+        (["a"], "weight_map must give a file for each tensor"),
+        ({"a": "one.safetensors"}, "tensor 'a' is not in one.safetensors"),
+    ],
+)
+def test_a_hostile_index_is_refused(places, message, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    write_tensors(tmp_path / "secret.safetensors", {"a": np.ones(3)})
+    write_tensors(folder / "one.safetensors", {"b": np.ones(3)})
+    (folder / "config.json").write_text('{"model_type": "gpt2"}')
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    with pytest.raises(FormatError, match=message):
+        load_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (Seq2Seq(Seq2SeqConfig(**PAIR, max_positions=9)), "norm_position must be 'post' for Marian's files, got 'pre'"),
+        (Gpt(GptConfig(**SIZES, max_positions=9, activation="tanh")), "activation must be one of"),
+        (T5(T5Config(**PAIR, is_gated=True, activation="gelu")), "gated T5 with the exact gelu has no published form"),
+    ],
+)
+def test_saving_refuses_what_has_no_published_form(model, message, tmp_path):
+    with pytest.raises(UnsupportedError, match=message):
+        save_pretrained(tmp_path / "new", model, draw_params(model))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_name_is_asked_of_the_hub(tmp_path, monkeypatch):
+    model = MODELS["gpt"]
+    save_pretrained(tmp_path, model, draw_params(model))
+    asked = []
+
+    def snapshot_download(name, **options):
+        asked.append((name, options["revision"]))
+        return str(tmp_path)
+
+    hub = types.SimpleNamespace(snapshot_download=snapshot_download)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    assert load_pretrained("someone/gpt", revision="v1")[0] == model
+    assert asked == [("someone/gpt", "v1")]
+    for name in ("a/b/c", "../up", "a b"):
+        with pytest.raises(FormatError, match="is neither a folder nor the name of a repository"):
+            load_pretrained(name)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingDependencyError, match=r"install merganser\[hub\]"):
+        load_pretrained("someone/gpt")
