@@ -29,6 +29,7 @@ from merganser.transformer.cache import Cache
 from merganser.transformer.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
 from merganser.transformer.curves import plot_curves, read_log
+from merganser.transformer.evaluation import bits_per_byte
 from merganser.transformer.generation import generate, stream
 from merganser.transformer.gpt import Gpt
 from merganser.transformer.loader import ArraySource, Blocks, Pairs, TokenSource
@@ -84,6 +85,7 @@ __all__ = [
     "Trainer",
     "TrainingState",
     "beam_search",
+    "bits_per_byte",
     "corrupt_spans",
     "generate",
     "load_checkpoint",
