@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from benchmarks.transformer import QUICK, compare
 from merganser.transformer import (
     Adam,
     AdamW,
@@ -282,3 +283,10 @@ def test_training_follows_torch_step_by_step(torch, transformers, report_line, t
         worst = max(worst, abs(trainer.step(state).loss - loss.item()))
     report_line(f"50 training steps with dropout 0: losses within {worst:.1e} of torch")
     assert worst < 1e-3
+
+
+@pytest.mark.parametrize("task", ["gpt-step", "pair-step", "generate-1"])
+def test_benchmark_compares_equal_results(torch, transformers, task):
+    result = compare(task, QUICK, n_threads=1, n_repeats=1)
+    assert "error" not in result
+    assert result["merganser"]["seconds_median"] > 0
