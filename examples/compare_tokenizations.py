@@ -26,7 +26,9 @@ def main(
     counts = mg.compare(tokenizers, testing)
     print(counts)
     chosen = {name: tokenizers[name] for name in ("bytes", "gpt2", "cl100k")}
-    settings = settings or LmSettings(train_bytes=1_000_000, held_out_bytes=50_000, d_model=96, d_ff=384, n_layers=2)
+    settings = settings or LmSettings(
+        train_bytes=400_000, held_out_bytes=30_000, context_bytes=256, d_model=64, d_ff=256, n_layers=2
+    )
     models = compare_bits_per_byte(chosen, testing, settings=settings, progress=sys.stderr.isatty())
     print(models)
     return counts, models

