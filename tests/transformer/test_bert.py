@@ -120,6 +120,19 @@ def test_bert_learns_to_classify():
     assert (MODEL.logits(params, batch).argmax(1) == batch.labels).all()
 
 
+def test_bert_with_other_heads_keeps_its_encoder():
+    model, params = MODEL.with_heads(PARAMS, ("pooler", "classification"), seed=5, n_labels=7)
+    assert model.config.heads == ("pooler", "classification")
+    assert params["classification.weight"].shape == (24, 7)
+    assert params["pooler.weight"] is PARAMS["pooler.weight"]
+    assert "span.weight" not in params
+    ids = draw_ids(1, 2, 5)
+    np.testing.assert_array_equal(model.encode(params, ids), MODEL.encode(PARAMS, ids))
+    same, kept = MODEL.with_heads(PARAMS, BERT_HEADS, seed=5, n_labels=3)
+    assert same == MODEL
+    assert all(kept[name] is array for name, array in PARAMS.items())
+
+
 def test_bert_preset_has_the_published_size():
     assert Bert(BertConfig.preset("bert-base", heads=("pooler",))).n_parameters == 109_482_240
 

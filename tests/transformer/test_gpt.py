@@ -72,6 +72,9 @@ def test_gpt_gradients_do_not_depend_on_threads(n_threads):
     one, expected = MODEL.loss_and_gradients(PARAMS, batch)
     many, gradients = MODEL.loss_and_gradients(PARAMS, batch, n_threads=n_threads)
     assert many.mean == pytest.approx(one.mean, rel=1e-6)
+    parts = MODEL.loss(PARAMS, batch, n_threads=n_threads, has_per_token=True)
+    assert parts.mean == pytest.approx(one.mean, rel=1e-6)
+    assert parts.per_token.shape == batch.targets.shape
     for name, gradient in expected.items():
         np.testing.assert_allclose(gradients[name], gradient, atol=1e-6 * np.abs(gradient).max() + 1e-7)
 

@@ -105,6 +105,43 @@ class Bert(Model[BertConfig]):
             raise ConfigError(msg)
         self._check_inputs(batch.inputs, batch.token_types)
 
+    def with_heads(
+        self, params: Parameters, heads: tuple[str, ...], *, seed: int, n_labels: int = 2
+    ) -> tuple[Bert, dict[str, Array]]:
+        """Return the model with other heads, to fine-tune it for another task.
+
+        Parameters
+        ----------
+        params : mapping of str to ndarray of float32
+        heads : tuple of str
+            Of `BERT_HEADS`. One that the model has keeps its parameters, others are fresh.
+        seed : int
+            What fresh parameters depend on.
+        n_labels : int
+            Classes of the classification head.
+
+        Returns
+        -------
+        model : Bert
+        params : dict of str to ndarray of float32
+            The arrays of ``params``, not copies, and the fresh ones.
+
+        Examples
+        --------
+        >>> config = BertConfig(vocab_size=99, d_model=32, n_layers=2, n_heads=4, d_ff=64, heads=("pooler",))
+        >>> model = Bert(config)
+        >>> params = model.initialize(seed=1)
+        >>> model, params = model.with_heads(params, ("pooler", "classification"), seed=1, n_labels=5)
+        >>> params["classification.weight"].shape
+        (32, 5)
+        """
+        self.check_parameters(params)
+        model = Bert(dataclasses.replace(self.config, heads=heads, n_labels=n_labels))
+        shapes = model.shapes()
+        fresh = model.initialize(seed=seed)
+        kept = {name: array for name, array in params.items() if shapes.get(name) == array.shape}
+        return model, {name: kept.get(name, fresh[name]) for name in shapes}
+
     def logits(self, params: Parameters, batch: MlmBatch | LabelBatch | SpanBatch) -> Array:
         """Return the logits of the batch's task.
 

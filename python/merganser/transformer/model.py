@@ -12,6 +12,7 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -110,7 +111,13 @@ class Model(abc.ABC, Generic[ConfigT]):
             raise ConfigError(f"parameters have {extra[0]!r}, which this model does not")
 
     def loss(
-        self, params: Parameters, batch: Batch, *, label_smoothing: float = 0.0, has_per_token: bool = False
+        self,
+        params: Parameters,
+        batch: Batch,
+        *,
+        label_smoothing: float = 0.0,
+        has_per_token: bool = False,
+        n_threads: int = 1,
     ) -> Loss:
         """Return the loss of a batch, without dropout.
 
@@ -123,16 +130,24 @@ class Model(abc.ABC, Generic[ConfigT]):
             Share of the target that is spread over all classes.
         has_per_token : bool
             Whether to keep the nats at each position.
+        n_threads : int
+            Threads, each of which takes a share of the rows.
 
         Returns
         -------
         Loss
         """
         self._check(params, batch, label_smoothing)
-        tape = Tape(params)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            nats = self._nats(tape, batch, LossOptions(label_smoothing))
-        return self._checked(_loss(nats, batch, has_per_token=has_per_token), params, batch)
+        shards = list(batch.split(max(1, n_threads)))
+
+        def run(index: int) -> Loss:
+            with _quiet():
+                nats = self._nats(Tape(params), shards[index], LossOptions(label_smoothing))
+            workspace().end_step()
+            return _loss(nats, shards[index], has_per_token=has_per_token)
+
+        losses = _run_all(run, len(shards))
+        return self._checked(sum(losses[1:], losses[0]), params, batch)
 
     def loss_and_gradients(
         self,
@@ -189,7 +204,7 @@ class Model(abc.ABC, Generic[ConfigT]):
 
         def run(index: int) -> Loss:
             tape = Tape(params, gradients=accumulated[index], rng=rngs[index])
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+            with _quiet():
                 loss = _loss(self._nats(tape, shards[index], options), shards[index])
                 if math.isfinite(loss.mean):
                     tape.backward()
@@ -219,13 +234,18 @@ class Model(abc.ABC, Generic[ConfigT]):
             if not np.isfinite(array).all():
                 raise NonFiniteError(f"the loss is {loss.mean}: parameter {name!r} is not finite")
         try:
-            with np.errstate(all="ignore"):
+            with _quiet():
                 self._nats(Tape(params, is_checked=True), batch, LossOptions())
         except NonFiniteError as error:
             raise NonFiniteError(f"the loss is {loss.mean}: {error}") from None
         raise NonFiniteError(
             f"the loss is {loss.mean}: every layer is finite without dropout, the logits are too large"
         )
+
+
+def _quiet() -> AbstractContextManager[None]:
+    """Let a number overflow without a warning: a loss that is not finite raises, with the layer's name."""
+    return np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
 
 
 def _loss(nats: tuple[Array, ...], batch: Batch, *, has_per_token: bool = False) -> Loss:
@@ -291,4 +311,5 @@ def output_logits(x: Array, weight: Array, bias: Array | None = None) -> Array:
     logits: Array = np.matmul(x, weight.T)
     if bias is not None:
         logits += bias
+    workspace().end_step()
     return logits
