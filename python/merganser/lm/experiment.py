@@ -27,7 +27,6 @@ from merganser.lm.streams import Split, Stream, encode_stream, split_documents
 from merganser.progress import Progress, Report, reporting
 from merganser.tokenizer import Tokenizer
 from merganser.transformer import AdamW, Cosine, Gpt, GptConfig, LmBatch, Trainer
-from merganser.transformer.blas import blas_threads
 from merganser.transformer.evaluation import bits_per_byte, row_batch, score_rows, sliding_windows
 from merganser.transformer.loader import epoch_order
 
@@ -58,7 +57,8 @@ class LmSettings:
     rate : float
         Highest learning rate.
     n_threads : int, default 2
-        Threads of the training. Results depend on the number in their last bits, so it does not follow the machine.
+        Threads of training and scoring. Results depend on the number in their last bits, so it does not follow the
+        machine.
     """
 
     train_bytes: int = 4_000_000
@@ -245,9 +245,9 @@ class _Contestant:
             report(done + step, total, f"{phase}, {self.name} seed {seed}")
 
         state = trainer.run(progress=show)
-        # Threads of BLAS wait for each other on products as small as these.
-        with blas_threads(1):
-            nats = score_rows(self.model, state.params, self.test_rows, start_id=self.start_id)
+        nats = score_rows(
+            self.model, state.params, self.test_rows, start_id=self.start_id, n_threads=self.settings.n_threads
+        )
         n_documents = len(self.held_out.ids)
         document_nats = np.bincount(self.test_documents, weights=nats, minlength=n_documents)
         items = np.concatenate([self._items(number, seed) for number in range(self.n_steps)])

@@ -29,7 +29,7 @@ Ints = NDArray[np.integer[Any]]
 class LanguageModel(Protocol):
     """A model that predicts the next token: `Gpt`."""
 
-    def loss(self, params: Any, batch: Any, *, has_per_token: bool = False) -> Loss:
+    def loss(self, params: Any, batch: Any, *, has_per_token: bool = False, n_threads: int = 1) -> Loss:
         """Return the loss of a batch, with the nats of each target where asked."""
 
 
@@ -143,6 +143,7 @@ def score_rows(
     *,
     start_id: int,
     n_batch_tokens: int = 8192,
+    n_threads: int = 1,
 ) -> NDArray[np.float64]:
     """Return the nats of the scored tokens of each row.
 
@@ -158,6 +159,8 @@ def score_rows(
         As for `row_batch`.
     n_batch_tokens : int, default 8192
         Most tokens of a batch, padding included, where a row alone has not more.
+    n_threads : int, default 1
+        Threads, each of which takes a share of the rows of a batch.
 
     Returns
     -------
@@ -172,7 +175,8 @@ def score_rows(
         n_columns = len(rows[order[-1]][0])
         n_rows = min(len(order), max(1, n_batch_tokens // n_columns))
         chosen, order = order[-n_rows:], order[:-n_rows]
-        loss = model.loss(params, row_batch([rows[row] for row in chosen], start_id=start_id), has_per_token=True)
+        batch = row_batch([rows[row] for row in chosen], start_id=start_id)
+        loss = model.loss(params, batch, has_per_token=True, n_threads=n_threads)
         if loss.per_token is None:
             msg = "model must give the nats of each target"
             raise TypeError(msg)
