@@ -146,7 +146,8 @@ class Theirs:
         torch, params, size = self.torch, self.params, self.size
         functional = torch.nn.functional
         rows, columns, width = size["rows"], size["columns"], size["width"]
-        x = params["token_embedding.weight"][self.inputs] + params["position_embedding.weight"][:columns]
+        x = functional.embedding(self.inputs, params["token_embedding.weight"])
+        x = x + params["position_embedding.weight"][:columns]
         for block in range(size["layers"]):
             name = f"blocks.{block}"
             normed = self.norm(x, f"{name}.attention_norm")
