@@ -257,6 +257,9 @@ def _child(rng: np.random.Generator) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(int(rng.integers(1 << 63))))
 
 
+# The most rows that BLAS multiplies faster from the right, as measured.
+_FEW_ROWS = 16
+
 # By process too: the threads of a pool do not survive a fork.
 _POOLS: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
@@ -307,9 +310,16 @@ def draw_normal(shape: tuple[int, ...], std: float, rng: np.random.Generator) ->
 
 
 def output_logits(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    """Return ``x weight^T + bias`` in an array that belongs to the caller."""
-    logits: Array = np.matmul(x, weight.T)
+    """Return ``x weight^T + bias`` in an array that belongs to the caller.
+
+    All rows go through one product, for each would read the whole weight again; a few are quicker from the right.
+    """
+    rows = x.reshape(-1, x.shape[-1])
+    if 1 < len(rows) <= _FEW_ROWS:
+        logits: Array = np.ascontiguousarray(np.matmul(weight, rows.T).T)
+    else:
+        logits = np.matmul(rows, weight.T)
     if bias is not None:
         logits += bias
     workspace().end_step()
-    return logits
+    return logits.reshape(*x.shape[:-1], len(weight))
