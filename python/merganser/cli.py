@@ -266,6 +266,57 @@ def compare(
         _tell_replaced(documents)
 
 
+@app.command(epilog="Example: [bold]merganser lm --tokenizer bpe.json --tokenizer gpt2/ --text 'data/*.txt'[/bold]")
+def lm(
+    tokenizer: Annotated[
+        list[str],
+        typer.Option(metavar="PATH", show_default=False, help="Tokenizer file or folder; repeat to compare."),
+    ],
+    text: Annotated[
+        list[str],
+        typer.Option(metavar="FILE", show_default=False, help="File or pattern of documents; may be repeated."),
+    ],
+    train_mb: Annotated[
+        float, typer.Option(min=0.001, help="Text that each training reads, in MB, with repeats.")
+    ] = 4.0,
+    held_out_kb: Annotated[float, typer.Option(min=0.1, help="Text that is held out, in kB.")] = 200.0,
+    context_bytes: Annotated[int, typer.Option(min=2, help="Text that the model sees at a time, in bytes.")] = 512,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each tokenizer.")] = 3,
+    budget: Annotated[
+        Literal["bytes", "flops"], typer.Option(help="What is equal for all: text that is read, or arithmetic.")
+    ] = "bytes",
+    width: Annotated[int, typer.Option(min=8, help="Width of the model.")] = 128,
+    layers: Annotated[int, typer.Option(min=1, help="Blocks of the model.")] = 4,
+    is_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the sums of each document.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Threads to train with.")] = 2,
+    text_field: TextField = "text",
+    separator: Separator = None,
+    file_format: Format = None,
+    errors: Errors = "strict",
+) -> None:
+    """Compare tokenizers by bits per byte: train the same small GPT on each one's tokens."""
+    from merganser.lm import LmSettings, compare_bits_per_byte
+
+    documents = mg.read(*text, text_field=text_field, separator=separator, format=file_format, errors=errors)
+    settings = LmSettings(
+        train_bytes=round(train_mb * 1e6),
+        held_out_bytes=round(held_out_kb * 1e3),
+        context_bytes=context_bytes,
+        seeds=tuple(range(seeds)),
+        budget=budget,
+        d_model=width,
+        d_ff=4 * width,
+        n_layers=layers,
+        n_threads=threads,
+    )
+    comparison = compare_bits_per_byte(tokenizer, documents, settings=settings, progress=_has_terminal())
+    if is_json:
+        typer.echo(comparison.to_json())
+    else:
+        _show(comparison.__rich__())
+        _tell_replaced(documents)
+
+
 @app.command(epilog="Example: [bold]merganser inspect tokenizer.json 'some text'[/bold]")
 def inspect(
     tokenizer: Annotated[str, typer.Argument(metavar="TOKENIZER", show_default=False, help="A file or folder.")],

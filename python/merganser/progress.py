@@ -11,12 +11,15 @@ from merganser.errors import ConfigError
 __all__ = ["Progress", "Report", "reporting"]
 
 Report: TypeAlias = Callable[[int, "int | None", str], object]
-"""Called as ``report(done, total, phase)``; ``total`` is ``None`` while it is not known."""
+"""Called as ``report(done, total, phase)``; ``total`` is ``None`` while it is not known.
+
+What follows ``": "`` in ``phase`` is news of the same phase, such as ``"train: loss 2.31"``.
+"""
 
 Progress: TypeAlias = "Report | bool | None"
 """``True`` draws a bar on standard error, a callable is called, ``None`` and ``False`` stay silent."""
 
-_PHASES = {"encode": "Encoding", "count": "Counting words", "merge": "Learning merges"}
+_PHASES = {"encode": "Encoding", "count": "Counting words", "merge": "Learning merges", "train": "Training"}
 _BYTE_PHASES = {"encode", "count"}
 
 
@@ -63,12 +66,14 @@ def _bar() -> Iterator[Report]:
         tasks: dict[str, TaskID] = {}
 
         def report(done: int, total: int | None, phase: str) -> None:
+            phase, _, news = phase.partition(": ")
             for other, task in tasks.items():
                 if other != phase and not bar.tasks[task].finished:
                     bar.update(task, completed=bar.tasks[task].total or bar.tasks[task].completed)
             if phase not in tasks:
                 tasks[phase] = bar.add_task(_PHASES.get(phase, phase), total=total, amount="")
             amount = f"{done / 1e6:,.1f} MB" if phase in _BYTE_PHASES else f"{done:,}"
+            amount = f"{amount}, {news}" if news else amount
             bar.update(tasks[phase], completed=done, total=total, amount=amount)
 
         yield report

@@ -8,7 +8,10 @@ generator); parameters are a flat mapping from names to arrays. The files, from 
 - `blocks.py`: attention, feed-forward, and the residual connection around them;
 - `gpt.py`, `bert.py`, `t5.py`, `seq2seq.py`: a family each, its forward pass alone;
 - `model.py`: loss and gradients over shards of a batch, and the checks of what comes in;
-- `cache.py`: keys and values of an incremental pass; `pretrained.py`: published weights.
+- `cache.py`: keys and values of an incremental pass; `pretrained.py`: published weights;
+- `loader.py`, `packing.py`, `masking.py`: batches from ids, as functions of a seed and a step;
+- `training.py`: the loop, with `optimizer.py`, `schedules.py`, `checkpoint.py`, `curves.py` (its record and picture);
+- `generation.py`: writing token by token, with `decoding.py`, `sampling.py`, `beam.py`, `text_stream.py`.
 
 Why a tape. Backward passes wired by hand, block by block, would write every model twice, and each of pre-norm and
 post-norm, tied and untied, one attention and two, would be a place for the two to differ. A tape of fine operations
@@ -19,45 +22,83 @@ that stay in a core's cache, buffers used again (`workspace.py`), causal blocks 
 exist all at once, and shards of the batch on threads with a BLAS of one thread each.
 """
 
-from merganser.transformer.batch import (
-    IGNORED,
-    Batch,
-    LabelBatch,
-    LmBatch,
-    MlmBatch,
-    Seq2SeqBatch,
-    SpanBatch,
-)
+from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch
+from merganser.transformer.beam import Hypothesis, beam_search
 from merganser.transformer.bert import Bert
 from merganser.transformer.cache import Cache
+from merganser.transformer.checkpoint import TrainingState, load_checkpoint, save_checkpoint
 from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
+from merganser.transformer.curves import plot_curves, read_log
+from merganser.transformer.evaluation import bits_per_byte
+from merganser.transformer.generation import generate, stream
 from merganser.transformer.gpt import Gpt
+from merganser.transformer.loader import ArraySource, Blocks, Pairs, TokenSource
 from merganser.transformer.loss import Loss
+from merganser.transformer.masking import corrupt_spans, mask_tokens, next_sentence_batch, restore_spans
 from merganser.transformer.model import Model
+from merganser.transformer.optimizer import Adam, AdamW, Moments, ParameterGroup
+from merganser.transformer.packing import next_token_targets, pack, pad
 from merganser.transformer.pretrained import load_pretrained, save_pretrained
+from merganser.transformer.sampling import Sampling
+from merganser.transformer.schedules import Constant, Cosine, Linear, Noam
 from merganser.transformer.seq2seq import Seq2Seq
 from merganser.transformer.t5 import T5
+from merganser.transformer.text_stream import TextStream
+from merganser.transformer.training import StepReport, Trainer
 
 __all__ = [
     "IGNORED",
     "T5",
+    "Adam",
+    "AdamW",
+    "ArraySource",
     "Batch",
     "Bert",
     "BertConfig",
+    "Blocks",
     "Cache",
     "Config",
+    "Constant",
+    "Cosine",
     "Gpt",
     "GptConfig",
+    "Hypothesis",
     "LabelBatch",
+    "Linear",
     "LmBatch",
     "Loss",
     "MlmBatch",
     "Model",
+    "Moments",
+    "Noam",
+    "Pairs",
+    "ParameterGroup",
+    "Sampling",
     "Seq2Seq",
     "Seq2SeqBatch",
     "Seq2SeqConfig",
     "SpanBatch",
+    "StepReport",
     "T5Config",
+    "TextStream",
+    "TokenSource",
+    "Trainer",
+    "TrainingState",
+    "beam_search",
+    "bits_per_byte",
+    "corrupt_spans",
+    "generate",
+    "load_checkpoint",
     "load_pretrained",
+    "mask_tokens",
+    "next_sentence_batch",
+    "next_token_targets",
+    "pack",
+    "pad",
+    "plot_curves",
+    "read_log",
+    "restore_spans",
+    "save_checkpoint",
     "save_pretrained",
+    "stream",
 ]

@@ -1,0 +1,168 @@
+"""The record of a training as JSON lines, and its curves as a picture."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from merganser.atomic import atomic_write
+from merganser.errors import ConfigError, FormatError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from merganser.transformer.training import StepReport
+
+__all__ = ["TrainingLog", "plot_curves", "read_log"]
+
+_Records = list[dict[str, Any]]
+
+
+class TrainingLog:
+    """A file that gets a line for each step; without a path, nothing is written.
+
+    Parameters
+    ----------
+    path : str or PathLike or None
+        The file. Records up to step `after` are kept, later ones are dropped: the training writes them again.
+    after : int
+        Step at which the training begins or goes on.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None, *, after: int) -> None:
+        self._file: Any = None
+        if path is None:
+            return
+        kept: _Records = []
+        with contextlib.suppress(FileNotFoundError):
+            kept = [record for record in read_log(path, allow_torn_end=True) if record["step"] <= after]
+        with atomic_write(path) as file:
+            file.writelines(json.dumps(record).encode() + b"\n" for record in kept)
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+
+    def write(self, record: StepReport) -> None:
+        """Append one step."""
+        if self._file is None:
+            return
+        fields = dataclasses.asdict(record)
+        fields["tokens_per_second"] = round(record.tokens_per_second, 1)
+        if record.evaluation is None:
+            del fields["evaluation"]
+        self._file.write(json.dumps(fields) + "\n")
+        self._file.flush()
+
+    def __enter__(self) -> TrainingLog:
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def read_log(path: str | os.PathLike[str], *, allow_torn_end: bool = False) -> _Records:
+    """Read the record of a training.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file that `Trainer` was given as ``log``.
+    allow_torn_end : bool, default False
+        Leave out a last line that was cut off when the process ended.
+
+    Returns
+    -------
+    list of dict
+        A step each: ``step``, ``loss``, ``rate``, ``gradient_norm``, ``n_targets``, ``seconds``,
+        ``tokens_per_second``, and ``evaluation`` where there was one.
+
+    Raises
+    ------
+    FormatError
+        A line is not a record; the message says which.
+    """
+    lines = Path(path).read_text("utf-8").split("\n")
+    records = []
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
+        try:
+            record = json.loads(line)
+            record["step"] + record["loss"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            if allow_torn_end and number == len(lines):
+                break
+            msg = f"{os.fspath(path)}: line {number} is not the record of a step"
+            raise FormatError(msg) from None
+        records.append(record)
+    return records
+
+
+def plot_curves(
+    logs: Mapping[str, str | os.PathLike[str] | Sequence[Mapping[str, Any]]],
+    out: str | os.PathLike[str],
+    *,
+    smoothing: float = 0.9,
+) -> None:
+    """Draw the loss of trainings over their steps, and the held-out loss where there is one.
+
+    Parameters
+    ----------
+    logs : mapping of str to path or list of dict
+        Name and record of each training.
+    out : str or PathLike
+        The picture; its ending (``.svg``, ``.png``, ``.pdf``) says in which form.
+    smoothing : float, default 0.9
+        Weight of the past in the bold line; the pale line is what was recorded.
+
+    Raises
+    ------
+    MissingDependencyError
+        matplotlib is not installed.
+    """
+    if not 0 <= smoothing < 1:
+        msg = f"smoothing must be at least 0 and below 1, got {smoothing}"
+        raise ConfigError(msg)
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        msg = "curves need matplotlib: pip install 'merganser[transformer]'"
+        raise MissingDependencyError(msg) from None
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for index, (name, log) in enumerate(logs.items()):
+        records = read_log(log) if isinstance(log, (str, os.PathLike)) else log
+        steps = [record["step"] for record in records]
+        losses = [record["loss"] for record in records]
+        color = f"C{index}"
+        axes.plot(steps, losses, color=color, alpha=0.25, linewidth=0.8)
+        axes.plot(steps, _smooth(losses, smoothing), color=color, linewidth=1.6, label=name)
+        evaluated = [(record["step"], record["evaluation"]) for record in records if "evaluation" in record]
+        if evaluated:
+            axes.plot(*zip(*evaluated, strict=True), "o--", color=color, markersize=4, label=f"{name}, held out")
+    axes.set_xlabel("step")
+    axes.set_ylabel("nats per target")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    kind = os.path.splitext(os.fspath(out))[1].lstrip(".") or "svg"
+    with atomic_write(out) as file:
+        figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
+
+
+def _smooth(values: Sequence[float], weight: float) -> list[float]:
+    """Return the running mean with a decaying memory, without the pull of a start at zero."""
+    mean = total = 0.0
+    smooth = []
+    for value in values:
+        if np.isfinite(value):
+            mean = weight * mean + (1 - weight) * value
+            total = weight * total + (1 - weight)
+        smooth.append(mean / total if total else float("nan"))
+    return smooth

@@ -1,0 +1,151 @@
+"""What decoder-only and encoder-decoder models share when they write: rows, their cache, one step at a time.
+
+A decoder-only model reads the prompts, padded on the left so that all rows end at the same place. An encoder-decoder
+reads the sources once and starts each row with its start id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merganser.errors import ConfigError
+from merganser.transformer.cache import Cache
+from merganser.transformer.packing import pad
+
+__all__ = ["Decoder", "DecoderModel", "EncoderDecoderModel"]
+
+Params = Mapping[str, NDArray[Any]]
+Prompts = Sequence[Sequence[int] | NDArray[np.integer[Any]]]
+
+
+class DecoderModel(Protocol):
+    """A model that goes on where a prompt ends: `Gpt`."""
+
+    def start_cache(self, *, n_rows: int, max_length: int) -> Cache:
+        """Return an empty cache."""
+
+    def step(
+        self,
+        params: Params,
+        ids: NDArray[np.integer[Any]],
+        cache: Any,
+        *,
+        mask: NDArray[np.bool_] | None = None,
+        is_last_only: bool = False,
+    ) -> NDArray[Any]:
+        """Return the logits of what follows."""
+
+
+class EncoderDecoderModel(Protocol):
+    """A model that reads a source and writes a target: `Seq2Seq`, `T5`."""
+
+    @property
+    def config(self) -> Any:
+        """Has the ``start_id`` of every target."""
+
+    def encode(
+        self, params: Params, source: NDArray[np.integer[Any]], source_mask: NDArray[np.bool_] | None = None
+    ) -> NDArray[Any]:
+        """Return the encoder's output."""
+
+    def start_cache(
+        self,
+        *,
+        n_rows: int,
+        max_length: int,
+        memory: NDArray[Any],
+        memory_mask: NDArray[np.bool_] | None = None,
+    ) -> Cache:
+        """Return an empty cache."""
+
+    def step(
+        self, params: Params, ids: NDArray[np.integer[Any]], cache: Any, *, is_last_only: bool = False
+    ) -> NDArray[Any]:
+        """Return the logits of what follows."""
+
+
+class Decoder:
+    """Rows that are being written.
+
+    Parameters
+    ----------
+    model : DecoderModel or EncoderDecoderModel
+        What writes.
+    params : mapping of str to ndarray of float32, any shape ()
+        Its parameters.
+    prompts : sequence of sequences of int
+        What a decoder-only model goes on from, or what an encoder-decoder reads; none empty.
+    max_new_tokens : int
+        Most tokens that a row may get.
+
+    Attributes
+    ----------
+    logits : ndarray of float32, shape (B, V)
+        Of the next token of each row.
+    n_rows : int
+        Rows B.
+    """
+
+    def __init__(
+        self, model: DecoderModel | EncoderDecoderModel, params: Params, prompts: Prompts, *, max_new_tokens: int
+    ) -> None:
+        if max_new_tokens < 1:
+            msg = f"max_new_tokens must be at least 1, got {max_new_tokens}"
+            raise ConfigError(msg)
+        if not len(prompts) or any(len(prompt) == 0 for prompt in prompts):
+            msg = "prompts must be at least one, and none empty"
+            raise ConfigError(msg)
+        self._model = cast(Any, model)
+        if not hasattr(model, "step"):
+            msg = f"model must write token by token, as Gpt, Seq2Seq and T5 do, got {type(model).__name__}"
+            raise ConfigError(msg)
+        self._params = params
+        self.n_rows = len(prompts)
+        self.logits: NDArray[Any]
+        if hasattr(self._model, "encode"):
+            source, mask = pad(prompts, pad_id=0)
+            mask_or_none = None if mask.all() else mask
+            memory = self._model.encode(params, source, mask_or_none)
+            self._cache = self._model.start_cache(
+                n_rows=self.n_rows, max_length=max_new_tokens, memory=memory, memory_mask=mask_or_none
+            )
+            start = np.full((self.n_rows, 1), self._model.config.start_id, dtype=np.int64)
+            self.starts = start
+            self._read(start, None)
+        else:
+            ids, mask = pad(prompts, pad_id=0, side="left")
+            self.starts = ids
+            # The last token written is never read.
+            self._cache = self._model.start_cache(n_rows=self.n_rows, max_length=ids.shape[1] + max_new_tokens - 1)
+            self._read(ids, None if mask.all() else mask)
+
+    def advance(self, tokens: NDArray[np.int64]) -> None:
+        """Give each row its next token.
+
+        Parameters
+        ----------
+        tokens : ndarray of int64, shape (B,)
+            The tokens.
+        """
+        self._read(tokens[:, None], None)
+
+    def reorder(self, rows: NDArray[np.int64]) -> None:
+        """Let row i go on from what row ``rows[i]`` has; there may be more or fewer rows than before.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (new_B,)
+            The rows to keep.
+        """
+        if len(rows) != self.n_rows or not np.array_equal(rows, np.arange(self.n_rows)):
+            self._cache.reorder(rows)
+        self.logits = self.logits[rows]
+        self.n_rows = len(rows)
+
+    def _read(self, ids: NDArray[np.int64], mask: NDArray[np.bool_] | None) -> None:
+        masked = {} if mask is None else {"mask": mask}
+        self.logits = self._model.step(self._params, ids, self._cache, is_last_only=True, **masked)[:, -1]

@@ -1,0 +1,112 @@
+"""Writing: tokens one after the other, each chosen from what the model gives after all before it.
+
+`stream` yields the tokens as they come; `generate` collects them. Rows of unequal prompts are written together; a row
+that has met a stop id leaves the batch, and the others go on without it. What a row gets does not depend on its
+company, up to the last bits of the logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from merganser.transformer.decoding import Decoder, DecoderModel, EncoderDecoderModel, Params, Prompts
+from merganser.transformer.sampling import Sampling
+
+__all__ = ["generate", "stream"]
+
+GREEDY = Sampling(temperature=0.0)
+
+
+def generate(
+    model: DecoderModel | EncoderDecoderModel,
+    params: Params,
+    prompts: Prompts,
+    *,
+    max_new_tokens: int,
+    sampling: Sampling = GREEDY,
+    stop_ids: Collection[int] = (),
+) -> list[NDArray[np.int64]]:
+    """Write on from prompts.
+
+    Parameters
+    ----------
+    model : DecoderModel or EncoderDecoderModel
+        A `Gpt` goes on where a prompt ends; a `Seq2Seq` or a `T5` reads the prompt and answers.
+    params : mapping of str to ndarray of float32, any shape ()
+        Its parameters.
+    prompts : sequence of sequences of int
+        At least one, none empty, of any lengths.
+    max_new_tokens : int
+        Most tokens that a row gets.
+    sampling : Sampling
+        How a token is chosen; the default takes the likeliest.
+    stop_ids : collection of int
+        A row ends with the first of these, which is its last token.
+
+    Returns
+    -------
+    list of ndarray of int64, shape (n_new_tokens,)
+        The new tokens of each prompt, without the prompt.
+
+    Notes
+    -----
+    Keys and values of all tokens so far are kept, so each new token costs one pass over one token.
+
+    Examples
+    --------
+    >>> from merganser.transformer import Gpt, GptConfig, generate
+    >>> model = Gpt(GptConfig(vocab_size=16, max_positions=8, d_model=8, d_ff=16, n_layers=1, n_heads=2))
+    >>> rows = generate(model, model.initialize(seed=0), [[1, 2, 3], [4]], max_new_tokens=5)
+    >>> [len(row) for row in rows]
+    [5, 5]
+    """
+    rows: list[list[int]] = [[] for _ in prompts]
+    for tokens in stream(model, params, prompts, max_new_tokens=max_new_tokens, sampling=sampling, stop_ids=stop_ids):
+        for row, token in tokens.items():
+            rows[row].append(token)
+    return [np.array(row, dtype=np.int64) for row in rows]
+
+
+def stream(
+    model: DecoderModel | EncoderDecoderModel,
+    params: Params,
+    prompts: Prompts,
+    *,
+    max_new_tokens: int,
+    sampling: Sampling = GREEDY,
+    stop_ids: Collection[int] = (),
+) -> Iterator[dict[int, int]]:
+    """Write on from prompts, and give out each token as soon as it is chosen.
+
+    Parameters
+    ----------
+    model, params, prompts, max_new_tokens, sampling, stop_ids
+        As for `generate`.
+
+    Yields
+    ------
+    dict of int to int
+        For each row that is still being written, its next token.
+    """
+    decoder = Decoder(model, params, prompts, max_new_tokens=max_new_tokens)
+    is_encoder_decoder = hasattr(model, "encode")
+    # Padding must not count as seen, so the prompts are looked at, not the padded rows.
+    seen = np.zeros(decoder.logits.shape, dtype=np.bool_)
+    for row, prompt in enumerate(decoder.starts if is_encoder_decoder else prompts):
+        seen[row, np.asarray(prompt)] = True
+    stops = np.array(sorted(stop_ids), dtype=np.int64)
+    rows = np.arange(decoder.n_rows)
+    for step in range(max_new_tokens):
+        tokens = sampling.choose(decoder.logits, rows=rows, step=step, seen=seen)
+        yield dict(zip(rows.tolist(), tokens.tolist(), strict=True))
+        seen[np.arange(len(rows)), tokens] = True
+        goes_on = np.flatnonzero(~np.isin(tokens, stops))
+        if step + 1 == max_new_tokens or not goes_on.size:
+            return
+        if goes_on.size < len(rows):
+            decoder.reorder(goes_on)
+            rows, tokens, seen = rows[goes_on], tokens[goes_on], seen[goes_on]
+        decoder.advance(tokens)

@@ -1,0 +1,197 @@
+"""Writing: equal to recomputing everything for each token, and drawn from the distribution it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from merganser.errors import ConfigError
+from merganser.transformer import (
+    T5,
+    Bert,
+    BertConfig,
+    Gpt,
+    GptConfig,
+    LmBatch,
+    Sampling,
+    Seq2Seq,
+    Seq2SeqBatch,
+    Seq2SeqConfig,
+    T5Config,
+    generate,
+    stream,
+)
+
+VOCAB = 23
+SIZES = {"vocab_size": VOCAB, "d_model": 16, "n_layers": 2, "n_heads": 2, "d_ff": 32}
+GPT = Gpt(GptConfig(**SIZES, max_positions=40))
+PAIR_MODELS = {
+    "seq2seq": Seq2Seq(Seq2SeqConfig(**SIZES, n_decoder_layers=2, max_positions=40, start_id=1)),
+    "t5": T5(T5Config(**SIZES, n_decoder_layers=2, d_head=8, start_id=1)),
+}
+PROMPTS = [[3, 1, 4, 1, 5], [9], [2, 6, 5]]
+
+
+def spread(params):
+    """Parameters large enough that tokens differ clearly."""
+    return {name: array * (8 if array.ndim > 1 else 1) for name, array in params.items()}
+
+
+GPT_PARAMS = spread(GPT.initialize(seed=0))
+
+
+def naive_greedy(model, params, prompt, n, *, penalty=1.0, stops=()):
+    """One token after the other, each from a forward pass over all."""
+    is_pair = hasattr(model, "encode")
+    written = [1] if is_pair else list(prompt)
+    start = len(written)
+    for _ in range(n):
+        ids = np.array([written])
+        batch = (
+            Seq2SeqBatch(source=np.array([prompt]), target_inputs=ids, targets=ids)
+            if is_pair
+            else LmBatch(inputs=ids, targets=ids)
+        )
+        logits = model.logits(params, batch)[0, -1].astype(np.float64)
+        for token in set(written):
+            logits[token] = logits[token] / penalty if logits[token] > 0 else logits[token] * penalty
+        written.append(int(np.argmax(logits)))
+        if written[-1] in stops:
+            break
+    return written[start:]
+
+
+def test_generate_equals_recomputing_everything():
+    got = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=20)
+    expected = [naive_greedy(GPT, GPT_PARAMS, prompt, 20) for prompt in PROMPTS]
+    assert [row.tolist() for row in got] == expected
+    assert len({tuple(row) for row in expected}) == 3
+
+
+@pytest.mark.parametrize("name", PAIR_MODELS)
+def test_generate_answers_a_source(name):
+    model = PAIR_MODELS[name]
+    params = spread(model.initialize(seed=0))
+    got = generate(model, params, PROMPTS, max_new_tokens=12)
+    expected = [naive_greedy(model, params, prompt, 12) for prompt in PROMPTS]
+    assert [row.tolist() for row in got] == expected
+
+
+def test_generate_stops_each_row_at_its_own_stop_id():
+    stops = set(naive_greedy(GPT, GPT_PARAMS, PROMPTS[0], 20)[6:7])
+    got = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=20, stop_ids=stops)
+    expected = [naive_greedy(GPT, GPT_PARAMS, prompt, 20, stops=stops) for prompt in PROMPTS]
+    assert [row.tolist() for row in got] == expected
+    assert len({len(row) for row in expected}) > 1
+
+
+def test_generate_penalises_what_was_written():
+    sampling = Sampling(temperature=0.0, repetition_penalty=3.0)
+    got = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=15, sampling=sampling)
+    assert [row.tolist() for row in got] == [naive_greedy(GPT, GPT_PARAMS, p, 15, penalty=3.0) for p in PROMPTS]
+    assert [row.tolist() for row in got] != [naive_greedy(GPT, GPT_PARAMS, p, 15) for p in PROMPTS]
+
+
+def test_stream_gives_tokens_as_they_are_chosen():
+    whole = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=6)
+    for step, tokens in enumerate(stream(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=6)):
+        assert tokens == {row: int(ids[step]) for row, ids in enumerate(whole)}
+
+
+def test_sampled_rows_do_not_depend_on_their_company():
+    sampling = Sampling(temperature=0.8, top_k=10, seed=4)
+    together = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=10, sampling=sampling)
+    first = generate(GPT, GPT_PARAMS, PROMPTS[:1], max_new_tokens=10, sampling=sampling)
+    assert together[0].tolist() == first[0].tolist()
+    other = generate(GPT, GPT_PARAMS, PROMPTS[:1], max_new_tokens=10, sampling=Sampling(temperature=0.8, seed=5))
+    assert other[0].tolist() != first[0].tolist()
+
+
+def test_sampling_draws_from_the_distribution():
+    n = 4000
+    logits = np.tile(np.array([[2.0, 1.0, 0.5, -1.0, -np.inf]]), (n, 1))
+    sampling = Sampling(temperature=1.5)
+    drawn = sampling.choose(logits, rows=np.arange(n), step=0)
+    expected = np.exp(logits[0] / 1.5) / np.exp(logits[0] / 1.5).sum()
+    counts = np.bincount(drawn, minlength=5)
+    assert counts[4] == 0
+    # Pearson's statistic has 3 degrees of freedom; above 16.3 once in a thousand.
+    assert ((counts - n * expected)[:4] ** 2 / (n * expected[:4])).sum() < 16.3
+    np.testing.assert_array_equal(drawn[7:9], sampling.choose(logits[:2], rows=np.array([7, 8]), step=0))
+
+
+def naive_filter(logits, top_k, top_p, min_p):
+    """Sets of tokens, one filter after the other."""
+    kept = set(range(len(logits)))
+
+    def probabilities():
+        total = sum(np.exp(logits[token]) for token in kept)
+        return {token: np.exp(logits[token]) / total for token in kept}
+
+    if top_k is not None:
+        least = sorted(logits)[-min(top_k, len(logits))]
+        kept = {token for token in kept if logits[token] >= least}
+    if top_p is not None:
+        total, chosen = 0.0, set()
+        for token, probability in sorted(probabilities().items(), key=lambda item: -item[1]):
+            if total < top_p:
+                chosen.add(token)
+            total += probability
+        kept = chosen
+    if min_p is not None:
+        found = probabilities()
+        kept = {token for token in kept if found[token] >= min_p * max(found.values())}
+    return kept
+
+
+@given(
+    logits=st.lists(st.integers(-40, 40), min_size=1, max_size=12, unique=True),
+    top_k=st.none() | st.integers(1, 14),
+    top_p=st.none() | st.sampled_from([0.1, 0.5, 0.9, 0.99]),
+    min_p=st.none() | st.sampled_from([0.01, 0.3, 1.0]),
+)
+def test_filters_match_naive(logits, top_k, top_p, min_p):
+    logits = [value / 10 for value in logits]
+    sampling = Sampling(top_k=top_k, top_p=top_p, min_p=min_p)
+    probabilities = sampling.probabilities(np.array([logits]))[0]
+    assert set(np.flatnonzero(probabilities).tolist()) == naive_filter(logits, top_k, top_p, min_p)
+    assert probabilities.sum() == pytest.approx(1.0)
+
+
+def test_top_k_keeps_equals():
+    probabilities = Sampling(top_k=2).probabilities(np.array([[1.0, 3.0, 3.0, 3.0]]))
+    assert np.count_nonzero(probabilities) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"temperature": -1.0}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_k": 0}, "top_k"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"min_p": 1.5}, "min_p"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty"),
+    ],
+)
+def test_bad_sampling_is_refused_by_name(options, word):
+    with pytest.raises(ConfigError, match=word):
+        Sampling(**options)
+
+
+def test_bad_prompts_and_models_are_refused():
+    with pytest.raises(ConfigError, match="prompts"):
+        generate(GPT, GPT_PARAMS, [[]], max_new_tokens=1)
+    with pytest.raises(ConfigError, match="prompts"):
+        generate(GPT, GPT_PARAMS, [], max_new_tokens=1)
+    with pytest.raises(ConfigError, match="max_new_tokens"):
+        generate(GPT, GPT_PARAMS, [[1]], max_new_tokens=0)
+    with pytest.raises(ConfigError, match="max_length"):
+        generate(GPT, GPT_PARAMS, [[1]], max_new_tokens=100)
+    with pytest.raises(ConfigError, match="got 23"):
+        generate(GPT, GPT_PARAMS, [[23]], max_new_tokens=1)
+    bert = Bert(BertConfig(**SIZES))
+    with pytest.raises(ConfigError, match="Bert"):
+        generate(bert, bert.initialize(seed=0), [[1]], max_new_tokens=1)

@@ -1,0 +1,340 @@
+"""Training: a function of state, seed and step; resuming to the bit; what stops it; what it records."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from merganser.errors import ConfigError, FormatError, NonFiniteError
+from merganser.transformer import (
+    IGNORED,
+    AdamW,
+    ArraySource,
+    Blocks,
+    Constant,
+    Cosine,
+    Gpt,
+    GptConfig,
+    LmBatch,
+    Trainer,
+    load_checkpoint,
+    plot_curves,
+    read_log,
+    save_checkpoint,
+)
+from merganser.transformer import checkpoint as checkpoint_module
+
+CONFIG = GptConfig(vocab_size=11, d_model=16, n_layers=2, n_heads=2, d_ff=32, max_positions=12)
+MODEL = Gpt(CONFIG)
+IDS = np.random.default_rng(0).integers(0, 11, size=400)
+N_STEPS = 6
+
+
+def make_trainer(**options):
+    settings = {
+        "model": MODEL,
+        "batches": Blocks(ArraySource(IDS), n_rows=4, length=8, seed=3),
+        "schedule": Cosine(0.02, n_steps=N_STEPS, n_warmup=2),
+        "n_steps": N_STEPS,
+        "seed": 5,
+    }
+    return Trainer(**{**settings, **options})
+
+
+def assert_same_state(got, expected):
+    assert got.step == expected.step
+    for mine, other in (
+        (got.params, expected.params),
+        (got.moments.first, expected.moments.first),
+        (got.moments.second, expected.moments.second),
+    ):
+        assert list(mine) == list(other)
+        for name in other:
+            assert mine[name].dtype == np.float32
+            assert mine[name].tobytes() == other[name].tobytes(), name
+
+
+@pytest.mark.parametrize("options", [{}, {"n_threads": 2}, {"accumulation": 2, "label_smoothing": 0.1}])
+def test_training_resumes_to_the_bit(tmp_path, options):
+    whole = make_trainer(**options).run()
+    trainer = make_trainer(**options, checkpoints=tmp_path, checkpoint_every=2)
+    first = trainer.start()
+    while first.step < 4:
+        trainer.step(first)
+    save_checkpoint(tmp_path, first, settings=trainer._settings())
+    again = make_trainer(**options, checkpoints=tmp_path).resume()
+    assert_same_state(again, first)
+    assert_same_state(make_trainer(**options, checkpoints=tmp_path).run(again), whole)
+
+
+def test_training_is_deterministic_and_depends_on_the_seed():
+    assert_same_state(make_trainer().run(), make_trainer().run())
+    other = make_trainer(seed=6).run()
+    assert any((other.params[name] != array).any() for name, array in make_trainer().run().params.items())
+
+
+def test_training_lowers_the_loss():
+    model = Gpt(GptConfig(vocab_size=11, d_model=16, n_layers=1, n_heads=2, d_ff=32, max_positions=8))
+    batches = Blocks(ArraySource(np.arange(300) % 11), n_rows=8, length=8)
+    trainer = make_trainer(model=model, batches=batches, schedule=Constant(0.02), n_steps=40)
+    state = trainer.start()
+    before = trainer.loss(state.params, batches(0)).mean
+    after = trainer.loss(trainer.run(state).params, batches(0)).mean
+    # The next number is certain.
+    assert before > 2
+    assert after < 0.1
+
+
+def test_accumulation_equals_one_large_batch_of_unequal_counts():
+    model = Gpt(dataclasses.replace(CONFIG, dropout=0.0, attention_dropout=0.0, embedding_dropout=0.0))
+    rng = np.random.default_rng(1)
+    inputs, targets = rng.integers(0, 11, size=(2, 4, 8))
+    targets[:1, 1:] = IGNORED
+    parts = [LmBatch(inputs=inputs[rows], targets=targets[rows]) for rows in (slice(0, 1), slice(1, 4))]
+    whole = make_trainer(model=model, batches=lambda _: LmBatch(inputs=inputs, targets=targets), n_steps=1)
+    in_parts = make_trainer(model=model, batches=lambda number: parts[number % 2], accumulation=2, n_steps=1)
+    one, two = whole.start(), in_parts.start()
+    first, second = whole.step(one), in_parts.step(two)
+    assert first.n_targets == second.n_targets == 25
+    assert first.loss == pytest.approx(second.loss, rel=1e-6)
+    assert first.gradient_norm == pytest.approx(second.gradient_norm, rel=1e-5)
+    for name, moment in one.moments.first.items():
+        np.testing.assert_allclose(two.moments.first[name], moment, rtol=1e-3, atol=1e-7)
+
+
+def test_threads_give_the_same_gradients_up_to_rounding():
+    model = Gpt(dataclasses.replace(CONFIG, dropout=0.0, attention_dropout=0.0, embedding_dropout=0.0))
+    states = []
+    for n_threads in (1, 2, 3):
+        trainer = make_trainer(model=model, n_threads=n_threads)
+        states.append(trainer.start())
+        trainer.step(states[-1])
+    for state in states[1:]:
+        for name, moment in states[0].moments.first.items():
+            np.testing.assert_allclose(state.moments.first[name], moment, rtol=1e-3, atol=1e-7)
+
+
+def test_clipping_bounds_what_the_optimizer_sees():
+    trainer = make_trainer(clip_norm=1e-3)
+    state = trainer.start()
+    assert trainer.step(state).gradient_norm > 1e-3
+    total = sum(float(np.square(moment).sum()) for moment in state.moments.first.values())
+    # The first moment is a tenth of the first gradient.
+    assert np.sqrt(total) == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_loss_that_is_not_finite_stops_with_step_and_layer():
+    trainer = make_trainer()
+    state = trainer.start()
+    trainer.step(state)
+    state.params["blocks.1.feed_forward.up.weight"][:] = 1e30
+    state.params["blocks.1.feed_forward.down.weight"][:] = 1e30
+    before = {name: array.copy() for name, array in state.params.items()}
+    with pytest.raises(NonFiniteError, match=r"step 1: .*blocks\.1\.feed_forward"):
+        trainer.run(state)
+    assert state.step == 1
+    for name, array in before.items():
+        np.testing.assert_array_equal(state.params[name], array)
+
+
+def test_gradient_that_is_not_finite_stops_with_step_and_parameter():
+    class Broken:
+        config = CONFIG
+        initialize = staticmethod(MODEL.initialize)
+
+        def loss_and_gradients(self, params, batch, **options):
+            loss, gradients = MODEL.loss_and_gradients(params, batch, **options)
+            gradients["blocks.0.attention.qkv.weight"][0, 0] = np.nan
+            return loss, gradients
+
+    trainer = make_trainer(model=Broken())
+    with pytest.raises(NonFiniteError, match=r"step 0: .*blocks\.0\.attention\.qkv\.weight"):
+        trainer.run()
+
+
+def test_batch_without_targets_is_refused_with_its_step():
+    batch = LmBatch(inputs=np.zeros((1, 4), int), targets=np.full((1, 4), IGNORED))
+    with pytest.raises(ConfigError, match="step 0"):
+        make_trainer(batches=lambda _: batch).run()
+
+
+def test_log_holds_every_step_once_whatever_was_interrupted(tmp_path):
+    log = tmp_path / "log.jsonl"
+    options = {"checkpoints": tmp_path / "checkpoints", "checkpoint_every": 2, "log": log}
+    evaluated = {"evaluate": lambda params: float(len(params)), "evaluate_every": 3}
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(done, total, phase):
+        assert total == N_STEPS
+        assert phase.startswith("train: loss ")
+        if done == 5:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        make_trainer(**options, **evaluated).run(progress=interrupt)
+    with log.open("a") as file:
+        file.write('{"step": 99')
+    trainer = make_trainer(**options, **evaluated)
+    state = trainer.resume()
+    assert state.step == 4
+    trainer.run(state)
+    records = read_log(log)
+    assert [record["step"] for record in records] == [1, 2, 3, 4, 5, 6]
+    assert [record["step"] for record in records if "evaluation" in record] == [3, 6]
+    whole = tmp_path / "whole.jsonl"
+    make_trainer(log=whole).run()
+    for mine, other in zip(records, read_log(whole), strict=True):
+        assert [mine[key] for key in ("loss", "rate", "gradient_norm", "n_targets")] == [
+            other[key] for key in ("loss", "rate", "gradient_norm", "n_targets")
+        ]
+    log.write_text('{"step": 1, "loss": 1.0}\nnonsense\n')
+    with pytest.raises(FormatError, match="line 2"):
+        read_log(log)
+
+
+def test_curves_are_drawn(tmp_path):
+    pytest.importorskip("matplotlib")
+    records = [{"step": step, "loss": 3.0 / step, "rate": 0.1} for step in range(1, 20)]
+    records[9]["evaluation"] = 1.0
+    plot_curves({"one": records, "two": records[:5]}, tmp_path / "curves.svg")
+    svg = (tmp_path / "curves.svg").read_text()
+    assert svg.startswith("<?xml")
+    assert "nats per target" in svg or "<path" in svg
+    plot_curves({"one": records}, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_checkpoints_are_kept_as_many_as_asked(tmp_path):
+    make_trainer(checkpoints=tmp_path, checkpoint_every=1, n_kept=3).run()
+    assert checkpoint_module.checkpoint_steps(tmp_path) == [4, 5, 6]
+    state, _ = load_checkpoint(tmp_path, step=4)
+    assert state.step == 4
+    with pytest.raises(FileNotFoundError, match="step 1"):
+        load_checkpoint(tmp_path, step=1)
+
+
+def test_run_refuses_a_folder_of_later_checkpoints(tmp_path):
+    make_trainer(checkpoints=tmp_path).run()
+    with pytest.raises(FileExistsError, match="step 6"):
+        make_trainer(checkpoints=tmp_path).run()
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"seed": 6}, "seed"),
+        ({"n_threads": 2}, "n_threads"),
+        ({"optimizer": AdamW(beta2=0.98)}, "optimizer"),
+        ({"model": Gpt(GptConfig(vocab_size=12, d_model=16, n_layers=2, n_heads=2, d_ff=32))}, "model"),
+    ],
+)
+def test_resume_refuses_other_settings(tmp_path, options, word):
+    make_trainer(checkpoints=tmp_path).run()
+    with pytest.raises(ConfigError, match=f"made with {word}"):
+        make_trainer(checkpoints=tmp_path, **options).resume()
+
+
+@pytest.mark.parametrize("failing", ["fsync", "rename"])
+def test_interrupted_checkpoint_keeps_the_last_good_one(tmp_path, monkeypatch, failing):
+    trainer = make_trainer(checkpoints=tmp_path)
+    state = trainer.start()
+    trainer.step(state)
+    save_checkpoint(tmp_path, state, settings={}, n_kept=1)
+    good = {name: array.copy() for name, array in state.params.items()}
+    trainer.step(state)
+    calls = []
+
+    def fail(*arguments):
+        calls.append(arguments)
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr(os, failing, fail)
+    with pytest.raises(OSError, match="no space"):
+        save_checkpoint(tmp_path, state, settings={}, n_kept=1)
+    monkeypatch.undo()
+    assert calls
+    assert os.listdir(tmp_path) == ["step-000000001"]
+    found, _ = load_checkpoint(tmp_path)
+    for name, array in good.items():
+        np.testing.assert_array_equal(found.params[name], array)
+
+
+def test_killed_process_leaves_nothing_that_loads(tmp_path):
+    trainer = make_trainer(checkpoints=tmp_path)
+    state = trainer.start()
+    place = save_checkpoint(tmp_path, state, settings={})
+    shutil.copytree(place, tmp_path / ".unfinished-abc")
+    assert checkpoint_module.checkpoint_steps(tmp_path) == [0]
+    with pytest.raises(FileExistsError):
+        save_checkpoint(tmp_path, state, settings={})
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "checkpoint.json"])
+@pytest.mark.parametrize("fault", ["truncated", "changed", "missing"])
+def test_damaged_checkpoint_is_refused_by_its_file(tmp_path, name, fault):
+    place = save_checkpoint(tmp_path, make_trainer().start(), settings={})
+    path = place / name
+    data = bytearray(path.read_bytes())
+    if fault == "missing":
+        path.unlink()
+    elif fault == "truncated":
+        path.write_bytes(data[: len(data) // 2])
+    else:
+        data[len(data) // 3 if name != "checkpoint.json" else 0] ^= 1
+        path.write_bytes(data)
+    with pytest.raises(FormatError, match=name.replace(".", r"\.")):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"step": 3},
+        {"step": "0"},
+        {"settings": 1},
+        {"settings": {"seed": 1}},
+        {"files": {}},
+        {"files": []},
+    ],
+)
+def test_hostile_head_is_refused(tmp_path, change):
+    place = save_checkpoint(tmp_path, make_trainer().start(), settings={})
+    path = place / "checkpoint.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(FormatError, match="checkpoint"):
+        load_checkpoint(tmp_path)
+    path.write_text("[" * 100_000)
+    with pytest.raises(FormatError, match="checkpoint"):
+        load_checkpoint(tmp_path)
+
+
+def test_start_copies_pretrained_parameters():
+    params = MODEL.initialize(seed=1)
+    kept = {name: array.copy() for name, array in params.items()}
+    trainer = make_trainer(n_steps=1)
+    trainer.run(trainer.start(params))
+    for name, array in kept.items():
+        np.testing.assert_array_equal(params[name], array)
+
+
+def test_bad_settings_are_refused_by_name():
+    for name, value in (
+        ("n_steps", 0),
+        ("accumulation", 0),
+        ("n_threads", 0),
+        ("clip_norm", 0.0),
+        ("label_smoothing", 1.0),
+        ("checkpoint_every", 2),
+    ):
+        with pytest.raises(ConfigError, match=name):
+            make_trainer(**{name: value})
+    with pytest.raises(ConfigError, match="checkpoints"):
+        make_trainer().resume()
