@@ -101,9 +101,11 @@ def test_from_openai_fetches_once(published: bytes, tmp_path: Path) -> None:
 
 
 def test_from_openai_refuses_other_content(published: bytes, tmp_path: Path) -> None:
-    with hub_server.serve({"r50k_base.tiktoken": published[:-1]}) as (url, _):
-        with pytest.raises(FormatError, match="SHA-256"):
-            mg.Tokenizer.from_openai("r50k_base", cache_dir=tmp_path / "cache", base_url=url)
+    with (
+        hub_server.serve({"r50k_base.tiktoken": published[:-1]}) as (url, _),
+        pytest.raises(FormatError, match="SHA-256"),
+    ):
+        mg.Tokenizer.from_openai("r50k_base", cache_dir=tmp_path / "cache", base_url=url)
     assert not (tmp_path / "cache").exists()
 
 

@@ -84,8 +84,9 @@ class TokenizerConfig:
     def model_max_length(self) -> int | None:
         """Most ids that the model takes, if the file gives a limit."""
         limit = self.data.get("model_max_length")
-        is_limit = isinstance(limit, int | float) and not isinstance(limit, bool) and 0 < limit < _NO_LIMIT
-        return int(limit) if is_limit else None
+        if isinstance(limit, bool) or not isinstance(limit, int | float):
+            return None
+        return int(limit) if 0 < limit < _NO_LIMIT else None
 
 
 def _read_object(text: str | bytes, place: str) -> dict[str, Any]:

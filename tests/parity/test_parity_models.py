@@ -1,7 +1,7 @@
 """Every model on every kind of text: ids, decoded text and offsets equal those of its own library.
 
-The summary at the end is the parity report: `pytest tests/parity/test_parity_models.py`. By default each cell is a sample;
-``--parity-full`` compares all of FLORES and more of the corpora.
+The summary at the end is the parity report: `pytest tests/parity/test_parity_models.py`. By default each cell is a
+sample; ``--parity-full`` compares all of FLORES and more of the corpora.
 """
 
 from __future__ import annotations
