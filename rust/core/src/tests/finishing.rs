@@ -279,7 +279,7 @@ proptest! {
         let tokenizer = Tokenizer::new(definition).unwrap();
         let options = EncodeOptions { add_special_tokens, ..OPTIONS };
         let progress = Progress::default();
-        let inputs: Vec<_> = texts.iter().map(|text| (text.as_str(), None)).collect();
+        let inputs: Vec<_> = texts.iter().map(|text| (Source::Text(text), None)).collect();
         let plain: Vec<_> = texts.iter().map(String::as_str).collect();
         let full = tokenizer.encodings(&inputs, options, cut.as_ref(), fill.as_ref(), Some(2), &progress);
         let batch = tokenizer.encode_batch(&plain, options, Some(2), &progress);
