@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use merganser_core::added_tokens::AddedToken;
-use merganser_core::format::{hf_json, tekken, tiktoken, vocab_merges};
+use merganser_core::format::{hf_json, sentencepiece, tekken, tiktoken, vocab_merges, vocab_txt};
 use merganser_core::progress::Progress;
 use merganser_core::{Definition, Error, Result, Tokenizer as CoreTokenizer};
 use pyo3::prelude::*;
@@ -101,6 +101,23 @@ impl Tokenizer {
         py.detach(|| short(|| Self::new(vocab_merges::read(vocab, merges, &special_tokens)?)))
     }
 
+    #[staticmethod]
+    fn from_sentencepiece(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        py.detach(|| short(|| Self::new(sentencepiece::read(data)?)))
+    }
+
+    #[staticmethod]
+    fn from_vocab_txt(
+        py: Python<'_>,
+        data: &[u8],
+        lowercase: bool,
+        strip_accents: Option<bool>,
+        handle_chinese_chars: bool,
+    ) -> PyResult<Self> {
+        let casing = vocab_txt::Casing { lowercase, strip_accents, handle_chinese_chars };
+        py.detach(|| short(|| Self::new(vocab_txt::read(data, casing)?)))
+    }
+
     fn to_json(&self, py: Python<'_>, pretty: bool) -> PyResult<String> {
         let definition = self.0.definition();
         py.detach(|| {
@@ -130,6 +147,17 @@ impl Tokenizer {
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
         let (vocab, merges) = py.detach(|| short(|| vocab_merges::write(self.0.definition())))?;
         Ok((PyBytes::new(py, &vocab), PyBytes::new(py, &merges)))
+    }
+
+    fn to_sentencepiece<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let data = py.detach(|| short(|| sentencepiece::write(self.0.definition())))?;
+        Ok(PyBytes::new(py, &data))
+    }
+
+    /// What the file does not say (lower case, accents, Chinese characters) is left behind.
+    fn to_vocab_txt<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let (data, _) = py.detach(|| short(|| vocab_txt::write(self.0.definition())))?;
+        Ok(PyBytes::new(py, &data))
     }
 
     #[getter]

@@ -1,27 +1,32 @@
 //! The `model` of a `tokenizer.json`: streamed into a [`ModelSection`], and from there to the [`Model`] that it means.
 //!
 //! A section without a `type` is of the first family whose keys it has, in the reference library's order: BPE, WordPiece,
-//! WordLevel, Unigram. Keys that the family does not know are refused.
+//! WordLevel, Unigram. SentencePiece's has a form of its own. Keys that the family does not know are refused.
 
 mod merges;
 mod options;
+mod sentencepiece;
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 
+use crate::definition::SentencePieceEntry;
 use crate::format::hf_json::json::{Json, Path, Reader, with_seed};
 use crate::format::hf_json::vocab::{Vocabulary, VocabularySeed};
 use merges::{MergeTexts, MergesSeed};
+use sentencepiece::PiecesSeed;
 
 pub(super) use options::model;
+pub(super) use sentencepiece::SentencePieceOut;
 
 /// What a file says of the model.
 #[derive(Default)]
 pub(super) struct ModelSection<'a> {
     vocab: Option<Vocabulary>,
     merges: Option<Vec<MergeTexts<'a>>>,
+    pieces: Option<Vec<SentencePieceEntry>>,
     /// All other keys, in file order.
     options: Vec<(String, Json)>,
 }
@@ -66,6 +71,9 @@ impl<'de> Visitor<'de> for ModelSeed<'_> {
                 }
                 "merges" => {
                     section.merges = Some(access.next_value_seed(MergesSeed { reader, path })?);
+                }
+                "pieces" => {
+                    section.pieces = Some(access.next_value_seed(PiecesSeed { reader, path })?);
                 }
                 _ => {
                     let json = with_seed(reader, path, |seed| access.next_value_seed(seed))?;

@@ -47,7 +47,11 @@ impl<'de> Visitor<'de> for VocabSeed<'_> {
     }
 }
 
-fn check_length<E: de::Error>(text: &str, reader: &Reader, path: Path<'_>) -> Result<(), E> {
+pub(super) fn check_length<E: de::Error>(
+    text: &str,
+    reader: &Reader,
+    path: Path<'_>,
+) -> Result<(), E> {
     if text.len() <= MAX_TOKEN_BYTES {
         return Ok(());
     }

@@ -8,6 +8,7 @@ use crate::definition::{
     BpeDefinition, Definition, Model, UnigramDefinition, WordLevelDefinition, WordPieceDefinition,
 };
 use crate::format::hf_json::components;
+use crate::format::hf_json::model::SentencePieceOut;
 
 /// The canonical form: one line, equal for equal definitions.
 ///
@@ -61,7 +62,9 @@ impl Serialize for File<'_> {
                 map.serialize_entry("model", &WordLevelOut::from(model))?;
             }
             Model::Unigram(model) => map.serialize_entry("model", &UnigramOut::from(model))?,
-            Model::SentencePiece(_) => map.serialize_entry("model", &())?,
+            Model::SentencePiece(model) => {
+                map.serialize_entry("model", &SentencePieceOut::from(model))?;
+            }
         }
         map.end()
     }

@@ -1,4 +1,4 @@
-//! The `decoder` of a `tokenizer.json`.
+//! The `decoder` of a `tokenizer.json`. SentencePiece's own has no name there; here it is `SentencePiece`.
 
 use crate::decoder::Decoder;
 use crate::error::Result;
@@ -30,6 +30,10 @@ pub(in crate::format::hf_json) fn read(json: Json, place: &str) -> Result<Decode
             pad_token: fields.take_string("pad_token")?,
             word_delimiter_token: fields.take_string("word_delimiter_token")?,
             cleanup: fields.take_bool("cleanup")?,
+        },
+        "SentencePiece" => Decoder::SentencePiece {
+            unk_surface: fields.take_string("unk_surface")?,
+            strips_dummy_prefix: fields.take_bool("strips_dummy_prefix")?,
         },
         "Sequence" => Decoder::Sequence(
             fields
@@ -89,6 +93,12 @@ pub(in crate::format::hf_json) fn write(decoder: &Decoder) -> Json {
         Decoder::Sequence(inner) => {
             Json::tagged("Sequence", [("decoders", Json::Array(inner.iter().map(write).collect()))])
         }
-        Decoder::SentencePiece { .. } => Json::Null,
+        Decoder::SentencePiece { unk_surface, strips_dummy_prefix } => Json::tagged(
+            "SentencePiece",
+            [
+                ("unk_surface", unk_surface.as_str().into()),
+                ("strips_dummy_prefix", (*strips_dummy_prefix).into()),
+            ],
+        ),
     }
 }

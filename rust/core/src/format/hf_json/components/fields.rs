@@ -1,5 +1,10 @@
 //! Taking a JSON tree apart: typed values out of objects, each error with its path.
 
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+
 use crate::error::{Error, Result};
 use crate::format::hf_json::FORMAT;
 use crate::format::hf_json::json::{Json, escape_key};
@@ -7,6 +12,12 @@ use crate::format::quote;
 use crate::post_processor::ByteLevelOptions;
 use crate::pre_tokenizer::{Metaspace, Pattern, PrependScheme, SplitBehavior};
 use crate::truncation::Side;
+
+/// Written with its padding, which may be missing when read.
+pub(in crate::format::hf_json) const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// An object whose keys are taken one by one; what is left at the end is unknown.
 pub(in crate::format::hf_json) struct Fields<'p> {
@@ -127,6 +138,17 @@ pub(in crate::format::hf_json) fn array(value: Json, place: &str) -> Result<Vec<
             .collect()),
         other => Err(expected("an array", &other, place)),
     }
+}
+
+/// A key whose value is bytes in base64.
+pub(in crate::format::hf_json) fn base64_bytes(
+    fields: &mut Fields<'_>,
+    key: &str,
+) -> Result<Vec<u8>> {
+    let text = fields.take_string(key)?;
+    BASE64.decode(text).map_err(|error| {
+        Error::format(FORMAT, fields.path(key), format!("must be base64: {error}"))
+    })
 }
 
 /// As in the reference library, only `use_regex` may be missing.

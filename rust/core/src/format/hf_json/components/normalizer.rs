@@ -4,23 +4,13 @@
 //! own normalizer has no name there; here it is `SentencePiece`, which that library refuses.
 
 use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
-use crate::error::{Error, Result};
-use crate::format::hf_json::FORMAT;
+use crate::error::Result;
 use crate::format::hf_json::components::fields::{
-    Fields, expected, pattern, string, write_pattern,
+    BASE64, Fields, base64_bytes, expected, pattern, string, write_pattern,
 };
 use crate::format::hf_json::json::Json;
 use crate::normalizer::{BertNormalizer, Normalizer, SentencePiece};
-
-/// Written with its padding, which may be missing when read.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// A key that only one type has.
 const TELLTALES: [(&str, &str); 6] = [
@@ -95,11 +85,7 @@ fn bert(fields: &mut Fields<'_>) -> Result<BertNormalizer> {
 }
 
 fn charsmap(fields: &mut Fields<'_>) -> Result<Vec<u8>> {
-    let text = fields.take_string("precompiled_charsmap")?;
-    BASE64.decode(text).map_err(|error| {
-        let place = fields.path("precompiled_charsmap");
-        Error::format(FORMAT, place, format!("must be base64: {error}"))
-    })
+    base64_bytes(fields, "precompiled_charsmap")
 }
 
 fn sentencepiece(fields: &mut Fields<'_>) -> Result<SentencePiece> {

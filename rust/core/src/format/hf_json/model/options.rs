@@ -12,6 +12,7 @@ use crate::format::{index_vocab, order_vocab, quote, resolve_merge};
 
 use super::ModelSection;
 use super::merges::MergeTexts;
+use super::sentencepiece;
 
 const PLACE: &str = "model";
 
@@ -21,11 +22,23 @@ const PLACE: &str = "model";
 /// [`Error::Format`] and [`Error::Unsupported`] with the path of the key, [`Error::Vocab`] for a merge of or into a token that
 /// does not exist.
 pub(in crate::format::hf_json) fn model(section: ModelSection<'_>) -> Result<Model> {
-    let ModelSection { vocab, merges, options } = section;
+    let ModelSection { vocab, merges, pieces, options } = section;
     let mut fields = Fields::new(Json::Object(options), PLACE)?;
     let family = family(&mut fields, vocab.as_ref(), merges.is_some())?;
-    if merges.is_some() && matches!(family.as_str(), "WordPiece" | "WordLevel" | "Unigram") {
-        return Err(Error::unsupported(FORMAT, "model.merges", "unknown key"));
+    let is_sentencepiece = family == sentencepiece::NAME;
+    let has_no_merges = matches!(family.as_str(), "WordPiece" | "WordLevel" | "Unigram");
+    for (is_unknown, key) in [
+        (merges.is_some() && (has_no_merges || is_sentencepiece), "merges"),
+        (pieces.is_some() && !is_sentencepiece, "pieces"),
+        (vocab.is_some() && is_sentencepiece, "vocab"),
+    ] {
+        if is_unknown {
+            return Err(Error::unsupported(FORMAT, format!("{PLACE}.{key}"), "unknown key"));
+        }
+    }
+    if is_sentencepiece {
+        let pieces = pieces.ok_or_else(|| missing("pieces"))?;
+        return sentencepiece::read(fields, pieces).map(Model::SentencePiece);
     }
     let vocab = vocab.ok_or_else(|| missing("vocab"))?;
     match family.as_str() {

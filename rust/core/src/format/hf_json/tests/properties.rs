@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::definition::{
-    BpeDefinition, Definition, Model, UnigramDefinition, WordLevelDefinition, WordPieceDefinition,
+    BpeDefinition, Definition, Model, PieceKind, SentencePieceAlgorithm, SentencePieceDefinition,
+    SentencePieceEntry, UnigramDefinition, WordLevelDefinition, WordPieceDefinition,
 };
 use crate::format::hf_json::{read, write, write_pretty};
 use crate::normalizer::{BertNormalizer, Normalizer, SentencePiece};
@@ -182,6 +183,9 @@ fn decoder() -> impl Strategy<Value = Decoder> {
         }),
         replace,
         ctc,
+        any::<(String, bool)>().prop_map(|(unk_surface, strips_dummy_prefix)| {
+            Decoder::SentencePiece { unk_surface, strips_dummy_prefix }
+        }),
     ]
     .prop_recursive(2, 6, 3, |inner| prop::collection::vec(inner, 0..3).prop_map(Decoder::Sequence))
 }
@@ -249,7 +253,45 @@ fn model() -> impl Strategy<Value = Model> {
             Model::Unigram(UnigramDefinition { vocab, unk_id, byte_fallback })
         },
     );
-    prop_oneof![3 => bpe(), 1 => word_piece, 1 => word_level, 1 => unigram]
+    prop_oneof![3 => bpe(), 1 => word_piece, 1 => word_level, 1 => unigram, 1 => sentencepiece()]
+}
+
+/// Pieces of every kind that may stand without the others, scores of every size.
+fn sentencepiece() -> impl Strategy<Value = Model> {
+    let algorithm = prop::sample::select(vec![
+        SentencePieceAlgorithm::Unigram,
+        SentencePieceAlgorithm::Bpe,
+        SentencePieceAlgorithm::Word,
+        SentencePieceAlgorithm::Char,
+    ]);
+    let kind = prop::sample::select(vec![
+        PieceKind::Normal,
+        PieceKind::Control,
+        PieceKind::UserDefined,
+        PieceKind::Unused,
+    ]);
+    let score = prop::num::f32::NORMAL | prop::num::f32::SUBNORMAL | prop::num::f32::ZERO;
+    let pieces = prop::collection::btree_map("[ab \"\\\\é▁\n]{1,3}", (score, kind), 2..24);
+    (algorithm, pieces, any::<bool>(), any::<(String, Vec<u8>)>()).prop_map(
+        |(algorithm, pieces, byte_fallback, (unk_surface, carried))| {
+            let entry =
+                |text: &str, score, kind| SentencePieceEntry { text: text.into(), score, kind };
+            let mut all = vec![entry("<unk>", 0.0, PieceKind::Unknown)];
+            all.extend(pieces.iter().map(|(text, &(score, kind))| entry(text, score, kind)));
+            if byte_fallback {
+                all.extend(
+                    (0..256).map(|byte| entry(&format!("<0x{byte:02X}>"), -1.5, PieceKind::Byte)),
+                );
+            }
+            Model::SentencePiece(SentencePieceDefinition {
+                algorithm,
+                pieces: all,
+                byte_fallback,
+                unk_surface,
+                carried,
+            })
+        },
+    )
 }
 
 fn side() -> impl Strategy<Value = Side> + Clone {
