@@ -179,7 +179,7 @@ def test_compare_wrong_input(tokenizer_path: Path, text_path: Path, tmp_path: Pa
     empty.touch()
     assert_error(run("compare", tokenizer_path, "--text", empty), "the text is empty")
     assert_error(run("compare", text_path, "--text", text_path), "text.txt: ")
-    assert_error(run("compare", tmp_path, "--text", text_path), "a tokenizer folder must hold")
+    assert_error(run("compare", tmp_path, "--text", text_path), "holds no tokenizer")
     assert_error(run("compare", tokenizer_path, "--text", tmp_path), "is a folder")
     assert run("compare", tokenizer_path).exit_code == 2
 

@@ -157,12 +157,19 @@ def test_special_token_that_normalization_would_make_stays_text() -> None:
 
 
 def test_normalization_equals_unicodedata() -> None:
-    """The characters that this Python's Unicode knows, alone and among marks that may change places."""
+    """Characters that are older than the tables of `tokenizers`, alone and among marks that may change places."""
     tok = load(tokenizer_json(vocabulary("gpt2"), "gpt2", normalizer={"type": "NFC"}))
-    known = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in {"Cn", "Cs"}]
+    category = unicodedata.ucd_3_2_0.category
+    known = [chr(code) for code in range(0x110000) if category(chr(code)) not in {"Cn", "Cs"}]
     texts = [text for c in known for text in (c, f"a{c}\u0323", f"a\u0301{c}\u0327")]
     for text, ids in zip(texts, tok.encode_batch(texts), strict=True):
         assert tok.decode_bytes(ids) == unicodedata.normalize("NFC", text).encode(), ascii(text)
+
+
+def test_normalization_leaves_characters_alone_that_tokenizers_does_not_know() -> None:
+    """U+07FD of Unicode 11 is a mark below, which would change places with one of Unicode 9 or older."""
+    tok = load(tokenizer_json(vocabulary("gpt2"), "gpt2", normalizer={"type": "NFC"}))
+    assert tok.decode(tok.encode("a\u0301\u07fd\u0327")) == "\u00e1\u07fd\u0327"
 
 
 def test_added_tokens_are_found_without_being_asked_for() -> None:

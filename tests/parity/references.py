@@ -1,6 +1,6 @@
 """Each model with its own library: the reference that merganser is held equal to.
 
-A reading is what a library says of one text: ids, where each comes from in characters, and the text that the ids decode
+A reading is what a library says of one text: ids, where each comes from, and the text that the ids decode
 to. Ours and theirs are made alike, so that comparing them is one loop for every family.
 """
 
@@ -43,6 +43,7 @@ class Subject:
     read: Callable[[str], Reading]
     on_special: OnSpecial
     special_tokens: tuple[str, ...]
+    counts_bytes: bool = False
     knows_ends: bool = True
 
     def read_ours(self, text: str) -> Reading:
@@ -50,7 +51,8 @@ class Subject:
         encoding = self.ours.encode_full(text, on_special=self.on_special)
         ids = encoding.ids.tolist()
         assert self.ours.encode(text, on_special=self.on_special) == ids
-        offsets = [(start, end if self.knows_ends else start) for start, end in encoding.char_offsets.tolist()]
+        spans = (encoding.offsets if self.counts_bytes else encoding.char_offsets).tolist()
+        offsets = [(start, end if self.knows_ends else start) for start, end in spans]
         return Reading(ids, offsets, self.ours.decode(ids))
 
 
@@ -94,12 +96,12 @@ def load_sentencepiece(library: ModuleType, name: str, folder: Path) -> Subject:
     theirs = library.SentencePieceProcessor(model_file=str(path))
 
     def read(text: str) -> Reading:
-        pieces = theirs.encode(text, out_type="immutable_proto").pieces
+        pieces = theirs.encode(text, return_type="proto").pieces
         ids = [piece.id for piece in pieces]
         return Reading(ids, [(piece.begin, piece.end) for piece in pieces], theirs.decode(ids))
 
     ours = mg.Tokenizer.load(path)
-    return Subject(name, "sentencepiece", ours, read, "text", tuple(ours.special_tokens))
+    return Subject(name, "sentencepiece", ours, read, "text", tuple(ours.special_tokens), counts_bytes=True)
 
 
 MODELS: dict[str, tuple[str, Callable[[Any, str, Path], Subject], str]] = {
