@@ -154,6 +154,17 @@ impl Tokenizer {
         Ok(PyBytes::new(py, &data))
     }
 
+    /// The nearest tokenizer that Hugging Face's library has the words for, and in what it differs.
+    fn to_hugging_face(&self, py: Python<'_>) -> PyResult<(Self, Vec<String>)> {
+        py.detach(|| {
+            short(|| {
+                let (definition, differences) =
+                    sentencepiece::to_hugging_face(self.0.definition())?;
+                Ok((Self::new(definition)?, differences))
+            })
+        })
+    }
+
     /// What the file does not say (lower case, accents, Chinese characters) is left behind.
     fn to_vocab_txt<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let (data, _) = py.detach(|| short(|| vocab_txt::write(self.0.definition())))?;

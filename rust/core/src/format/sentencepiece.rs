@@ -5,6 +5,7 @@
 //! stood, so that a file is written back byte for byte. Control pieces become special added tokens: their texts in a text
 //! raise unless the caller says otherwise; as ordinary text they are segmented like any other, as SentencePiece does.
 
+mod hugging_face;
 mod wire;
 
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::definition::{
 use crate::error::{Error, Result};
 use crate::model::sentencepiece::SentencePiece as Runner;
 use crate::normalizer::{Normalizer, SentencePiece};
+pub use hugging_face::to_hugging_face;
 use wire::{Field, Fields};
 
 /// The format's name in messages.
