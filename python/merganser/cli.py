@@ -20,6 +20,7 @@ from rich.console import Console, RenderableType
 from typer.core import TyperGroup
 
 import merganser as mg
+from merganser import conversion
 from merganser.demo import run_demo
 from merganser.errors import ConfigError, MerganserError
 from merganser.inspection import inspect_text, render
@@ -337,6 +338,28 @@ def inspect(
     else:
         console = Console()
         _show(render(tokens, has_color=console.color_system is not None and not console.no_color))
+
+
+@app.command(epilog="Example: [bold]merganser convert spiece.model tokenizer.json[/bold]")
+def convert(
+    source: Annotated[str, typer.Argument(metavar="FROM", show_default=False, help="A file or folder.")],
+    target: Annotated[Path, typer.Argument(metavar="TO", show_default=False, help="Its name says the format.")],
+    pattern: Pattern = None,
+    lowercase: Annotated[
+        bool | None,
+        typer.Option(
+            "--lowercase/--cased",
+            show_default="by the tokenizer_config.json beside it",
+            help="For a vocab.txt: whether text becomes lower case.",
+        ),
+    ] = None,
+) -> None:
+    """Write a tokenizer in another format, and say what that format leaves out."""
+    tokenizer = mg.Tokenizer.load(source, pattern=pattern, lowercase=lowercase)
+    notes = conversion.convert(tokenizer, target)
+    typer.echo(f"{target}: {_count(tokenizer.n_tokens, 'token')}", err=True)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
 
 
 @app.command(epilog="Example: [bold]merganser demo --out /tmp/demo[/bold]")

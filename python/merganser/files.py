@@ -13,7 +13,7 @@ from typing import Any
 from merganser import _core
 from merganser.arguments import valid_text
 from merganser.atomic import atomic_write
-from merganser.errors import ConfigError, FormatError, VocabError
+from merganser.errors import ConfigError, FormatError, UnsupportedError, VocabError
 from merganser.tokenizer_config import CONFIG_FILE, TokenizerConfig
 
 __all__ = ["LoadOptions", "load", "save"]
@@ -117,24 +117,42 @@ def _file_in(folder: Path) -> Path:
 
 def save(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | None) -> None:
     """Save in the format that `path` means; `Tokenizer.save` documents it."""
-    if path.suffix == ".tiktoken":
-        files = {path: tokenizer.to_tiktoken()}
-    elif path.suffix == ".model":
-        files = {path: tokenizer.to_sentencepiece()}
-    elif path.suffix == ".txt":
-        files = {path: tokenizer.to_vocab_txt()}
-    elif path.name.startswith("tekken") and path.suffix == ".json":
-        files = {path: tokenizer.to_tekken()}
-    elif path.name == "vocab.json":
-        vocab, merges = tokenizer.to_vocab_merges()
-        files = {path: vocab, path.with_name("merges.txt"): merges}
-    elif path.suffix == ".json":
-        files = {path: tokenizer.to_json(True).encode()}
-    else:
-        path.mkdir(parents=True, exist_ok=True)
-        files = {path / "tokenizer.json": tokenizer.to_json(True).encode()}
-        if config is not None:
-            files[path / CONFIG_FILE] = config.text.encode()
-    for name, data in files.items():
+    for name, data in _written(tokenizer, path, config).items():
         with atomic_write(name) as file:
             file.write(data)
+
+
+def _written(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | None) -> dict[Path, bytes]:
+    """Return what saving writes, by file."""
+    if path.name == "vocab.json":
+        vocab, merges = tokenizer.to_vocab_merges()
+        return {path: vocab, path.with_name("merges.txt"): merges}
+    if path.name.startswith("tekken") and path.suffix == ".json":
+        return {path: tokenizer.to_tekken()}
+    if path.suffix == ".json":
+        return {path: _json(tokenizer)}
+    writers = {
+        ".tiktoken": tokenizer.to_tiktoken,
+        ".model": tokenizer.to_sentencepiece,
+        ".txt": tokenizer.to_vocab_txt,
+    }
+    if path.suffix in writers:
+        return {path: writers[path.suffix]()}
+    if tokenizer.family == "SentencePiece":
+        written = {path / "tokenizer.model": tokenizer.to_sentencepiece()}
+    else:
+        written = {path / "tokenizer.json": _json(tokenizer)}
+    if config is not None:
+        written[path / CONFIG_FILE] = config.text.encode()
+    path.mkdir(parents=True, exist_ok=True)
+    return written
+
+
+def _json(tokenizer: _core.Tokenizer) -> bytes:
+    if tokenizer.family == "SentencePiece":
+        msg = (
+            "tokenizer.json cannot say what SentencePiece does: save as .model, or turn the tokenizer into "
+            "Hugging Face's terms first, by to_hugging_face()"
+        )
+        raise UnsupportedError(msg)
+    return tokenizer.to_json(True).encode()

@@ -66,6 +66,8 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
     def to_json(self, *, pretty: bool = False) -> str:
         """Return the text of a ``tokenizer.json`` that `tokenizers` and `transformers` load with the same ids.
 
+        Of a tokenizer that follows SentencePiece's own rules it is a form that only merganser reads.
+
         Parameters
         ----------
         pretty : bool, default False
@@ -76,6 +78,24 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         str
         """
         return self._inner.to_json(pretty)
+
+    def to_hugging_face(self) -> tuple[Tokenizer, list[str]]:
+        """Turn a tokenizer that follows SentencePiece's own rules into Hugging Face's terms.
+
+        Returns
+        -------
+        Tokenizer
+            What the converters of `transformers` make of the same model; it can be saved as ``tokenizer.json``.
+        list of str
+            In what it differs, a sentence each.
+
+        Raises
+        ------
+        UnsupportedError
+            If it does not follow SentencePiece's rules, or these have no counterpart.
+        """
+        core, differences = self._inner.to_hugging_face()
+        return self._wrap(core, self._config), differences
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save to a file or a folder, which is complete or as it was before.
@@ -228,6 +248,14 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         return HFTokenizer(self, **named)
 
     @property
+    def family(self) -> str:
+        """Which model it has: ``"BPE"``, ``"WordPiece"``, ``"Unigram"``, ``"WordLevel"``, or ``"SentencePiece"``.
+
+        The last is BPE or Unigram by SentencePiece's own rules; the others follow Hugging Face's library.
+        """
+        return self._inner.family
+
+    @property
     def config(self) -> TokenizerConfig | None:
         """What ``tokenizer_config.json`` said where the tokenizer was loaded: it changes no id."""
         return self._config
@@ -267,7 +295,7 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         return self
 
     def __repr__(self) -> str:
-        return f"Tokenizer(BPE, {self.n_tokens:,} tokens, {len(self.special_tokens)} special)"
+        return f"Tokenizer({self.family}, {self.n_tokens:,} tokens, {len(self.special_tokens)} special)"
 
 
 def _restore(text: str, config: TokenizerConfig | None) -> Tokenizer:

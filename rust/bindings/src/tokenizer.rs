@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use merganser_core::added_tokens::AddedToken;
+use merganser_core::definition::Model;
 use merganser_core::format::{hf_json, sentencepiece, tekken, tiktoken, vocab_merges, vocab_txt};
 use merganser_core::progress::Progress;
 use merganser_core::{Definition, Error, Result, Tokenizer as CoreTokenizer};
@@ -152,6 +153,17 @@ impl Tokenizer {
     fn to_sentencepiece<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let data = py.detach(|| short(|| sentencepiece::write(self.0.definition())))?;
         Ok(PyBytes::new(py, &data))
+    }
+
+    #[getter]
+    fn family(&self) -> &'static str {
+        match self.0.definition().model {
+            Model::Bpe(_) => "BPE",
+            Model::WordPiece(_) => "WordPiece",
+            Model::Unigram(_) => "Unigram",
+            Model::WordLevel(_) => "WordLevel",
+            Model::SentencePiece(_) => "SentencePiece",
+        }
     }
 
     /// The nearest tokenizer that Hugging Face's library has the words for, and in what it differs.
