@@ -3,7 +3,8 @@
 //! The best path to each place is kept as its last piece. Pieces are laid on the text from left to right, short ones first,
 //! and a path must be better, not as good, to replace one: so the reference libraries order ties, and the floating-point
 //! sums run from the start of the text as theirs do. Sums from the start of a word would round otherwise, and decide
-//! differently between paths that are almost as good.
+//! differently between paths that are almost as good. SentencePiece's, which are of 32 bits, begin again from 0 where they
+//! have come below [`RESTART`].
 //!
 //! Where no piece of this text reaches across a place, every path goes through it. There the path so far is settled and its
 //! memory given back; only the sum is carried on. So memory is that of the longest stretch that pieces bridge. On texts
@@ -17,6 +18,9 @@ use crate::progress::Progress;
 
 /// Characters between two looks at whether to stop.
 const POLL_CHARS: u32 = 1 << 14;
+
+/// A sum in 32 bits below this is taken from those of all open places, so that they stay fine.
+const RESTART: f64 = -100_000.0;
 
 /// Open places from which on the paths are traced back.
 const MAX_OPEN: usize = 1 << 16;
@@ -92,10 +96,26 @@ impl Viterbi {
                 open.settle(meeting, &mut each);
                 max_open = MAX_OPEN.max(2 * open.best.len());
             }
+            if self.rounds {
+                self.restart(&mut open, start);
+            }
             self.extend(&mut open, start, c.len_utf8())?;
         }
         open.settle(text.len(), &mut each);
         Ok(())
+    }
+
+    /// Takes the sum at `start` from those of all places from there on when it is low.
+    #[inline]
+    fn restart(&self, open: &mut Open<'_>, start: usize) {
+        let ahead = open.best.get_mut(start - open.base..).unwrap_or_default();
+        if let Some(&Best { score, .. }) = ahead.first()
+            && score < RESTART
+        {
+            for best in ahead {
+                best.score = self.round(best.score - score);
+            }
+        }
     }
 
     /// Lays every piece that begins at `start`.

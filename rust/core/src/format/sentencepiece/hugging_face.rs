@@ -165,8 +165,10 @@ fn decoder(model: &SentencePieceDefinition, spec: &SentencePiece) -> Decoder {
 fn differences(model: &SentencePieceDefinition, spec: &SentencePiece) -> Vec<String> {
     let is_unigram = model.algorithm == SentencePieceAlgorithm::Unigram;
     let has_user_defined = has(model, PieceKind::UserDefined);
-    let told: [(bool, &str); 9] = [
+    let told: [(bool, &str); 11] = [
         (true, "The unknown piece and control pieces decode to their own texts."),
+        (has(model, PieceKind::Control), "Text that spells a control piece becomes that piece."),
+        (is_unigram, "Text that spells the unknown piece becomes unknown."),
         (
             spec.add_dummy_prefix,
             "Each stretch between special tokens gets a space before it, not only the text.",

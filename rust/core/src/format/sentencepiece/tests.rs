@@ -223,3 +223,50 @@ fn samples_have_the_distribution_of_their_segmentations() {
         .sum();
     assert!(statistic < 22.5, "{statistic}");
 }
+
+fn encoded(definition: Definition, text: &str) -> Vec<u32> {
+    let tokenizer = crate::Tokenizer::new(definition).unwrap();
+    let options = crate::tokenizer::EncodeOptions {
+        add_special_tokens: false,
+        on_special: crate::added_tokens::OnSpecial::Text,
+    };
+    tokenizer.encode(text, options, &Progress::default()).unwrap()
+}
+
+#[test]
+fn what_is_turned_for_hugging_face_gives_the_same_ids() {
+    let pieces = with(&[
+        ("a", -1.0, 1),
+        ("b", -2.0, 1),
+        ("ab", -2.5, 1),
+        ("ba", -4.0, 1),
+        ("aba", -4.5, 1),
+        (".", 0.0, 4),
+        ("(b", 0.0, 4),
+    ]);
+    for model_type in [1, 2] {
+        let definition = read(&file(&pieces, model_type, false)).unwrap();
+        let (turned, _) = to_hugging_face(&definition).unwrap();
+        let written = crate::format::hf_json::write(&turned);
+        assert_eq!(crate::format::hf_json::read(written.as_bytes()).unwrap(), turned);
+        for text in ["", "abab", "aba.ab", "(bab", "z(bz.ba", "bbaab", "zzabz"] {
+            let expected = encoded(definition.clone(), text);
+            assert_eq!(encoded(turned.clone(), text), expected, "{model_type} {text}");
+        }
+    }
+}
+
+#[test]
+fn merges_come_in_the_order_of_their_products_scores() {
+    let pieces =
+        with(&[("a", -9.0, 1), ("b", -9.0, 1), ("aba", -1.0, 1), ("ba", -2.0, 1), ("ab", -2.0, 1)]);
+    let definition = read(&file(&pieces, 2, false)).unwrap();
+    let (turned, differences) = to_hugging_face(&definition).unwrap();
+    let Model::Bpe(bpe) = turned.model else { unreachable!() };
+    assert_eq!(bpe.merges, [(2, 5), (6, 2), (3, 2), (2, 3)]);
+    assert!(differences.iter().any(|words| words.contains("leftmost")));
+    for algorithm in [3, 4] {
+        let other = read(&file(&pieces, algorithm, false)).unwrap();
+        assert!(matches!(to_hugging_face(&other), Err(Error::Unsupported { .. })));
+    }
+}
