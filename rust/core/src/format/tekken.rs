@@ -268,6 +268,8 @@ mod tests {
         assert_eq!(read(&write(&definition).unwrap()).unwrap(), definition);
     }
 
+    type Change<'a> = &'a dyn Fn(&mut Value);
+
     #[test]
     fn malformed_files_are_refused_with_the_place() {
         let message = |change: &dyn Fn(&mut Value)| {
@@ -275,7 +277,7 @@ mod tests {
             change(&mut file);
             read(file.to_string().as_bytes()).unwrap_err().to_string()
         };
-        let cases: [(&dyn Fn(&mut Value), &str); 6] = [
+        let cases: [(Change<'_>, &str); 6] = [
             (&|file| file["vocab"][3]["rank"] = json!(9), "vocab[3].rank: must be 3"),
             (&|file| file["vocab"][3]["token_bytes"] = json!("?"), "vocab[3].token_bytes"),
             (&|file| file["config"]["default_vocab_size"] = json!(1), "config.default_vocab_size"),

@@ -13,13 +13,14 @@ use crate::tests::naive;
 /// The text of all tokens at once, and what each push and the end give.
 fn decode(decoder: Option<&Decoder>, tokens: &[String]) -> (String, Vec<String>) {
     let chain = Chain::new(decoder).unwrap();
-    let spelled = |token: &str| match chain.takes_bytes() {
-        true => naive::byte_level_bytes(token),
-        false => token.as_bytes().to_vec(),
+    let spelled = |token: &str| {
+        if chain.takes_bytes() { naive::byte_level_bytes(token) } else { token.as_bytes().to_vec() }
     };
     let mut whole = Vec::new();
     let mut run = chain.start(Form::Text);
-    tokens.iter().for_each(|token| run.tokens().token(&spelled(token)));
+    for token in tokens {
+        run.tokens().token(&spelled(token));
+    }
     chain.run(&mut run, true, &mut whole).unwrap();
     let mut parts = Vec::new();
     for token in tokens {

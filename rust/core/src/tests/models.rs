@@ -30,12 +30,11 @@ fn naive_word_piece(model: &WordPieceDefinition, text: &str) -> Vec<(u32, usize,
     let mut start = 0;
     while start < text.len() {
         let prefix = if start > 0 { model.continuing_subword_prefix.as_str() } else { "" };
-        let ends = (start + 1..=text.len()).rev().filter(|&end| text.is_char_boundary(end));
-        let longest = ends
-            .filter_map(|end| {
-                Some((*ids.get(format!("{prefix}{}", &text[start..end]).as_str())?, end))
-            })
-            .next();
+        let mut ends = (start + 1..=text.len()).rev().filter(|&end| text.is_char_boundary(end));
+        let longest = ends.find_map(|end| {
+            let spelled = format!("{prefix}{}", text.get(start..end)?);
+            Some((*ids.get(spelled.as_str())?, end))
+        });
         let Some((id, end)) = longest else { return unk };
         found.push((id, start, end));
         start = end;
@@ -102,7 +101,7 @@ proptest! {
         let mut from = 0;
         while from < text.len() {
             let to = built.next_cut(&text, from);
-            by_parts.extend(tokens(&built, &text[from..to]).unwrap().into_iter().map(|(id, ..)| id));
+            by_parts.extend(tokens(&built, text.get(from..to).unwrap()).unwrap().into_iter().map(|(id, ..)| id));
             from = to;
         }
         prop_assert_eq!(by_parts, ids);

@@ -421,7 +421,7 @@ pub(super) fn decode_stage(decoder: &Decoder, tokens: &[String]) -> Vec<String> 
             };
             tokens.iter().map(word).filter(|word| !word.is_empty()).collect()
         }
-        Decoder::Sequence(_) | Decoder::SentencePiece { .. } => unreachable!("not a stage"),
+        Decoder::Sequence(_) | Decoder::SentencePiece { .. } => panic!("not a stage"),
     }
 }
 

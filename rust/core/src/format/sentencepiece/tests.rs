@@ -29,7 +29,7 @@ pub(crate) fn file(pieces: &[(&str, f32, u8)], model_type: u8, byte_fallback: bo
 fn runner(data: &[u8]) -> Runner {
     match read(data).unwrap().model {
         Model::SentencePiece(model) => Runner::new(&model).unwrap(),
-        _ => unreachable!(),
+        model => panic!("{model:?}"),
     }
 }
 
@@ -262,7 +262,7 @@ fn merges_come_in_the_order_of_their_products_scores() {
         with(&[("a", -9.0, 1), ("b", -9.0, 1), ("aba", -1.0, 1), ("ba", -2.0, 1), ("ab", -2.0, 1)]);
     let definition = read(&file(&pieces, 2, false)).unwrap();
     let (turned, differences) = to_hugging_face(&definition).unwrap();
-    let Model::Bpe(bpe) = turned.model else { unreachable!() };
+    let Model::Bpe(bpe) = turned.model else { panic!() };
     assert_eq!(bpe.merges, [(2, 5), (6, 2), (3, 2), (2, 3)]);
     assert!(differences.iter().any(|words| words.contains("leftmost")));
     for algorithm in [3, 4] {

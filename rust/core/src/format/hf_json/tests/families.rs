@@ -47,7 +47,7 @@ fn model_of_every_family_is_written_as_it_was_read() {
 #[test]
 fn model_without_a_type_is_of_the_first_family_whose_keys_are_there() {
     for model in WRITTEN {
-        let (name, rest) = model[1..].split_once(',').unwrap();
+        let (name, rest) = model.split_once(',').unwrap();
         let untyped = format!("{{{rest}");
         let definition = read(file_with(&untyped, &[]).as_bytes()).unwrap();
         assert_eq!(definition, read(file_with(model, &[]).as_bytes()).unwrap(), "{name}");
