@@ -19,8 +19,10 @@ use crate::progress::Progress;
 /// Characters between two looks at whether to stop.
 const POLL_CHARS: u32 = 1 << 14;
 
-/// A sum in 32 bits below this is taken from those of all open places, so that they stay fine.
-const RESTART: f64 = -100_000.0;
+/// A sum in 32 bits below this is taken from those of all open places, so that they stay fine. Found by comparison with
+/// SentencePiece 0.2.3: on texts of several such stretches, a megabyte and more, a few paths that are almost as good can
+/// still differ from its own.
+const RESTART: f64 = -104_857.6;
 
 /// Open places from which on the paths are traced back.
 const MAX_OPEN: usize = 1 << 16;
