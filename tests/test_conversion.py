@@ -67,7 +67,7 @@ def test_what_a_format_cannot_say_is_refused(vocab_txt: Path, tmp_path: Path) ->
 def test_command_says_what_is_left_out(vocab_txt: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["convert", str(vocab_txt), str(tmp_path / "tokenizer.json"), "--lowercase"])
     assert result.exit_code == 0, result.output
-    assert "10 tokens" in result.stderr
+    assert "10 tokens" in result.stdout
     result = CliRunner().invoke(app, ["convert", str(vocab_txt), str(tmp_path / "x.tiktoken"), "--lowercase"])
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")

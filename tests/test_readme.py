@@ -77,6 +77,7 @@ def test_readme_commands_run(folder: Path) -> None:
         "encode",
         "compare",
         "inspect",
+        "convert",
     }
     runner = CliRunner(env={"NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb"})
     for line in lines:

@@ -139,3 +139,28 @@ def test_file_that_cannot_be_written_is_named(tok: mg.Tokenizer, tmp_path) -> No
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(OSError, match=r"folder\.json'$"):
         tok.save(tmp_path / "folder.json")
+
+
+def test_long_added_token_is_refused_at_once() -> None:
+    """Building what finds it would take the square of its length."""
+    tok = mg.train_bpe(["banana"], vocab_size=258)
+    with pytest.raises(VocabError, match="at most 1024 bytes"):
+        tok.with_added_tokens(["x" * 1_100_000])
+
+
+@pytest.mark.parametrize("setting", [3, "x", {"max_length": 3}])
+def test_setting_of_another_type_is_named(setting: object) -> None:
+    tok = mg.train_bpe(["banana"], vocab_size=258)
+    for name in ("truncation", "padding"):
+        with pytest.raises(TypeError, match=f"{name} must be"):
+            tok.encode_full("banana", **{name: setting})
+        with pytest.raises(TypeError, match=f"{name} must be"):
+            getattr(tok, f"with_{name}")(setting)
+
+
+def test_empty_prefix_is_no_prefix() -> None:
+    """Files write none as null or as an empty text: the same tokenizer."""
+    plain = mg.train_bpe(["banana"], vocab_size=258)
+    spelled = plain.to_json().replace('"continuing_subword_prefix":null', '"continuing_subword_prefix":""')
+    assert spelled != plain.to_json()
+    assert mg.Tokenizer.from_json(spelled) == plain

@@ -357,7 +357,7 @@ def convert(
     """Write a tokenizer in another format, and say what that format leaves out."""
     tokenizer = mg.Tokenizer.load(source, pattern=pattern, lowercase=lowercase)
     notes = conversion.convert(tokenizer, target)
-    typer.echo(f"{target}: {_count(tokenizer.n_tokens, 'token')}", err=True)
+    _announce(f"{target}: {_count(tokenizer.n_tokens, 'token')}")
     for note in notes:
         typer.echo(f"note: {note}", err=True)
 

@@ -16,7 +16,7 @@ from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError, UnsupportedError, VocabError
 from merganser.tokenizer_config import CONFIG_FILE, TokenizerConfig
 
-__all__ = ["LoadOptions", "load", "save"]
+__all__ = ["LoadOptions", "json_text", "load", "save"]
 
 # Files that make a tokenizer in a folder, the most telling first.
 _IN_FOLDER = (
@@ -130,7 +130,7 @@ def _written(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | N
     if path.name.startswith("tekken") and path.suffix == ".json":
         return {path: tokenizer.to_tekken()}
     if path.suffix == ".json":
-        return {path: _json(tokenizer)}
+        return {path: json_text(tokenizer, pretty=True).encode()}
     writers = {
         ".tiktoken": tokenizer.to_tiktoken,
         ".model": tokenizer.to_sentencepiece,
@@ -141,18 +141,19 @@ def _written(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | N
     if tokenizer.family == "SentencePiece":
         written = {path / "tokenizer.model": tokenizer.to_sentencepiece()}
     else:
-        written = {path / "tokenizer.json": _json(tokenizer)}
+        written = {path / "tokenizer.json": json_text(tokenizer, pretty=True).encode()}
     if config is not None:
         written[path / CONFIG_FILE] = config.text.encode()
     path.mkdir(parents=True, exist_ok=True)
     return written
 
 
-def _json(tokenizer: _core.Tokenizer) -> bytes:
+def json_text(tokenizer: _core.Tokenizer, *, pretty: bool) -> str:
+    """Return a ``tokenizer.json`` that `tokenizers` loads."""
     if tokenizer.family == "SentencePiece":
         msg = (
             "tokenizer.json cannot say what SentencePiece does: save as .model, or turn the tokenizer into "
             "Hugging Face's terms first, by to_hugging_face()"
         )
         raise UnsupportedError(msg)
-    return tokenizer.to_json(True).encode()
+    return tokenizer.to_json(pretty)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from merganser.errors import ConfigError
 
-__all__ = ["Padding", "Side", "Strategy", "Truncation"]
+__all__ = ["Padding", "Side", "Strategy", "Truncation", "check_setting"]
 
 Side: TypeAlias = Literal["left", "right"]
 """A side of a sequence."""
@@ -124,3 +124,10 @@ def check_choice(value: str, choices: tuple[str, ...], name: str) -> None:
         listed = ", ".join(f'"{choice}"' for choice in choices[:-1])
         msg = f'{name} must be {listed} or "{choices[-1]}", got {value!r}'
         raise ConfigError(msg)
+
+
+def check_setting(setting: object, kind: type[Truncation | Padding], name: str) -> None:
+    """Refuse what is neither None nor a setting of its kind."""
+    if setting is not None and not isinstance(setting, kind):
+        msg = f"{name} must be a merganser.{kind.__name__} or None, got {type(setting).__name__}"
+        raise TypeError(msg)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from merganser import files
 from merganser.atomic import atomic_write
 from merganser.compat.hf_encoding import HFEncoding
 from merganser.encoding import Encoding
@@ -201,7 +202,7 @@ class Backend:
 
     def to_str(self, pretty: bool = False) -> str:
         """Return the text of a ``tokenizer.json``."""
-        return self.tokenizer.to_json(pretty=pretty)
+        return files.json_text(self.tokenizer._inner, pretty=pretty)
 
     def save(self, path: str | os.PathLike[str], pretty: bool = True) -> None:
         """Save as a ``tokenizer.json``."""

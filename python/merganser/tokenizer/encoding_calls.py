@@ -12,7 +12,7 @@ from merganser.arguments import Ids, OnSpecial, is_wide, many_texts, thread_coun
 from merganser.encoding import Encoding
 from merganser.errors import ConfigError
 from merganser.ragged import Ragged
-from merganser.settings import Padding, Truncation
+from merganser.settings import Padding, Truncation, check_setting
 
 __all__ = ["EncodingCalls"]
 
@@ -212,6 +212,8 @@ class EncodingCalls:
         >>> encoding.tokens, [other.tokens for other in encoding.overflowing]
         (['ban', 'ana'], [['ana', 'Ġ'], ['Ġ', 'ban'], ['ban', 'd'], ['d', 'ana']])
         """
+        check_setting(truncation, Truncation, "truncation")
+        check_setting(padding, Padding, "padding")
         truncation, padding = truncation or self.truncation, padding or self.padding
         arrays = self._inner.encoding(
             text,
@@ -260,6 +262,8 @@ class EncodingCalls:
         DisallowedSpecialError, TextError, UnknownTokenError
             As :meth:`encode`; the message starts with the index of the text.
         """
+        check_setting(truncation, Truncation, "truncation")
+        check_setting(padding, Padding, "padding")
         truncation, padding = truncation or self.truncation, padding or self.padding
         firsts = list(many_texts(texts, "texts"))
         seconds = None if pairs is None else list(many_texts(pairs, "pairs"))

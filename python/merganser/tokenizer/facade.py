@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from merganser import _core, files
 from merganser.arguments import many_texts, valid_text
-from merganser.settings import Padding, Truncation
+from merganser.settings import Padding, Truncation, check_setting
 from merganser.tokenizer.decoding_calls import DecodingCalls
 from merganser.tokenizer.encoding_calls import EncodingCalls
 from merganser.tokenizer.loading_calls import LoadingCalls
@@ -136,6 +136,7 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         >>> tok.encode("banana"), tok.with_truncation(None).encode("banana")
         ([257, 256], [257, 256, 64])
         """
+        check_setting(truncation, Truncation, "truncation")
         fields = None if truncation is None else truncation.fields
         return self._wrap(self._inner.with_truncation(fields), self._config)
 
@@ -158,6 +159,7 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         >>> tok.encode_batch(["banana", "b"]).to_list()
         [[257, 256, 64], [65, 0, 0]]
         """
+        check_setting(padding, Padding, "padding")
         return self._wrap(self._inner.with_padding(None if padding is None else padding.fields), self._config)
 
     def with_added_tokens(self, tokens: Iterable[str], *, special: bool = False) -> Tokenizer:

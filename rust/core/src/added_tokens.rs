@@ -10,6 +10,9 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use crate::char_class;
 use crate::error::{Error, Result};
 
+/// The longest content of an added token: building an automaton costs the square of it.
+const MAX_CONTENT_BYTES: usize = 1 << 10;
+
 /// A token that is matched in the text as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "the file format's five independent flags")]
@@ -96,7 +99,7 @@ impl AddedTokens {
     /// Builds the automata; `normalize` is the tokenizer's normalizer.
     ///
     /// # Errors
-    /// [`Error::Vocab`] when the tokens together are too large for an automaton, and those of `normalize`.
+    /// [`Error::Vocab`] when a token is too long, or all together are too large for an automaton, and those of `normalize`.
     pub fn new(
         tokens: Vec<AddedToken>,
         normalize: impl Fn(&str) -> Result<String>,
@@ -209,6 +212,12 @@ impl Finder {
     fn new(indices: Vec<usize>, content: impl Fn(usize) -> Result<String>) -> Result<Option<Self>> {
         // An empty content (a normalizer may leave nothing) matches nowhere.
         let contents = indices.iter().map(|&i| content(i)).collect::<Result<Vec<_>>>()?;
+        if let Some(long) = contents.iter().find(|content| content.len() > MAX_CONTENT_BYTES) {
+            return Err(Error::Vocab(format!(
+                "an added token must have at most {MAX_CONTENT_BYTES} bytes, got {}",
+                long.len()
+            )));
+        }
         let (indices, contents): (Vec<usize>, Vec<String>) =
             indices.into_iter().zip(contents).filter(|(_, text)| !text.is_empty()).unzip();
         if indices.is_empty() {
