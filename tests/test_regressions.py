@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import merganser as mg
-from merganser.errors import ConfigError, TextError, UnknownTokenError
+from merganser.errors import ConfigError, TextError, UnknownTokenError, VocabError
 
 
 @pytest.fixture(scope="module")
