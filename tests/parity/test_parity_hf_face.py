@@ -19,6 +19,8 @@ import merganser as mg
 from merganser.compat.hf import HFTokenizer
 from merganser.errors import FormatError
 
+# Not t5-small: the peer's tokens hold the text that became unk there (rust/core/DESIGN.md, section 14); its ids, offsets and
+# decoded text are compared in test_parity_models.py.
 MODELS = [
     "gpt2",
     "roberta-base",
@@ -28,7 +30,6 @@ MODELS = [
     "modernbert",
     "bert-base-uncased",
     "bert-base-multilingual-cased",
-    "t5-small",
     "phi-3-mini",
     "xlnet-base-cased",
     "albert-base-v2",
@@ -109,18 +110,10 @@ def texts_for(ours: HFTokenizer, data: Path, n_texts: int = 150) -> list[str]:
     ]
 
 
-def lists(ours: Any, theirs: Any, name: str) -> tuple[list[Any], list[Any]]:
-    """A list of both; of Unigram, tokens of the peer hold the text that became unk, and ours the unk token."""
-    mine, other = getattr(ours, name), getattr(theirs, name)
-    if name == "tokens" and len(mine) == len(other):
-        other = [a if a == "<unk>" else b for a, b in zip(mine, other, strict=True)]
-    return mine, other
-
-
 def assert_equal(ours: Any, theirs: Any, label: object) -> None:
     """Compare two encodings in every list, and what overflows."""
     for name in LISTS:
-        mine, other = lists(ours, theirs, name)
+        mine, other = getattr(ours, name), getattr(theirs, name)
         if mine != other:
             at = next((i for i, (a, b) in enumerate(zip(mine, other, strict=False)) if a != b), "the end")
             assert mine == other, f"{name} of {label!r} from {at}"
@@ -128,7 +121,7 @@ def assert_equal(ours: Any, theirs: Any, label: object) -> None:
     assert len(ours.overflowing) == len(theirs.overflowing), label
     for one, another in zip(ours.overflowing, theirs.overflowing, strict=True):
         for name in LISTS:
-            mine, other = lists(one, another, name)
+            mine, other = getattr(one, name), getattr(another, name)
             assert mine == other, f"{name} of what overflows of {label!r}"
 
 
