@@ -11,7 +11,7 @@ use crate::char_class;
 use crate::error::{Error, Result};
 
 /// The longest content of an added token: building an automaton costs the square of it.
-const MAX_CONTENT_BYTES: usize = 1 << 10;
+const MAX_CONTENT_BYTES: usize = 1 << 11;
 
 /// A token that is matched in the text as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Models: turn a pre-token into ids.
 //!
-//! [`ByteBpe`] is the fast path of the commonest family and works on bytes. Every model, that one too, is a [`Tokenize`]: it
+//! [`Bpe`] is the fast path of the commonest family and works on bytes. Every model, that one too, is a [`Tokenize`]: it
 //! gives the tokens of one pre-token with their places in it.
 
 pub mod bpe;
@@ -41,8 +41,8 @@ pub trait Tokenize: Debug + Send + Sync {
     /// Appends the tokens of a pre-token, which is not empty.
     ///
     /// # Errors
-    /// [`Error::Unencodable`] with the offset, in the pre-token, of the first text that the vocabulary has no token for;
-    /// [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
+    /// [`crate::Error::Unencodable`] with the offset, in the pre-token, of the first text that the vocabulary has no token for;
+    /// [`crate::Error::Config`] for a pre-token of 4 GiB or more; [`crate::Error::Interrupted`].
     fn tokenize(&self, pre_token: &str, progress: &Progress, tokens: &mut Vec<Token>)
     -> Result<()>;
 
@@ -126,7 +126,7 @@ impl Runner {
     /// of the text that spells any other. `special_ids` are never made from text.
     ///
     /// # Errors
-    /// [`Error::Vocab`] when the definition contradicts itself, [`Error::Unsupported`].
+    /// [`crate::Error::Vocab`] when the definition contradicts itself, [`crate::Error::Unsupported`].
     pub fn new(definition: &Definition, special_ids: &FxHashSet<u32>) -> Result<(Self, Vocab)> {
         match &definition.model {
             Model::Bpe(bpe) if definition.runs_on_bytes() => {

@@ -1,4 +1,4 @@
-//! The `model` of a `tokenizer.json`: streamed into a [`ModelSection`], and from there to the [`Model`] that it means.
+//! The `model` of a `tokenizer.json`: streamed into a [`ModelSection`], and from there to the model that it means.
 //!
 //! A section without a `type` is of the first family whose keys it has, in the reference library's order: BPE, WordPiece,
 //! WordLevel, Unigram. SentencePiece's has a form of its own. Keys that the family does not know are refused.
