@@ -8,6 +8,7 @@ new one, whole.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import stat
@@ -15,7 +16,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from typing import BinaryIO
+
+_HASH_BYTES = 1 << 20
 
 
 @contextlib.contextmanager
@@ -69,6 +73,15 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         raise
     force_folder_to_disk(os.path.dirname(target))
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes in lower-case hexadecimal digits: what shows that it is whole."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while data := file.read(_HASH_BYTES):
+            digest.update(data)
+    return digest.hexdigest()
 
 
 def force_to_disk(file: BinaryIO) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from merganser.errors import UnsupportedError
-
 if TYPE_CHECKING:
     import os
 
@@ -57,11 +55,7 @@ def convert(tokenizer: Tokenizer, path: str | os.PathLike[str]) -> list[str]:
     """
     name = str(path)
     notes: list[str] = []
-    try:
-        tokenizer.save(path)
-    except UnsupportedError:
-        if not name.endswith(".json"):
-            raise
+    if tokenizer.family == "SentencePiece" and name.endswith(".json"):
         tokenizer, notes = tokenizer.to_hugging_face()
-        tokenizer.save(path)
+    tokenizer.save(path)
     return notes + [note for end, note in _LEFT_OUT.items() if name.endswith(end)]

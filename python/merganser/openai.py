@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from merganser.atomic import atomic_write
@@ -22,59 +22,41 @@ _TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Encoding:
-    """What a name stands for: a rank file, and the special tokens where they are not those of the file."""
+    """What a name stands for: a rank file; pattern and special tokens where the core has others for it, or none."""
 
     file_name: str
     sha256: str
-    pattern: str
-    special_tokens: dict[str, int] = field(default_factory=dict)
+    pattern: str | None = None
+    special_tokens: dict[str, int] | None = None
 
 
-_R50K = ("r50k_base.tiktoken", "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930", "gpt2")
-_P50K = ("p50k_base.tiktoken", "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069", "gpt2")
-_CL100K = ("cl100k_base.tiktoken", "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7", "cl100k")
-_O200K = ("o200k_base.tiktoken", "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d", "o200k")
-_FIRST_RESERVED, _END_RESERVED = 200_013, 201_088
+_R50K = Encoding("r50k_base.tiktoken", "306cd27f03c1a714eca7108e03d66b7dc042abe8c258b44c199a7ed9838dd930")
+_P50K = Encoding("p50k_base.tiktoken", "94b5ca7dff4d00767bc256fdd1b27e5b17361d7b8a5f968547f9f23eb70d2069")
+_CL100K = Encoding("cl100k_base.tiktoken", "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7")
+_O200K = Encoding("o200k_base.tiktoken", "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d")
+_EDIT = {"<|endoftext|>": 50_256, "<|fim_prefix|>": 50_281, "<|fim_middle|>": 50_282, "<|fim_suffix|>": 50_283}
 _HARMONY = {
     "<|startoftext|>": 199_998,
     "<|endoftext|>": 199_999,
-    "<|reserved_200000|>": 200_000,
-    "<|reserved_200001|>": 200_001,
     "<|return|>": 200_002,
     "<|constrain|>": 200_003,
-    "<|reserved_200004|>": 200_004,
     "<|channel|>": 200_005,
     "<|start|>": 200_006,
     "<|end|>": 200_007,
     "<|message|>": 200_008,
-    "<|reserved_200009|>": 200_009,
-    "<|reserved_200010|>": 200_010,
-    "<|reserved_200011|>": 200_011,
     "<|call|>": 200_012,
+    # tiktoken gives this id a second text, <|reserved_200018|>; here an id has one.
     "<|endofprompt|>": 200_018,
-    # tiktoken gives 200018 a second text, <|reserved_200018|>; here an id has one.
-    **{f"<|reserved_{i}|>": i for i in range(_FIRST_RESERVED, _END_RESERVED) if i != 200_018},
 }
+_RESERVED = {f"<|reserved_{i}|>": i for i in range(200_000, 201_088) if i not in _HARMONY.values()}
 _ENCODINGS = {
-    "gpt2": Encoding(*_R50K, {"<|endoftext|>": 50_256}),
-    "r50k_base": Encoding(*_R50K, {"<|endoftext|>": 50_256}),
-    "p50k_base": Encoding(*_P50K, {"<|endoftext|>": 50_256}),
-    "p50k_edit": Encoding(
-        *_P50K,
-        {"<|endoftext|>": 50_256, "<|fim_prefix|>": 50_281, "<|fim_middle|>": 50_282, "<|fim_suffix|>": 50_283},
-    ),
-    "cl100k_base": Encoding(
-        *_CL100K,
-        {
-            "<|endoftext|>": 100_257,
-            "<|fim_prefix|>": 100_258,
-            "<|fim_middle|>": 100_259,
-            "<|fim_suffix|>": 100_260,
-            "<|endofprompt|>": 100_276,
-        },
-    ),
-    "o200k_base": Encoding(*_O200K, {"<|endoftext|>": 199_999, "<|endofprompt|>": 200_018}),
-    "o200k_harmony": Encoding(*_O200K, _HARMONY),
+    "gpt2": _R50K,
+    "r50k_base": _R50K,
+    "p50k_base": _P50K,
+    "p50k_edit": replace(_P50K, special_tokens=_EDIT),
+    "cl100k_base": _CL100K,
+    "o200k_base": _O200K,
+    "o200k_harmony": replace(_O200K, special_tokens=_HARMONY | _RESERVED),
 }
 
 NAMES = tuple(_ENCODINGS)

@@ -12,8 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
-import pytest
-from parity_texts import read_zst
+from parity_peers import tiktoken_encoding, tokenizer_json_of
 
 import merganser as mg
 
@@ -58,8 +57,8 @@ class Subject:
 
 def load_tokenizers(library: ModuleType, name: str, folder: Path) -> Subject:
     """Load a ``tokenizer.json``."""
-    plain = folder / "tokenizer.json"
-    text = plain.read_bytes() if plain.is_file() else read_zst(folder / "tokenizer.json.zst")
+    text = tokenizer_json_of(folder)
+    assert text is not None
     theirs = library.Tokenizer.from_str(text.decode())
 
     def read(text: str) -> Reading:
@@ -72,14 +71,9 @@ def load_tokenizers(library: ModuleType, name: str, folder: Path) -> Subject:
 
 
 def load_tiktoken(library: ModuleType, name: str, folder: Path) -> Subject:
-    """Load a rank file, without a network."""
-    from tiktoken.load import load_tiktoken_bpe
-    from tiktoken_ext import openai_public
-
+    """Load a rank file."""
     path = folder / f"{name}.tiktoken"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openai_public, "load_tiktoken_bpe", lambda _url, **_options: load_tiktoken_bpe(str(path)))
-        theirs = library.Encoding(**getattr(openai_public, name)())
+    theirs = tiktoken_encoding(library, name, path)
 
     def read(text: str) -> Reading:
         ids = theirs.encode(text, allowed_special="all")

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 from definitions import SUBJECTS, Subject, pre_tokenizer_json, tokenizer_json, vocabulary
-from parity_texts import Comparison, corpus, flores, hostile, random_texts, read_zst, with_special_tokens
+from parity_peers import tokenizer_json_of
+from parity_texts import Comparison, corpus, flores, hostile, random_texts, with_special_tokens
 
 import merganser as mg
 from merganser.errors import FormatError, PatternLimitError
@@ -48,8 +49,8 @@ class Pair(NamedTuple):
 @functools.cache
 def load_pair(tokenizers: ModuleType, name: str, folder: Path) -> Pair:
     """Load a ``tokenizer.json`` into both."""
-    plain = folder / "tokenizer.json"
-    text = plain.read_bytes() if plain.is_file() else read_zst(folder / "tokenizer.json.zst")
+    text = tokenizer_json_of(folder)
+    assert text is not None
     return Pair(name, mg.Tokenizer.from_json(text), tokenizers.Tokenizer.from_str(text.decode()))
 
 

@@ -35,20 +35,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 LOGITS, GRADIENT = 1e-5, 1e-4
 
 
-@pytest.fixture(scope="module")
-def torch(peer):
-    torch = peer("torch")
-    torch.set_num_threads(2)
-    return torch
-
-
-@pytest.fixture(scope="module")
-def transformers(peer, torch):
-    module = peer("transformers")
-    module.logging.set_verbosity_error()
-    return module
-
-
 def draw_ids(seed, *shape, limit=99):
     return np.random.default_rng(seed).integers(3, limit, shape)
 

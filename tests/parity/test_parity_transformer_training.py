@@ -33,20 +33,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 PROMPTS = [[5, 8, 13, 21, 34], [7], [9, 4, 6]]
 
 
-@pytest.fixture(scope="module")
-def torch(peer):
-    torch = peer("torch")
-    torch.set_num_threads(2)
-    return torch
-
-
-@pytest.fixture(scope="module")
-def transformers(peer, torch):
-    module = peer("transformers")
-    module.logging.set_verbosity_error()
-    return module
-
-
 @pytest.mark.parametrize(
     ("name", "optimizer", "options"),
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bisect
-import hashlib
 import itertools
 import operator
 import os
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from merganser.atomic import sha256_of
 from merganser.corpus.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, ShardFile
 from merganser.errors import ConfigError, ShardError
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ids = NDArray[np.uint16] | NDArray[np.uint32]
-
-_HASH_BYTES = 1 << 20
 
 
 class HasFingerprint(Protocol):
@@ -174,7 +172,7 @@ class TokenShards:
         files = [self.manifest.tokenizer]
         files += [file for shard in self.manifest.shards for file in (shard.ids, shard.index)]
         for file in files:
-            if _sha256(self.path / file.name) != file.sha256:
+            if sha256_of(self.path / file.name) != file.sha256:
                 msg = f"{file.name}: its bytes are not those that were written (sha256 differs)"
                 raise ShardError(msg)
         for number, shard in enumerate(self.manifest.shards):
@@ -290,11 +288,3 @@ def _check_sizes(folder: Path, manifest: Manifest) -> None:
             difference = n_bytes - file.n_bytes
             msg = f"{file.name}: {abs(difference)} bytes {'too many' if difference > 0 else 'missing'}"
             raise ShardError(msg)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_HASH_BYTES):
-            digest.update(data)
-    return digest.hexdigest()

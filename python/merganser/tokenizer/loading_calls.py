@@ -168,7 +168,7 @@ class LoadingCalls:
         """
         cache = None if cache_dir is None else Path(cache_dir)
         data, encoding = openai.fetch(name, cache_dir=cache, base_url=base_url)
-        specials = list(encoding.special_tokens.items())
+        specials = None if encoding.special_tokens is None else list(encoding.special_tokens.items())
         return cls._wrap(_core.Tokenizer.from_tiktoken(data, encoding.pattern, specials))
 
     @classmethod

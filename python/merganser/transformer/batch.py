@@ -11,6 +11,7 @@ a row: a token sees its own document only, and positions start again with each.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import itertools
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ BatchT = TypeVar("BatchT", bound="Batch")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Batch:
+class Batch(abc.ABC):
     """What all batches share: rows, their counts, and taking some of the rows."""
 
     @property
@@ -45,9 +46,9 @@ class Batch:
         return int(self.first.shape[0])
 
     @property
+    @abc.abstractmethod
     def counts(self) -> tuple[int, ...]:
         """Number of targets that are not ignored, for each term of the loss."""
-        raise NotImplementedError
 
     @property
     def n_targets(self) -> int:

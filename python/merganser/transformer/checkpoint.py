@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import hashlib
 import json
 import os
 import re
@@ -25,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.atomic import atomic_write, force_folder_to_disk
+from merganser.atomic import atomic_write, force_folder_to_disk, sha256_of
 from merganser.errors import FormatError
 from merganser.transformer.optimizer import Moments
 from merganser.transformer.tensor_file import TensorFile, parse_json, write_tensors
@@ -35,7 +34,7 @@ __all__ = ["TrainingState", "checkpoint_steps", "load_checkpoint", "save_checkpo
 VERSION = 1
 MODEL_NAME, OPTIMIZER_NAME, HEAD_NAME = "model.safetensors", "optimizer.safetensors", "checkpoint.json"
 _FOLDER = re.compile(r"step-(\d{9,})")
-_MAX_HEAD_BYTES = _HASH_BYTES = 1 << 20
+_MAX_HEAD_BYTES = 1 << 20
 Params = dict[str, NDArray[np.float32]]
 
 
@@ -107,7 +106,7 @@ def save_checkpoint(
         files = {}
         for name, arrays in ((MODEL_NAME, state.params), (OPTIMIZER_NAME, moments)):
             write_tensors(hidden / name, arrays)
-            files[name] = {"sha256": _sha256(hidden / name)}
+            files[name] = {"sha256": sha256_of(hidden / name)}
         head = {"version": VERSION, "step": state.step, "settings": dict(settings), "files": files}
         with atomic_write(hidden / HEAD_NAME) as file:
             file.write(json.dumps(head, indent=2).encode() + b"\n")
@@ -202,15 +201,7 @@ def _read_arrays(path: Path, files: Mapping[str, Any]) -> Params:
     if not path.exists():
         msg = f"{path}: the file is missing"
         raise FormatError(msg)
-    if _sha256(path) != files[path.name]["sha256"]:
+    if sha256_of(path) != files[path.name]["sha256"]:
         msg = f"{path}: its bytes are not those that were written (sha256 differs)"
         raise FormatError(msg)
     return dict(TensorFile(path))
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while data := file.read(_HASH_BYTES):
-            digest.update(data)
-    return digest.hexdigest()

@@ -135,16 +135,7 @@ class GptConfig(Config):
     @property
     def style(self) -> BlockStyle:
         """What the blocks have in common."""
-        return BlockStyle(
-            n_heads=self.n_heads,
-            scale=(self.d_model // self.n_heads) ** -0.5,
-            norm="layer",
-            norm_position="pre",
-            norm_epsilon=self.norm_epsilon,
-            activation=self.activation,
-            dropout=self.dropout,
-            attention_dropout=self.attention_dropout,
-        )
+        return _paper_style(self, "pre")
 
 
 BertHead = Literal["pooler", "masked_lm", "next_sentence", "classification", "span"]
@@ -206,16 +197,7 @@ class BertConfig(Config):
     @property
     def style(self) -> BlockStyle:
         """What the blocks have in common."""
-        return BlockStyle(
-            n_heads=self.n_heads,
-            scale=(self.d_model // self.n_heads) ** -0.5,
-            norm="layer",
-            norm_position="post",
-            norm_epsilon=self.norm_epsilon,
-            activation=self.activation,
-            dropout=self.dropout,
-            attention_dropout=self.attention_dropout,
-        )
+        return _paper_style(self, "post")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -379,17 +361,22 @@ class Seq2SeqConfig(Config):
     @property
     def style(self) -> BlockStyle:
         """What the blocks have in common."""
-        return BlockStyle(
-            n_heads=self.n_heads,
-            scale=(self.d_model // self.n_heads) ** -0.5,
-            norm="layer",
-            norm_position=self.norm_position,
-            norm_epsilon=self.norm_epsilon,
-            activation=self.activation,
-            dropout=self.dropout,
-            attention_dropout=self.attention_dropout,
-            activation_dropout=self.activation_dropout,
-        )
+        style = _paper_style(self, self.norm_position)
+        return dataclasses.replace(style, activation_dropout=self.activation_dropout)
+
+
+def _paper_style(config: GptConfig | BertConfig | Seq2SeqConfig, norm_position: NormPosition) -> BlockStyle:
+    """Return the paper's blocks: layer norm, and attention scaled by the width of a head."""
+    return BlockStyle(
+        n_heads=config.n_heads,
+        scale=(config.d_model // config.n_heads) ** -0.5,
+        norm="layer",
+        norm_position=norm_position,
+        norm_epsilon=config.norm_epsilon,
+        activation=config.activation,
+        dropout=config.dropout,
+        attention_dropout=config.attention_dropout,
+    )
 
 
 def check_id(name: str, value: object, vocab_size: int) -> None:
