@@ -5,6 +5,7 @@ A merganser tokenizer never changes. Calls that change the face, such as `add_to
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -268,6 +269,10 @@ def _flags(token: Any, *, is_special: bool) -> Flags:
     """Return the flags of a token, a `str` or an object like ``AddedToken``."""
     if isinstance(token, str):
         return (token, False, False, False, not is_special, is_special)
+    if is_special:
+        # As the peer does; of an ``AddedToken`` that says nothing of `normalized`, it depends on this.
+        with contextlib.suppress(AttributeError):
+            token.special = True
     try:
         flags = (token.content, token.single_word, token.lstrip, token.rstrip, token.normalized, token.special)
     except AttributeError:

@@ -174,17 +174,18 @@ class Calls:
         length = max(lengths) if settings.padding == "longest" else settings.max_length
         if length is not None and pad_to_multiple_of:
             length = -(-length // pad_to_multiple_of) * pad_to_multiple_of
-        if return_attention_mask or (return_attention_mask is None and "attention_mask" in self.model_input_names):
+        wants_mask = (
+            "attention_mask" in self.model_input_names if return_attention_mask is None else return_attention_mask
+        )
+        if wants_mask:
             ones = [[1] * n_ids for n_ids in lengths]
             data.setdefault("attention_mask", ones if is_batch else ones[0])
         if settings.padding is not None and length is not None:
             side = self.padding_side if padding_side is None else check_side(padding_side, "padding_side")
-            fills = {
-                main: self.pad_token_id,
-                "attention_mask": 0,
-                "token_type_ids": self.pad_token_type_id,
-                "special_tokens_mask": 1,
-            }
+            fills = {main: self.pad_token_id, "token_type_ids": self.pad_token_type_id, "special_tokens_mask": 1}
+            # A mask that comes in and is not asked for stays as it is, as in transformers.
+            if wants_mask:
+                fills["attention_mask"] = 0
             for name in fills.keys() & data.keys():
                 rows = data[name] if is_batch else [data[name]]
                 filled = [_filled(row, fills[name], length - len(row), side) for row in rows]

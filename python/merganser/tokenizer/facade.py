@@ -71,7 +71,8 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
         Parameters
         ----------
         pretty : bool, default False
-            Whether to lay it out over lines. The compact form is canonical: equal tokenizers give equal text.
+            Whether to lay it out over lines. In the compact form equal tokenizers give equal text, but for an empty
+            prefix or suffix, which a file may also write as none.
 
         Returns
         -------

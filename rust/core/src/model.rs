@@ -5,6 +5,7 @@
 
 pub mod bpe;
 pub(crate) mod piece_trie;
+mod random;
 pub mod sentencepiece;
 pub mod unigram;
 pub(crate) mod viterbi;
@@ -20,6 +21,7 @@ use crate::error::Result;
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, CharacterBpe, LongScratch};
+pub use random::Random;
 use sentencepiece::SentencePiece;
 use unigram::Unigram;
 use word_level::WordLevel;
@@ -82,33 +84,6 @@ pub trait Tokenize: Debug + Send + Sync {
         tokens: &mut Vec<Token>,
     ) -> Result<()> {
         self.tokenize(pre_token, progress, tokens)
-    }
-}
-
-/// A sequence of random numbers, the same for the same seed on every machine (`SplitMix64`: Steele, Lea, Flood 2014, "Fast
-/// splittable pseudorandom number generators").
-#[derive(Debug, Clone)]
-pub struct Random(u64);
-
-impl Random {
-    /// The sequence of a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next 64 random bits.
-    pub fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        bits ^ (bits >> 31)
-    }
-
-    /// The next number from 0 to less than 1, of 24 random bits.
-    #[expect(clippy::cast_precision_loss, reason = "24 bits fit")]
-    pub fn next_f32(&mut self) -> f32 {
-        (self.next_u64() >> 40) as f32 / (1_u32 << 24) as f32
     }
 }
 

@@ -155,7 +155,7 @@ impl Pipeline {
         let id_of = |index: usize| self.added.tokens()[index].id;
         for part in self.added.cut_raw(text, on_special)? {
             let range = match part {
-                Part::Token { index, range, .. } => {
+                Part::Token { index, range } => {
                     let span = (range.start, range.end);
                     each(TextPart::Token(id_of(index), span), range.start)?;
                     continue;
@@ -174,7 +174,7 @@ impl Pipeline {
             };
             for part in parts.map_err(|error| error.map_offset(place))? {
                 match part {
-                    Part::Token { index, range, .. } => {
+                    Part::Token { index, range } => {
                         let span = normalized.span(range.clone());
                         let span = span.unwrap_or((base + range.start, base + range.end));
                         each(TextPart::Token(id_of(index), span), base + range.start)?;

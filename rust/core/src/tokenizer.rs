@@ -6,6 +6,7 @@
 mod batch;
 mod decode;
 mod finish;
+mod pre_token;
 mod scratch;
 mod tokens;
 
@@ -19,8 +20,7 @@ use crate::compiled::word_cache::Key;
 use crate::definition::Definition;
 use crate::encoding::Encoding;
 use crate::error::{Error, Result};
-use crate::model::bpe::Bpe;
-use crate::model::{Runner, Token, Tokenize};
+use crate::model::{Runner, Token};
 use crate::pipeline::{Pipeline, TextPart, TracedPiece};
 use crate::post_processor::PostProcessor;
 use crate::progress::Progress;
@@ -336,10 +336,10 @@ impl Tokenizer {
         let first = ids.len();
         match &self.model {
             Runner::Bytes(model) => {
-                encode_bytes(model, text.as_bytes(), pre_token, progress, scratch, ids)?;
+                pre_token::encode_bytes(model, text.as_bytes(), pre_token, progress, scratch, ids)?;
             }
             Runner::Text(model) => {
-                encode_text(model.as_ref(), text, pre_token, progress, scratch, ids)?;
+                pre_token::encode_text(model.as_ref(), text, pre_token, progress, scratch, ids)?;
             }
         }
         if !key.is_some_and(|key| scratch.words.insert(key, &ids[first..])) {
@@ -377,97 +377,4 @@ impl Tokenizer {
         })?;
         Ok(pieces)
     }
-}
-
-/// Appends the ids of a pre-token of byte-level BPE.
-fn encode_bytes(
-    model: &Bpe,
-    text: &[u8],
-    pre_token: Range<usize>,
-    progress: &Progress,
-    scratch: &mut Scratch,
-    ids: &mut Vec<u32>,
-) -> Result<()> {
-    let bytes = &text[pre_token.clone()];
-    if let Some(id) = model.whole(bytes) {
-        ids.push(id);
-        Ok(())
-    } else if bytes.is_ascii() {
-        model
-            .merge(bytes, progress, &mut scratch.long, ids)
-            .map_err(|error| error.moved_by(pre_token.start))
-    } else {
-        encode_parts(model, text, pre_token, progress, scratch, ids)
-    }
-}
-
-/// Merges a pre-token part by part, where it may be cut: parts repeat when the whole does not.
-fn encode_parts(
-    model: &Bpe,
-    text: &[u8],
-    pre_token: Range<usize>,
-    progress: &Progress,
-    scratch: &mut Scratch,
-    ids: &mut Vec<u32>,
-) -> Result<()> {
-    let Range { start: mut from, end } = pre_token;
-    while from < end {
-        let to = model.next_cut(&text[..end], from);
-        let key = Key::new(text, from, to);
-        // Of a part no token is looked up as a whole.
-        let key = if model.ignores_merges() { key.map(Key::of_part) } else { key };
-        if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
-            ids.extend_from_slice(&value[..value[value.len() - 1] as usize]);
-        } else {
-            let first = ids.len();
-            model
-                .merge(&text[from..to], progress, &mut scratch.long, ids)
-                .map_err(|error| error.moved_by(from))?;
-            if let Some(key) = key {
-                scratch.words.insert(key, &ids[first..]);
-            }
-        }
-        from = to;
-    }
-    Ok(())
-}
-
-/// Appends the ids of a pre-token of any other model, part by part, where it may be cut.
-fn encode_text(
-    model: &dyn Tokenize,
-    text: &str,
-    pre_token: Range<usize>,
-    progress: &Progress,
-    scratch: &mut Scratch,
-    ids: &mut Vec<u32>,
-) -> Result<()> {
-    let whole = text.get(pre_token.clone()).unwrap_or_default();
-    if let Some(id) = model.whole(whole) {
-        ids.push(id);
-        return Ok(());
-    }
-    let mut from = 0;
-    while from < whole.len() {
-        let to = model.next_cut(whole, from);
-        let part = whole.get(from..to).unwrap_or_default();
-        // Of a part no token is looked up as a whole.
-        let (start, end) = (pre_token.start + from, pre_token.start + to);
-        let is_part = part.len() < whole.len();
-        let key = Key::new(text.as_bytes(), start, end).filter(|_| is_part).map(Key::of_part);
-        if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
-            ids.extend_from_slice(&value[..value[value.len() - 1] as usize]);
-        } else {
-            let first = ids.len();
-            scratch.tokens.clear();
-            model
-                .tokenize_part(part, progress, &mut scratch.tokens)
-                .map_err(|error| error.moved_by(start))?;
-            ids.extend(scratch.tokens.iter().map(|token| token.id));
-            if let Some(key) = key {
-                scratch.words.insert(key, &ids[first..]);
-            }
-        }
-        from = to;
-    }
-    Ok(())
 }

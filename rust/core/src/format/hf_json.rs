@@ -8,8 +8,8 @@
 //! them anew in file order (the id of the same text in `model.vocab`, else the next one after all
 //! others). A file whose ids differ from that numbering would mean two things, and is refused.
 //!
-//! [`write()`] gives the canonical form: equal definitions give equal bytes, and [`fingerprint`] is
-//! their SHA-256.
+//! [`write()`] gives equal bytes for equal definitions. [`fingerprint`] is the SHA-256 of a form that
+//! is also equal for definitions that are spelled differently and mean the same.
 
 mod assemble;
 mod components;
@@ -45,7 +45,7 @@ pub fn read(data: &[u8]) -> Result<Definition> {
 
 /// The SHA-256, in lower-case hexadecimal digits, of the canonical form.
 pub fn fingerprint(definition: &Definition) -> String {
-    hex_sha256(write(definition).as_bytes())
+    hex_sha256(write::write_canonical(definition).as_bytes())
 }
 
 /// The SHA-256 of `data` in lower-case hexadecimal digits.

@@ -6,7 +6,6 @@
 mod bpe;
 mod heap;
 mod lattice;
-mod sample;
 
 use crate::definition::{
     PieceKind, SentencePieceAlgorithm, SentencePieceDefinition, SentencePieceEntry,
@@ -14,11 +13,10 @@ use crate::definition::{
 use crate::error::{Error, Result};
 use crate::model::piece_trie::PieceTrie;
 use crate::model::viterbi::{Step, Viterbi};
-use crate::model::{Token, Tokenize, byte_token};
+use crate::model::{Random, Token, Tokenize, byte_token};
 use crate::progress::Progress;
 use bpe::ScoredBpe;
 use lattice::Lattice;
-use sample::Random;
 
 /// How much worse an unknown character is than the worst piece.
 const UNK_PENALTY: f32 = 10.0;

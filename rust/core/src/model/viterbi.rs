@@ -4,7 +4,7 @@
 //! and a path must be better, not as good, to replace one: so the reference libraries order ties, and the floating-point
 //! sums run from the start of the text as theirs do. Sums from the start of a word would round otherwise, and decide
 //! differently between paths that are almost as good. SentencePiece's, which are of 32 bits, begin again from 0 where they
-//! have come below [`RESTART`].
+//! have come further from it than [`RESTART`].
 //!
 //! Where no piece of this text reaches across a place, every path goes through it. There the path so far is settled and its
 //! memory given back; only the sum is carried on. So memory is that of the longest stretch that pieces bridge. On texts
@@ -19,10 +19,9 @@ use crate::progress::Progress;
 /// Characters between two looks at whether to stop.
 const POLL_CHARS: u32 = 1 << 14;
 
-/// A sum in 32 bits below this is taken from those of all open places, so that they stay fine. Found by comparison with
-/// SentencePiece 0.2.3: on texts of several such stretches, a megabyte and more, a few paths that are almost as good can
-/// still differ from its own.
-const RESTART: f64 = -104_857.6;
+/// A sum in 32 bits further from 0 than this is taken from those of all open places, so that they stay fine: the rule of
+/// SentencePiece 0.2.3.
+const RESTART: f64 = 100_000.0;
 
 /// Open places from which on the paths are traced back.
 const MAX_OPEN: usize = 1 << 16;
@@ -107,12 +106,12 @@ impl Viterbi {
         Ok(())
     }
 
-    /// Takes the sum at `start` from those of all places from there on when it is low.
+    /// Takes the sum at `start` from those of all places from there on when it is far from 0.
     #[inline]
     fn restart(&self, open: &mut Open<'_>, start: usize) {
         let ahead = open.best.get_mut(start - open.base..).unwrap_or_default();
         if let Some(&Best { score, .. }) = ahead.first()
-            && score < RESTART
+            && score.abs() > RESTART
         {
             for best in ahead {
                 best.score = self.round(best.score - score);

@@ -10,22 +10,30 @@ use crate::definition::{
 use crate::format::hf_json::components;
 use crate::format::hf_json::model::SentencePieceOut;
 
-/// The canonical form: one line, equal for equal definitions.
+/// One line, equal for equal definitions.
 ///
 /// Reading it back gives an equal definition, as long as `definition` is one that a format could
 /// have given: its merges name tokens of its vocabulary, and its added tokens stand in the
 /// vocabulary or are numbered after it.
 pub fn write(definition: &Definition) -> String {
-    serde_json::to_string(&File(definition)).unwrap_or_default()
+    serde_json::to_string(&File { definition, is_canonical: false }).unwrap_or_default()
+}
+
+/// The canonical form, equal for definitions that mean the same: as [`write`], with an empty prefix or suffix as none.
+pub(super) fn write_canonical(definition: &Definition) -> String {
+    serde_json::to_string(&File { definition, is_canonical: true }).unwrap_or_default()
 }
 
 /// The same over many lines, as `Tokenizer.save(pretty=True)` of Hugging Face's library lays it
 /// out.
 pub fn write_pretty(definition: &Definition) -> String {
-    serde_json::to_string_pretty(&File(definition)).unwrap_or_default()
+    serde_json::to_string_pretty(&File { definition, is_canonical: false }).unwrap_or_default()
 }
 
-struct File<'a>(&'a Definition);
+struct File<'a> {
+    definition: &'a Definition,
+    is_canonical: bool,
+}
 
 impl Serialize for File<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -38,7 +46,7 @@ impl Serialize for File<'_> {
             added_tokens,
             truncation,
             padding,
-        } = self.0;
+        } = self.definition;
         let added_tokens: Vec<_> = added_tokens.iter().map(AddedTokenOut::from).collect();
         let mut map = serializer.serialize_map(Some(9))?;
         map.serialize_entry("version", "1.0")?;
@@ -54,7 +62,9 @@ impl Serialize for File<'_> {
         map.serialize_entry("post_processor", &post_processor)?;
         map.serialize_entry("decoder", &decoder.as_ref().map(components::decoder::write))?;
         match model {
-            Model::Bpe(bpe) => map.serialize_entry("model", &BpeOut::from(bpe))?,
+            Model::Bpe(bpe) => {
+                map.serialize_entry("model", &BpeOut::new(bpe, self.is_canonical))?;
+            }
             Model::WordPiece(model) => {
                 map.serialize_entry("model", &WordPieceOut::from(model))?;
             }
@@ -111,13 +121,16 @@ struct BpeOut<'a> {
     merges: MergesOut<'a>,
 }
 
-impl<'a> From<&'a BpeDefinition> for BpeOut<'a> {
-    fn from(bpe: &'a BpeDefinition) -> Self {
+impl<'a> BpeOut<'a> {
+    fn new(bpe: &'a BpeDefinition, is_canonical: bool) -> Self {
+        let affix = |text: &'a Option<String>| {
+            text.as_deref().filter(|text| !is_canonical || !text.is_empty())
+        };
         Self {
             dropout: bpe.dropout,
             unk_token: bpe.unk_token.as_deref(),
-            continuing_subword_prefix: bpe.continuing_subword_prefix.as_deref(),
-            end_of_word_suffix: bpe.end_of_word_suffix.as_deref(),
+            continuing_subword_prefix: affix(&bpe.continuing_subword_prefix),
+            end_of_word_suffix: affix(&bpe.end_of_word_suffix),
             fuse_unk: bpe.fuse_unk,
             byte_fallback: bpe.byte_fallback,
             ignore_merges: bpe.ignore_merges,

@@ -89,10 +89,12 @@ impl CharacterBpe {
         let unk_token = definition.unk_token.as_ref();
         let unk_id = unk_token.and_then(|unk| alphabet::id_of(&definition.vocab, unk));
         // A token of a byte, or unk, does not stand for its own text: what is merged with it tells nothing of characters.
-        let is_foreign = |id: u32| Some(id) == unk_id || alphabet.is_byte_token(id);
+        let foreign: FxHashSet<u32> = alphabet.byte_tokens().chain(unk_id).collect();
         let is_plain = prefix_len == 0
             && definition.end_of_word_suffix.as_ref().is_none_or(String::is_empty)
-            && !products.keys().any(|&(left, right)| is_foreign(left) || is_foreign(right));
+            && !products
+                .keys()
+                .any(|(left, right)| foreign.contains(left) || foreign.contains(right));
         let texts = products.values().filter_map(|&(_, id)| vocab.bytes(id));
         let cuts = is_plain.then(|| Cuts::new(texts));
         let pairs = PairTable::new(&products);

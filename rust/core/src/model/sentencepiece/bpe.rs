@@ -14,10 +14,10 @@ use std::collections::BTreeSet;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::sample::Random;
 use super::{POLL_CHARS, char_len};
 use crate::definition::{PieceKind, SentencePieceEntry};
 use crate::error::{Error, Result};
+use crate::model::Random;
 use crate::model::bpe::cuts::Cuts;
 use crate::model::bpe::pairs::PairTable;
 use crate::model::piece_trie::PieceTrie;
@@ -220,7 +220,7 @@ impl ScoredBpe {
                 continue;
             }
             if let Some((probability, random)) = dropout
-                && random.uniform() < *probability
+                && random.next_f64() < *probability
             {
                 continue;
             }

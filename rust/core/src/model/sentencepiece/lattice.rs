@@ -1,9 +1,9 @@
 //! [`Lattice`]: all segmentations of a text, for the n best and for sampling (Kudo 2018, "Subword Regularization").
 
 use super::heap::BinaryHeap;
-use super::sample::Random;
 use super::{POLL_CHARS, narrow};
 use crate::error::{Error, Result};
+use crate::model::Random;
 use crate::model::viterbi::{Step, Viterbi};
 use crate::progress::Progress;
 

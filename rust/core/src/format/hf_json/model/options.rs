@@ -113,10 +113,8 @@ fn bpe(
         value.map(|value| fields::string(value, &fields.path(key))).transpose()
     };
     let unk_token = text("unk_token")?;
-    // An empty one is none.
-    let continuing_subword_prefix =
-        text("continuing_subword_prefix")?.filter(|prefix| !prefix.is_empty());
-    let end_of_word_suffix = text("end_of_word_suffix")?.filter(|suffix| !suffix.is_empty());
+    let continuing_subword_prefix = text("continuing_subword_prefix")?;
+    let end_of_word_suffix = text("end_of_word_suffix")?;
     let mut flag = |key| match optional(&mut fields, key)? {
         None => Ok(false),
         Some(Json::Bool(value)) => Ok(value),

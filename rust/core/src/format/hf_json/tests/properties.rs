@@ -202,10 +202,9 @@ fn vocab() -> impl Strategy<Value = Vec<(String, u32)>> {
 fn bpe() -> impl Strategy<Value = Model> {
     let text = || prop::option::of("[a\"é]{0,2}");
     let flags = any::<(bool, bool, bool)>();
-    let prefix = Just(None::<String>);
-    let suffix = prop::option::of("[a\"é]{1,2}");
+    let prefix = prop::option::of(Just(String::new()));
     let dropout = prop::option::of(0.0..=1.0_f32);
-    (vocab(), any::<u32>(), flags, dropout, text(), prefix, suffix).prop_map(
+    (vocab(), any::<u32>(), flags, dropout, text(), prefix, text()).prop_map(
         |(vocab, seed, flags, dropout, unk_token, prefix, suffix)| {
             let mut merges = Vec::new();
             for (left, left_id) in &vocab {

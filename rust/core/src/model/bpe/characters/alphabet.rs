@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use crate::definition::BpeDefinition;
 use crate::model::bpe::NONE;
 use crate::model::byte_token;
+use crate::vocab::SeededMap;
 
 /// Characters on a page of a [`CharacterTable`].
 const PAGE: usize = 256;
@@ -79,9 +80,12 @@ impl Alphabet {
             }
         }
         if definition.byte_fallback {
+            let bytes: SeededMap<_, _> = (0..256).map(|byte| (byte_token(byte), byte)).collect();
             let mut ids = Box::new([NONE; 256]);
-            for (byte, id) in ids.iter_mut().enumerate() {
-                *id = id_of(vocab, &byte_token(byte)).unwrap_or(NONE);
+            for (text, id) in vocab {
+                if let Some(&byte) = bytes.get(text) {
+                    ids[byte] = *id;
+                }
             }
             alphabet.has_all_bytes = ids.iter().all(|&id| id != NONE);
             alphabet.byte_ids = Some(ids);
@@ -143,9 +147,9 @@ impl Alphabet {
         has_all
     }
 
-    /// Whether byte fallback gives out this token.
-    pub(super) fn is_byte_token(&self, id: u32) -> bool {
-        self.byte_ids.as_ref().is_some_and(|ids| ids.contains(&id))
+    /// The tokens that byte fallback gives out.
+    pub(super) fn byte_tokens(&self) -> impl Iterator<Item = u32> {
+        self.byte_ids.iter().flat_map(|ids| ids.iter().copied()).filter(|&id| id != NONE)
     }
 }
 
