@@ -26,6 +26,40 @@ pub(crate) struct PieceTrie {
     cells: Vec<Cell>,
 }
 
+/// A block that is searched for room: where it starts, and a bit for each of its cells that is free.
+struct Block {
+    start: u32,
+    free: [u64; 4],
+}
+
+impl Block {
+    fn is_free(&self, cell: u8) -> bool {
+        self.free[usize::from(cell >> 6)] >> (cell & 63) & 1 == 1
+    }
+
+    /// Takes a cell for each child, if there is a base for all.
+    fn take(&mut self, children: &[(u8, usize)]) -> Option<u32> {
+        let first = children.first().map_or(0, |&(byte, _)| byte);
+        let fits = |base: &u8| children.iter().all(|&(byte, _)| self.is_free(base ^ byte));
+        let base = self.free_cells().map(|cell| cell ^ first).find(fits)?;
+        for &(byte, _) in children {
+            let cell = base ^ byte;
+            self.free[usize::from(cell >> 6)] &= !(1 << (cell & 63));
+        }
+        Some(self.start ^ u32::from(base))
+    }
+
+    fn free_cells(&self) -> impl Iterator<Item = u8> {
+        [0_u8, 64, 128, 192].into_iter().zip(self.free).flat_map(|(first, mut bits)| {
+            std::iter::from_fn(move || {
+                let bit = u8::try_from(bits.trailing_zeros()).ok().filter(|&bit| bit < 64)?;
+                bits &= bits - 1;
+                Some(first + bit)
+            })
+        })
+    }
+}
+
 /// Nodes that share a prefix of `depth` bytes: a range of the sorted pieces.
 struct Task {
     node: u32,
@@ -77,29 +111,19 @@ impl PieceTrie {
         trie
     }
 
-    /// A base at which all children find a free cell.
-    fn find_room(&mut self, children: &[(u8, usize)], open: &mut Vec<usize>) -> u32 {
-        let first = children.first().map_or(0, |&(byte, _)| u32::from(byte));
-        let is_free = |cells: &[Cell], cell: u32| cells[cell as usize].parent == NONE;
-        for &block in open.iter() {
-            for cell in to_u32(block)..to_u32(block + 256) {
-                let base = cell ^ first;
-                if is_free(&self.cells, cell)
-                    && children
-                        .iter()
-                        .all(|&(byte, _)| is_free(&self.cells, base ^ u32::from(byte)))
-                {
-                    return base;
-                }
+    /// A base at which all children find a free cell, which are theirs from then on.
+    fn find_room(&mut self, children: &[(u8, usize)], open: &mut Vec<Block>) -> u32 {
+        let found = open.iter_mut().find_map(|block| block.take(children));
+        found.unwrap_or_else(|| {
+            let mut block = Block { start: to_u32(self.cells.len()), free: [u64::MAX; 4] };
+            self.cells.resize(self.cells.len() + 256, FREE);
+            if open.len() == N_OPEN {
+                open.remove(0);
             }
-        }
-        let block = self.cells.len();
-        self.cells.resize(block + 256, FREE);
-        if open.len() == N_OPEN {
-            open.remove(0);
-        }
-        open.push(block);
-        to_u32(block) ^ first
+            let base = block.take(children).unwrap_or(block.start);
+            open.push(block);
+            base
+        })
     }
 
     /// Calls `each(length, value)` for every piece that `text` begins with, short ones first.

@@ -9,8 +9,6 @@
 //! A piece that is not in use takes part in joining and is taken apart in the end, the way it was last about to be made
 //! anywhere in the text. Without such pieces nothing crosses a place that no piece spans, and texts are cut there.
 
-use std::collections::BTreeSet;
-
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -23,7 +21,7 @@ use crate::model::bpe::pairs::PairTable;
 use crate::model::piece_trie::PieceTrie;
 use crate::model::viterbi::Step;
 use crate::progress::Progress;
-use crate::vocab::SeededMap;
+use crate::vocab::{SeededMap, SeededSet};
 
 /// No symbol, no rank.
 const NONE: u32 = u32::MAX;
@@ -302,13 +300,15 @@ fn name_symbols<'a>(
     n_pieces: u32,
 ) -> (Vec<(&'a str, u32)>, u32) {
     let mut symbols: Vec<_> = pieces.clone().collect();
-    let mut seen: BTreeSet<&str> = pieces.clone().map(|(piece, _)| piece).collect();
+    let only_char = |piece: &str| piece.chars().next().filter(|c| c.len_utf8() == piece.len());
+    let mut seen: SeededSet<char> =
+        pieces.clone().filter_map(|(piece, _)| only_char(piece)).collect();
     let mut n_symbols = n_pieces;
     for (piece, _) in pieces {
         for (start, c) in piece.char_indices() {
-            let c = piece.get(start..start + c.len_utf8()).unwrap_or_default();
             if seen.insert(c) {
-                symbols.push((c, n_symbols));
+                let text = piece.get(start..start + c.len_utf8()).unwrap_or_default();
+                symbols.push((text, n_symbols));
                 n_symbols += 1;
             }
         }
