@@ -1,7 +1,7 @@
 """Time to load each published model beside its own library, and the size of its pickle: `python -m benchmarks.loading`.
 
-Both libraries load in turn in one process, after giving the same ids of a text; CPU time, medians. The models are those of
-`MERGANSER_DATA`; nothing is kept.
+Both libraries load in turn in one process, after giving the same ids of a text; CPU time, medians. The models are those
+of `MERGANSER_DATA`; nothing is kept.
 """
 
 from __future__ import annotations
