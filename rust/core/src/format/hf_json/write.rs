@@ -19,7 +19,7 @@ pub fn write(definition: &Definition) -> String {
     serde_json::to_string(&File { definition, is_canonical: false }).unwrap_or_default()
 }
 
-/// The canonical form, equal for definitions that mean the same: as [`write`], with an empty prefix or suffix as none.
+/// The canonical form, equal for definitions that mean the same: as [`write()`], with an empty prefix or suffix as none.
 pub(super) fn write_canonical(definition: &Definition) -> String {
     serde_json::to_string(&File { definition, is_canonical: true }).unwrap_or_default()
 }
