@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,7 +81,12 @@ class TrainingReport:
     peak_memory_bytes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
+        """Return all of it as plain values.
+
+        Returns
+        -------
+        dict
+        """
         dropped = [vars(one) for one in self.dropped]
         fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return fields | {"dropped": dropped, "sources": [*self.sources]}
@@ -93,22 +98,20 @@ class TrainingReport:
         ]
         if self.options:
             lines.append("options: " + ", ".join(f"{name}={value!r}" for name, value in self.options.items()))
-        for source in self.sources:
-            lines.append("source: " + ", ".join(f"{name} {_told(value)}" for name, value in source.items()))
-        for one in self.dropped:
-            lines.append(f"dropped: {one.what} ({one.n_different:,} different, {one.n_occurrences:,} in all)")
+        lines += [f"source: {_listed(source, _told)}" for source in self.sources]
+        lines += [
+            f"dropped: {one.what} ({one.n_different:,} different, {one.n_occurrences:,} in all)" for one in self.dropped
+        ]
         if self.seconds:
-            times = ", ".join(f"{phase} {seconds:.2f} s" for phase, seconds in self.seconds.items())
-            steps = self.seconds.get("merge", 0.0)
-            rate = (
-                f" ({self.n_learned / steps:,.0f} merges a second)"
-                if steps > _LEAST_SECONDS and self.method == "bpe"
-                else ""
-            )
-            lines.append(f"time: {times}{rate}")
+            lines.append(f"time: {_listed(self.seconds, '{:.2f} s'.format)}{self._rate}")
         if self.peak_memory_bytes is not None:
             lines.append(f"memory: {self.peak_memory_bytes / 1e6:,.0f} MB at most")
         return "\n".join(lines)
+
+    @property
+    def _rate(self) -> str:
+        seconds = self.seconds.get("merge", 0.0)
+        return f" ({self.n_learned / seconds:,.0f} merges a second)" if seconds > _LEAST_SECONDS else ""
 
 
 def training_report(text: str) -> TrainingReport | None:
@@ -131,6 +134,10 @@ def training_report(text: str) -> TrainingReport | None:
         return TrainingReport(**known | {"sources": tuple(known.get("sources", ())), "dropped": dropped})
     except (ValueError, TypeError, AttributeError):
         return None
+
+
+def _listed(values: Mapping[str, Any], tell: Callable[[Any], str]) -> str:
+    return ", ".join(f"{name} {tell(value)}" for name, value in values.items())
 
 
 def _told(value: object) -> str:
