@@ -14,6 +14,7 @@ __all__ = [
     "WordCounter",
     "WordCounts",
     "document_format",
+    "stage_texts",
     "train_bpe",
 ]
 
@@ -169,6 +170,7 @@ class WordCounter:
     def count(self, texts: Sequence[str | bytes]) -> None: ...
     def finish(self) -> WordCounts: ...
 
+def stage_texts(normalizer: str | None, pre_tokenizer: str) -> tuple[str | None, str]: ...
 def train_bpe(
     counts: WordCounts,
     vocab_size: int,
