@@ -15,6 +15,7 @@ __all__ = [
     "WordCounter",
     "WordCounts",
     "document_format",
+    "stage_texts",
     "train_bpe",
 ]
 
@@ -178,6 +179,7 @@ class Trained:
     def report(self) -> str: ...
     def tokenizer(self, training: str) -> Tokenizer: ...
 
+def stage_texts(normalizer: str | None, pre_tokenizer: str) -> tuple[str | None, str]: ...
 def train_bpe(
     counts: WordCounts,
     vocab_size: int,

@@ -30,6 +30,8 @@ mod _core {
     #[pymodule_export]
     use crate::training::trained::Trained;
     #[pymodule_export]
+    use crate::training::stage_texts;
+    #[pymodule_export]
     use crate::training::word_counts::{WordCounter, WordCounts};
 
     /// The Unicode version of every character class and of normalization.
