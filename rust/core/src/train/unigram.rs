@@ -9,6 +9,7 @@
 //! function of its mathematical library is used.
 
 mod corpus;
+mod definition;
 mod edges;
 mod em;
 mod math;
@@ -24,6 +25,7 @@ use crate::parallel;
 use crate::progress::Progress;
 use crate::train::{Dropped, Report, WordCounts};
 
+pub use definition::{UnigramOptions, train};
 use corpus::{Corpus, CorpusOptions, to_f64};
 use edges::{Edges, MAX_PIECES};
 use math::ln;
