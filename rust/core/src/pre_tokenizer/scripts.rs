@@ -85,6 +85,12 @@ pub(crate) fn own_script_of(c: char) -> Option<usize> {
     script_of(c).filter(|script| !SHARED.contains(script))
 }
 
+/// The script of a character, as a number; what has none counts as common. `None`: it has that of what is before it.
+pub(crate) fn script_or_inherited(c: char) -> Option<usize> {
+    let script = script_of(c).unwrap_or_else(|| place_of("Common"));
+    (script != place_of("Inherited")).then_some(script)
+}
+
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.
 pub(super) fn split(text: &str, base: usize, out: &mut Vec<Range<usize>>) {
     let mut last = None;
