@@ -5,6 +5,7 @@
 pub mod bpe;
 pub mod word_counter;
 pub mod word_counts;
+pub mod wordpiece;
 
 pub use word_counter::WordCounter;
 pub use word_counts::WordCounts;
