@@ -423,4 +423,7 @@ def test_trained_tokenizer_is_that_of_its_json() -> None:
     again = mg.Tokenizer.from_json(tok.to_json())
     assert again == tok
     assert again.to_json() == tok.to_json()
-    assert tok.fingerprint == hashlib.sha256(tok.to_json().encode()).hexdigest()
+    document = json.loads(tok.to_json())
+    del document["model"]["training"]
+    bare = mg.Tokenizer.from_json(json.dumps(document))
+    assert tok.fingerprint == hashlib.sha256(bare.to_json().encode()).hexdigest()

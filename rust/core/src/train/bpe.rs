@@ -302,6 +302,7 @@ impl<'a> Trainer<'a> {
             added_tokens: special_tokens(&options.special_tokens),
             truncation: None,
             padding: None,
+            training: None,
         })
     }
 }

@@ -118,6 +118,12 @@ impl Json {
         Self::Object(std::iter::once(("type".to_owned(), name.into())).chain(fields).collect())
     }
 
+    /// The value that a text holds.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let reader = Reader::new("JSON");
+        with_seed(&reader, Path::Top, |seed| reader.read(text, seed))
+    }
+
     /// For messages: what it is.
     pub(super) fn describe(&self) -> String {
         match self {
