@@ -12,4 +12,5 @@ mod properties;
 mod special;
 mod strategies;
 mod training;
+mod training_wordpiece;
 mod vectors;
