@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use merganser_core::added_tokens::AddedToken;
 use merganser_core::definition::Model;
+use merganser_core::model::Sampling;
 use merganser_core::format::{hf_json, sentencepiece, tekken, tiktoken, vocab_merges, vocab_txt};
 use merganser_core::progress::Progress;
 use merganser_core::{Definition, Error, Result, Tokenizer as CoreTokenizer};
@@ -23,6 +24,13 @@ const DETACH_BYTES: usize = 1 << 12;
 const LONG_BYTES: usize = 1 << 18;
 /// The largest vocabulary whose ids fit 16 bits.
 const MAX_NARROW: usize = 1 << 16;
+
+/// Dropout, alpha, number of the best.
+type SamplingFields = (Option<f64>, Option<f64>, Option<usize>);
+
+fn sampling_of((dropout, alpha, n_best): SamplingFields) -> Sampling {
+    Sampling { dropout, alpha, n_best }
+}
 
 /// Boxed: the core aligns some tables to more than Python aligns its objects to.
 #[pyclass(frozen, module = "merganser._core")]
@@ -375,6 +383,64 @@ impl Tokenizer {
         })?;
         let offsets = convert::offset_array(py, &batch.lengths)?;
         Ok((convert::id_array(py, batch.ids, is_wide), offsets))
+    }
+
+    /// `sampling`: dropout, alpha, number of the best.
+    fn sample<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        add_special_tokens: bool,
+        on_special: &str,
+        sampling: SamplingFields,
+        seed: u64,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let text = convert::text(text)?;
+        let options = convert::options(add_special_tokens, on_special)?;
+        let ids = self.run(py, text.len(), |tokenizer, progress| {
+            tokenizer.sample(text, options, sampling_of(sampling), seed, progress)
+        })?;
+        PyList::new(py, ids)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
+    fn sample_batch<'py>(
+        &self,
+        py: Python<'py>,
+        texts: Vec<Bound<'py, PyAny>>,
+        add_special_tokens: bool,
+        on_special: &str,
+        sampling: SamplingFields,
+        seed: u64,
+        is_wide: Option<bool>,
+        n_threads: Option<usize>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+        let texts = convert::texts(&texts, 0)?;
+        let options = convert::options(add_special_tokens, on_special)?;
+        let is_wide = self.is_wide(is_wide)?;
+        let n_bytes = texts.iter().map(|text| text.len()).sum();
+        let sampling = sampling_of(sampling);
+        let batch = self.run(py, n_bytes, |tokenizer, progress| {
+            tokenizer.sample_batch(&texts, options, sampling, seed, n_threads, progress)
+        })?;
+        let offsets = convert::offset_array(py, &batch.lengths)?;
+        Ok((convert::id_array(py, batch.ids, is_wide), offsets))
+    }
+
+    fn n_best<'py>(
+        &self,
+        py: Python<'py>,
+        text: &Bound<'py, PyAny>,
+        n: usize,
+        add_special_tokens: bool,
+        on_special: &str,
+    ) -> PyResult<Vec<(Vec<u32>, f64)>> {
+        let text = convert::text(text)?;
+        let options = convert::options(add_special_tokens, on_special)?;
+        self.run(py, text.len().saturating_mul(n), |tokenizer, progress| {
+            tokenizer.n_best(text, n, options, progress)
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
