@@ -132,27 +132,6 @@ class Tokenizer:
         n_threads: int | None,
     ) -> NDArray[Any]: ...
     def count(self, text: str | bytes, add_special_tokens: bool, on_special: str) -> int: ...
-    def sample(
-        self,
-        text: str | bytes,
-        add_special_tokens: bool,
-        on_special: str,
-        sampling: tuple[float | None, float | None, int | None],
-        seed: int,
-    ) -> list[int]: ...
-    def sample_batch(
-        self,
-        texts: Sequence[str | bytes],
-        add_special_tokens: bool,
-        on_special: str,
-        sampling: tuple[float | None, float | None, int | None],
-        seed: int,
-        is_wide: bool | None,
-        n_threads: int | None,
-    ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
-    def n_best(
-        self, text: str | bytes, n: int, add_special_tokens: bool, on_special: str
-    ) -> list[tuple[list[int], float]]: ...
     def encode_batch(
         self,
         texts: Sequence[str | bytes],
@@ -202,3 +181,25 @@ def train_bpe(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Tokenizer: ...
+
+def sample(
+    tokenizer: Tokenizer,
+    text: str | bytes,
+    add_special_tokens: bool,
+    on_special: str,
+    sampling: tuple[float | None, float | None, int | None],
+    seed: int,
+) -> list[int]: ...
+def sample_batch(
+    tokenizer: Tokenizer,
+    texts: Sequence[str | bytes],
+    add_special_tokens: bool,
+    on_special: str,
+    sampling: tuple[float | None, float | None, int | None],
+    seed: int,
+    is_wide: bool | None,
+    n_threads: int | None,
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+def n_best(
+    tokenizer: Tokenizer, text: str | bytes, n: int, add_special_tokens: bool, on_special: str
+) -> list[tuple[list[int], float]]: ...

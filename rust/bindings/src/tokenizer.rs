@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use merganser_core::added_tokens::AddedToken;
 use merganser_core::definition::Model;
-use merganser_core::model::Sampling;
 use merganser_core::format::{hf_json, sentencepiece, tekken, tiktoken, vocab_merges, vocab_txt};
 use merganser_core::progress::Progress;
 use merganser_core::{Definition, Error, Result, Tokenizer as CoreTokenizer};
@@ -25,13 +24,6 @@ const LONG_BYTES: usize = 1 << 18;
 /// The largest vocabulary whose ids fit 16 bits.
 const MAX_NARROW: usize = 1 << 16;
 
-/// Dropout, alpha, number of the best.
-type SamplingFields = (Option<f64>, Option<f64>, Option<usize>);
-
-fn sampling_of((dropout, alpha, n_best): SamplingFields) -> Sampling {
-    Sampling { dropout, alpha, n_best }
-}
-
 /// Boxed: the core aligns some tables to more than Python aligns its objects to.
 #[pyclass(frozen, module = "merganser._core")]
 pub(crate) struct Tokenizer(Box<CoreTokenizer>);
@@ -45,7 +37,7 @@ impl Tokenizer {
         &self.0
     }
 
-    fn run<T: Send>(
+    pub(crate) fn run<T: Send>(
         &self,
         py: Python<'_>,
         n_bytes: usize,
@@ -321,7 +313,7 @@ impl Tokenizer {
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyList>> {
         let text = convert::text(text)?;
@@ -337,7 +329,7 @@ impl Tokenizer {
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         is_wide: Option<bool>,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -355,7 +347,7 @@ impl Tokenizer {
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
         let text = convert::text(text)?;
         let options = convert::options(add_special_tokens, on_special)?;
@@ -370,7 +362,7 @@ impl Tokenizer {
         py: Python<'py>,
         texts: Vec<Bound<'py, PyAny>>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         is_wide: Option<bool>,
         n_threads: Option<usize>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
@@ -385,64 +377,6 @@ impl Tokenizer {
         Ok((convert::id_array(py, batch.ids, is_wide), offsets))
     }
 
-    /// `sampling`: dropout, alpha, number of the best.
-    fn sample<'py>(
-        &self,
-        py: Python<'py>,
-        text: &Bound<'py, PyAny>,
-        add_special_tokens: bool,
-        on_special: &str,
-        sampling: SamplingFields,
-        seed: u64,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let text = convert::text(text)?;
-        let options = convert::options(add_special_tokens, on_special)?;
-        let ids = self.run(py, text.len(), |tokenizer, progress| {
-            tokenizer.sample(text, options, sampling_of(sampling), seed, progress)
-        })?;
-        PyList::new(py, ids)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
-    #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
-    fn sample_batch<'py>(
-        &self,
-        py: Python<'py>,
-        texts: Vec<Bound<'py, PyAny>>,
-        add_special_tokens: bool,
-        on_special: &str,
-        sampling: SamplingFields,
-        seed: u64,
-        is_wide: Option<bool>,
-        n_threads: Option<usize>,
-    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
-        let texts = convert::texts(&texts, 0)?;
-        let options = convert::options(add_special_tokens, on_special)?;
-        let is_wide = self.is_wide(is_wide)?;
-        let n_bytes = texts.iter().map(|text| text.len()).sum();
-        let sampling = sampling_of(sampling);
-        let batch = self.run(py, n_bytes, |tokenizer, progress| {
-            tokenizer.sample_batch(&texts, options, sampling, seed, n_threads, progress)
-        })?;
-        let offsets = convert::offset_array(py, &batch.lengths)?;
-        Ok((convert::id_array(py, batch.ids, is_wide), offsets))
-    }
-
-    fn n_best<'py>(
-        &self,
-        py: Python<'py>,
-        text: &Bound<'py, PyAny>,
-        n: usize,
-        add_special_tokens: bool,
-        on_special: &str,
-    ) -> PyResult<Vec<(Vec<u32>, f64)>> {
-        let text = convert::text(text)?;
-        let options = convert::options(add_special_tokens, on_special)?;
-        self.run(py, text.len().saturating_mul(n), |tokenizer, progress| {
-            tokenizer.n_best(text, n, options, progress)
-        })
-    }
-
     #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over tuples")]
     fn encoding<'py>(
@@ -451,7 +385,7 @@ impl Tokenizer {
         text: &Bound<'py, PyAny>,
         pair: Option<Bound<'py, PyAny>>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         truncation: Option<TruncationFields>,
         padding: Option<PaddingFields>,
     ) -> PyResult<Bound<'py, PyTuple>> {
@@ -474,7 +408,7 @@ impl Tokenizer {
         py: Python<'py>,
         inputs: Vec<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         truncation: Option<TruncationFields>,
         padding: Option<PaddingFields>,
         n_threads: Option<usize>,
@@ -524,7 +458,7 @@ impl Tokenizer {
         &self,
         py: Python<'_>,
         text: &Bound<'_, PyAny>,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
     ) -> PyResult<Vec<String>> {
         let text = convert::text(text)?;
         let on_special = convert::options(false, on_special)?.on_special;
@@ -535,7 +469,8 @@ impl Tokenizer {
 }
 
 impl Tokenizer {
-    fn is_wide(&self, asked: Option<bool>) -> PyResult<bool> {
+    /// Whether ids are of 32 bits, as asked or as the vocabulary needs.
+    pub(crate) fn is_wide(&self, asked: Option<bool>) -> PyResult<bool> {
         let vocab_size = self.0.vocab().size();
         match asked {
             Some(false) if vocab_size > MAX_NARROW => Err(ConfigError::new_err(format!(

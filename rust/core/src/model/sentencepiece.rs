@@ -265,7 +265,7 @@ pub(crate) fn check_pieces(pieces: &[SentencePieceEntry]) -> Result<u32> {
         return Err(Error::Vocab(problem));
     }
     let mut unk_id = None;
-    let mut seen = crate::vocab::SeededMap::default();
+    let mut seen = crate::vocab::SeededMap::with_capacity(pieces.len());
     for (piece, id) in pieces.iter().zip(0..) {
         if piece.text.is_empty() {
             return refuse(id, "is empty");
