@@ -4,9 +4,9 @@ use merganser_core::train::bpe::{self, Alphabet, Bounds, BpeOptions};
 use pyo3::prelude::*;
 
 use super::stages;
+use super::trained::Trained;
 use super::word_counts::WordCounts;
 use crate::call::long;
-use crate::tokenizer::Tokenizer;
 
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
@@ -23,7 +23,7 @@ pub(crate) fn train_bpe(
     pre_tokenizer: &str,
     normalizer: Option<&str>,
     progress: Option<Bound<'_, PyAny>>,
-) -> PyResult<Tokenizer> {
+) -> PyResult<Trained> {
     let options = BpeOptions {
         min_frequency,
         special_tokens,
@@ -32,7 +32,5 @@ pub(crate) fn train_bpe(
         allow_smaller,
         ..BpeOptions::new(vocab_size, stages(normalizer, pre_tokenizer)?)
     };
-    long(py, progress.as_ref(), |progress| {
-        Tokenizer::new(bpe::train(&counts.0, &options, progress)?.definition)
-    })
+    long(py, progress.as_ref(), |progress| bpe::train(&counts.0, &options, progress)).map(Trained)
 }

@@ -94,6 +94,7 @@ fn counting(name: &str, specials: &[&str]) -> Definition {
         added_tokens: special_tokens(&specials),
         truncation: None,
         padding: None,
+        training: None,
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn definition(
     let normalizer = options.stages.normalizer.clone();
     let pre_tokenizer = options.stages.pre_tokenizer.clone();
     let added_tokens = special_tokens(&options.special_tokens);
-    let (truncation, padding) = (None, None);
+    let (truncation, padding, training) = (None, None, None);
     match &options.alphabet {
         Alphabet::Bytes(_) => Definition {
             normalizer,
@@ -41,6 +41,7 @@ pub(super) fn definition(
             added_tokens,
             truncation,
             padding,
+            training,
         },
         Alphabet::Characters(characters) => Definition {
             normalizer,
@@ -51,6 +52,7 @@ pub(super) fn definition(
             added_tokens,
             truncation,
             padding,
+            training,
         },
     }
 }
