@@ -219,7 +219,7 @@ def test_train_names_the_largest_vocab_size_that_can_be_reached() -> None:
         {"n_threads": 0},
         {"n_threads": -1},
         {"pre_tokenizer": "gpt5"},
-        {"normalizer": "nfkd"},
+        {"normalizer": "nfx"},
         {"special_tokens": [""]},
         {"special_tokens": ["<a>", "<a>"]},
     ],

@@ -195,5 +195,6 @@ fn define(options: &WordPieceOptions, tokens: Vec<String>) -> Definition {
         added_tokens: ids().map(|(id, text)| AddedToken::special(id, text)).collect(),
         truncation: None,
         padding: None,
+        training: None,
     }
 }

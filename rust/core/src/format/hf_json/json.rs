@@ -197,6 +197,12 @@ pub(super) fn with_seed<T>(
     use_seed(JsonSeed { reader, path, n_left: &n_left })
 }
 
+/// Reads a text that is one small value; errors call it `name`.
+pub(super) fn read_tree(text: &str, name: &str) -> Result<Json> {
+    let reader = Reader::new(super::FORMAT);
+    with_seed(&reader, Path::Key(&Path::Top, name), |seed| reader.read(text, seed))
+}
+
 impl<'de> DeserializeSeed<'de> for JsonSeed<'_> {
     type Value = Json;
 
