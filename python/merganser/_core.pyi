@@ -197,7 +197,7 @@ def train_wordpiece(
     counts: WordCounts,
     vocab_size: int,
     criterion: str,
-    min_frequency: int,
+    min_frequency: int | None,
     special_tokens: list[str],
     unk_token: str,
     continuing_subword_prefix: str,
@@ -210,3 +210,25 @@ def train_wordpiece(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
+
+def sample(
+    tokenizer: Tokenizer,
+    text: str | bytes,
+    add_special_tokens: bool,
+    on_special: str,
+    sampling: tuple[float | None, float | None, int | None],
+    seed: int,
+) -> list[int]: ...
+def sample_batch(
+    tokenizer: Tokenizer,
+    texts: Sequence[str | bytes],
+    add_special_tokens: bool,
+    on_special: str,
+    sampling: tuple[float | None, float | None, int | None],
+    seed: int,
+    is_wide: bool | None,
+    n_threads: int | None,
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+def n_best(
+    tokenizer: Tokenizer, text: str | bytes, n: int, add_special_tokens: bool, on_special: str
+) -> list[tuple[list[int], float]]: ...

@@ -60,7 +60,7 @@ def train_wordpiece(
             counts._inner,
             vocab_size,
             criterion,
-            min_frequency or 0,
+            min_frequency,
             specials,
             unk_token,
             continuing_subword_prefix,

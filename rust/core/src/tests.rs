@@ -9,6 +9,7 @@ mod naive;
 mod patterns;
 mod pre_tokenizers;
 mod properties;
+mod sampling;
 mod special;
 mod strategies;
 mod training;

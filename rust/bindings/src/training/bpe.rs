@@ -1,6 +1,6 @@
 //! `_core.train_bpe`.
 
-use merganser_core::train::bpe::{self, BpeOptions};
+use merganser_core::train::bpe::{self, Alphabet, Bounds, BpeOptions};
 use pyo3::prelude::*;
 
 use super::stages;
@@ -25,13 +25,12 @@ pub(crate) fn train_bpe(
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Trained> {
     let options = BpeOptions {
-        vocab_size,
         min_frequency,
         special_tokens,
-        initial_alphabet: initial_alphabet.to_vec(),
-        max_token_length,
+        alphabet: Alphabet::Bytes(initial_alphabet.to_vec()),
+        bounds: Bounds { max_length: max_token_length, ..Bounds::default() },
         allow_smaller,
-        stages: stages(normalizer, pre_tokenizer)?,
+        ..BpeOptions::new(vocab_size, stages(normalizer, pre_tokenizer)?)
     };
     long(py, progress.as_ref(), |progress| bpe::train(&counts.0, &options, progress)).map(Trained)
 }

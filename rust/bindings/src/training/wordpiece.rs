@@ -16,7 +16,7 @@ pub(crate) fn train_wordpiece(
     counts: &WordCounts,
     vocab_size: usize,
     criterion: &str,
-    min_frequency: u64,
+    min_frequency: Option<u64>,
     special_tokens: Vec<String>,
     unk_token: String,
     continuing_subword_prefix: String,
