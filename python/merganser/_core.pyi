@@ -17,6 +17,7 @@ __all__ = [
     "document_format",
     "stage_texts",
     "train_bpe",
+    "train_wordpiece",
 ]
 
 _Side: TypeAlias = Literal["left", "right"]
@@ -187,6 +188,23 @@ def train_bpe(
     special_tokens: list[str],
     initial_alphabet: bytes,
     max_token_length: int | None,
+    allow_smaller: bool,
+    pre_tokenizer: str,
+    normalizer: str | None,
+    progress: Callable[[int, int | None, str], object] | None,
+) -> Trained: ...
+def train_wordpiece(
+    counts: WordCounts,
+    vocab_size: int,
+    criterion: str,
+    min_frequency: int | None,
+    special_tokens: list[str],
+    unk_token: str,
+    continuing_subword_prefix: str,
+    limit_alphabet: int | None,
+    character_coverage: float,
+    max_token_length: int | None,
+    max_input_chars_per_word: int,
     allow_smaller: bool,
     pre_tokenizer: str,
     normalizer: str | None,

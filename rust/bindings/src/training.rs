@@ -3,6 +3,7 @@
 pub(crate) mod bpe;
 pub(crate) mod trained;
 pub(crate) mod word_counts;
+pub(crate) mod wordpiece;
 
 use merganser_core::train::Stages;
 use pyo3::prelude::*;

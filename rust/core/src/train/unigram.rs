@@ -25,13 +25,13 @@ use crate::parallel;
 use crate::progress::Progress;
 use crate::train::{Dropped, Report, WordCounts};
 
-pub use definition::{UnigramOptions, train};
 use corpus::{Corpus, CorpusOptions, to_f64};
+pub use definition::{UnigramOptions, train};
 use edges::{Edges, MAX_PIECES};
 use math::ln;
 use pieces::Pieces;
-pub use rules::PieceRules;
 use rules::Judge;
+pub use rules::PieceRules;
 
 /// How pieces are learned.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +101,11 @@ pub struct Learned {
 pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -> Result<Learned> {
     check(options)?;
     let n_threads = parallel::n_threads(options.n_threads);
-    let required: String = options.required_chars.chars().chain(options.required_pieces.iter().flat_map(|piece| piece.chars())).collect();
+    let required: String = options
+        .required_chars
+        .chars()
+        .chain(options.required_pieces.iter().flat_map(|piece| piece.chars()))
+        .collect();
     let corpus_options = CorpusOptions {
         character_coverage: options.character_coverage,
         required: &required,
@@ -283,7 +287,8 @@ impl Alphabet {
             chosen.push((text, score));
         }
         let forbidden: FxHashSet<&str> = options.forbidden.iter().map(String::as_str).collect();
-        let others = best.iter().filter(|(text, _)| !taken.contains(*text) && !forbidden.contains(text));
+        let others =
+            best.iter().filter(|(text, _)| !taken.contains(*text) && !forbidden.contains(text));
         let n_more = options.n_pieces.saturating_sub(chosen.len());
         chosen.extend(others.take(n_more).map(|&(text, score)| (text.to_owned(), score)));
         if chosen.len() < options.n_pieces && !options.allow_smaller {

@@ -153,7 +153,8 @@ impl CharCounts {
         let is_required = |c: &char| options.required.contains(*c);
         let (kept, rare): (Vec<char>, Vec<char>) = beyond.into_iter().partition(is_required);
         alphabet.extend(kept);
-        let mut unseen: Vec<char> = options.required.chars().filter(|&c| count_of(c) == 0).collect();
+        let mut unseen: Vec<char> =
+            options.required.chars().filter(|&c| count_of(c) == 0).collect();
         unseen.sort_unstable();
         unseen.dedup();
         alphabet.extend(unseen);

@@ -40,13 +40,16 @@ pub(super) fn step(
 ) -> Result<()> {
     progress.begin(Phase::Em, Edges::N_STEPS);
     let weights = weights(pieces);
-    let expected =
-        edges.sum(pieces.len(), n_threads, progress, |edges, count, scratch: &mut Scratch, sums| {
+    let expected = edges.sum(
+        pieces.len(),
+        n_threads,
+        progress,
+        |edges, count, scratch: &mut Scratch, sums| {
             scratch.add(edges, count, &weights, sums);
-        })?;
+        },
+    )?;
     let is_kept = |piece: usize| {
-        pieces.is_alive(piece)
-            && (expected[piece] >= LEAST_EXPECTED || pieces.is_required(piece))
+        pieces.is_alive(piece) && (expected[piece] >= LEAST_EXPECTED || pieces.is_required(piece))
     };
     let expected: Vec<Option<f64>> = (0..pieces.len())
         .map(|piece| is_kept(piece).then(|| expected[piece].max(LEAST_EXPECTED)))

@@ -89,9 +89,7 @@ fn loss(piece: usize, instead: &[u32], used: &[f64], total: f64) -> f64 {
 fn edge_scores(pieces: &Pieces) -> Vec<f64> {
     let unknown = pieces.worst_score() - UNK_PENALTY;
     let of_gone = |piece| if pieces.is_char(piece) { unknown } else { f64::NEG_INFINITY };
-    (0..pieces.len())
-        .map(|piece| pieces.score(piece).unwrap_or_else(|| of_gone(piece)))
-        .collect()
+    (0..pieces.len()).map(|piece| pieces.score(piece).unwrap_or_else(|| of_gone(piece))).collect()
 }
 
 /// The best path to each place of a part: its score and its last edge.

@@ -45,8 +45,9 @@ pub(super) fn find(
     let n_buckets = buckets.len();
     let buckets: Vec<Mutex<&mut [u32]>> = buckets.into_iter().map(Mutex::new).collect();
     let found = parallel::map(&mut vec![(); n_threads.max(1)], n_buckets, |(), i| {
-        let mut bucket =
-            buckets[i].lock().map_err(|_| Error::Internal("a worker thread panicked".to_owned()))?;
+        let mut bucket = buckets[i]
+            .lock()
+            .map_err(|_| Error::Internal("a worker thread panicked".to_owned()))?;
         let sorter = Sorter::new(corpus, usize::from(max_length) + 1);
         let common = sorter.sort(&mut bucket, progress)?;
         let mut seeds = Vec::new();
@@ -176,7 +177,12 @@ impl<'c> Sorter<'c> {
     }
 
     /// Puts suffixes with equal keys on the list of what is still to sort, if there is more to see.
-    fn reopen(&self, open: &mut Vec<(usize, usize, usize)>, group: (usize, usize, usize), key: u64) {
+    fn reopen(
+        &self,
+        open: &mut Vec<(usize, usize, usize)>,
+        group: (usize, usize, usize),
+        key: u64,
+    ) {
         let (from, to, depth) = group;
         let unused = u64::BITS - self.n_bits * u32::try_from(self.n_symbols).unwrap_or(1);
         let is_full = (key >> unused) & ((1 << self.n_bits) - 1) != 0;
