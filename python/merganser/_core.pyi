@@ -11,9 +11,11 @@ __all__ = [
     "DecodeStream",
     "DocumentReader",
     "Tokenizer",
+    "Trained",
     "WordCounter",
     "WordCounts",
     "document_format",
+    "stage_texts",
     "train_bpe",
 ]
 
@@ -82,6 +84,8 @@ class Tokenizer:
     def to_vocab_merges(self) -> tuple[bytes, bytes]: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def training(self) -> str | None: ...
     @property
     def vocab_size(self) -> int: ...
     @property
@@ -169,6 +173,13 @@ class WordCounter:
     def count(self, texts: Sequence[str | bytes]) -> None: ...
     def finish(self) -> WordCounts: ...
 
+@final
+class Trained:
+    @property
+    def report(self) -> str: ...
+    def tokenizer(self, training: str) -> Tokenizer: ...
+
+def stage_texts(normalizer: str | None, pre_tokenizer: str) -> tuple[str | None, str]: ...
 def train_bpe(
     counts: WordCounts,
     vocab_size: int,
@@ -180,4 +191,4 @@ def train_bpe(
     pre_tokenizer: str,
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
-) -> Tokenizer: ...
+) -> Trained: ...

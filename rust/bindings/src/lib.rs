@@ -28,6 +28,10 @@ mod _core {
     #[pymodule_export]
     use crate::training::bpe::train_bpe;
     #[pymodule_export]
+    use crate::training::trained::Trained;
+    #[pymodule_export]
+    use crate::training::stage_texts;
+    #[pymodule_export]
     use crate::training::word_counts::{WordCounter, WordCounts};
 
     /// The Unicode version of every character class and of normalization.

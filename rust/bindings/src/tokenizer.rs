@@ -184,6 +184,11 @@ impl Tokenizer {
     }
 
     #[getter]
+    fn training(&self) -> Option<&str> {
+        self.0.definition().training.as_deref()
+    }
+
+    #[getter]
     fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
         py.detach(|| short(|| Ok(hf_json::fingerprint(self.0.definition()))))
     }

@@ -74,6 +74,7 @@ pub fn read(data: &[u8], casing: Casing) -> Result<Definition> {
         added_tokens,
         truncation: None,
         padding: None,
+        training: None,
     })
 }
 

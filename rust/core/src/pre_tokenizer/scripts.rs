@@ -85,6 +85,12 @@ pub(crate) fn script_or_inherited(c: char) -> Option<usize> {
     (script != place_of("Inherited")).then_some(script)
 }
 
+/// The script that a character belongs to alone, as a number; `None`: it goes with any.
+pub(crate) fn own_script_of(c: char) -> Option<usize> {
+    static SHARED: LazyLock<[usize; 2]> = LazyLock::new(|| ["Common", "Inherited"].map(place_of));
+    script_of(c).filter(|script| !SHARED.contains(script))
+}
+
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.
 pub(super) fn split(text: &str, base: usize, out: &mut Vec<Range<usize>>) {
     let mut last = None;

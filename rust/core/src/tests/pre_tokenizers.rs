@@ -289,6 +289,7 @@ fn pipeline(pre_tokenizer: &PreTokenizer, may_compile: bool) -> Pipeline {
         added_tokens: Vec::new(),
         truncation: None,
         padding: None,
+        training: None,
     };
     Pipeline::new(&definition, may_compile).unwrap()
 }
