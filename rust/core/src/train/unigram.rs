@@ -32,6 +32,7 @@ use math::ln;
 use pieces::Pieces;
 pub use rules::PieceRules;
 use rules::Judge;
+use seeds::Finder;
 
 /// How pieces are learned.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,9 @@ pub struct LearnOptions {
     pub n_sub_iterations: usize,
     /// Whether words are bytes, each of which the vocabulary spells as a character.
     pub is_byte_level: bool,
+    /// What the last word of a line ends with, in counts that tell those apart; it is no text. With it the seeds are those of
+    /// SentencePiece: see [`seeds`].
+    pub line_end: Option<char>,
     /// Whether fewer pieces than asked for are a result rather than an error.
     pub allow_smaller: bool,
     /// Tokens of the vocabulary that are no pieces, for messages.
@@ -77,6 +81,7 @@ impl Default for LearnOptions {
             shrinking_factor: 0.75,
             n_sub_iterations: 2,
             is_byte_level: false,
+            line_end: None,
             allow_smaller: false,
             n_other_tokens: 0,
             n_threads: None,
@@ -106,6 +111,7 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
         character_coverage: options.character_coverage,
         required: &required,
         is_byte_level: options.is_byte_level,
+        line_end: options.line_end,
     };
     let corpus = Corpus::new(counts, &corpus_options, progress)?;
     let n_alphabet = corpus.alphabet.len() - 1;
@@ -187,9 +193,14 @@ fn seed_pieces(
     n_threads: usize,
     progress: &Progress,
 ) -> Result<Pieces> {
-    let judge = Judge::new(options.rules, &corpus.alphabet);
-    let max_length = options.rules.max_piece_length;
-    let seeds = seeds::find(corpus, &judge, max_length, options.seed_size, n_threads, progress)?;
+    let finder = Finder {
+        corpus,
+        judge: Judge::new(options.rules, &corpus.alphabet),
+        max_length: options.rules.max_piece_length,
+        n_seeds: options.seed_size,
+        sees_line_ends: options.line_end.is_some(),
+    };
+    let seeds = finder.find(n_threads, progress)?;
     let forbidden: FxHashSet<&str> = options.forbidden.iter().map(String::as_str).collect();
     let required: FxHashSet<&str> = options.required_pieces.iter().map(String::as_str).collect();
     let chars = (1..corpus.alphabet.len()).map(|symbol| {
@@ -198,7 +209,7 @@ fn seed_pieces(
     });
     let longer = seeds.iter().map(|seed| {
         let mut text = String::new();
-        corpus.spell(seeds::symbols(corpus, seed), &mut text);
+        corpus.spell(finder.symbols(seed), &mut text);
         (text, seed.score)
     });
     let mut missing = required.clone();

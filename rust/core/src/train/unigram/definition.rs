@@ -83,6 +83,7 @@ pub fn train(
         added_tokens: special_tokens(&specials),
         truncation: None,
         padding: None,
+        training: None,
     };
     Ok(Trained { definition, report })
 }

@@ -82,7 +82,7 @@ impl Edges {
         let mut text = String::new();
         let mut start = 0;
         let mut n_polled = 0;
-        for &Part { end, count } in &corpus.parts {
+        for &Part { end, count, .. } in &corpus.parts {
             text.clear();
             corpus.spell(&corpus.text[start..end as usize], &mut text);
             start = end as usize + 1;
