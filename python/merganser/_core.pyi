@@ -192,3 +192,25 @@ def train_bpe(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
+
+def sample(
+    tokenizer: Tokenizer,
+    text: str | bytes,
+    add_special_tokens: bool,
+    on_special: str,
+    sampling: tuple[float | None, float | None, int | None],
+    seed: int,
+) -> list[int]: ...
+def sample_batch(
+    tokenizer: Tokenizer,
+    texts: Sequence[str | bytes],
+    add_special_tokens: bool,
+    on_special: str,
+    sampling: tuple[float | None, float | None, int | None],
+    seed: int,
+    is_wide: bool | None,
+    n_threads: int | None,
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+def n_best(
+    tokenizer: Tokenizer, text: str | bytes, n: int, add_special_tokens: bool, on_special: str
+) -> list[tuple[list[int], float]]: ...

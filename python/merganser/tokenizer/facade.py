@@ -13,6 +13,7 @@ from merganser.settings import Padding, Truncation, check_setting
 from merganser.tokenizer.decoding_calls import DecodingCalls
 from merganser.tokenizer.encoding_calls import EncodingCalls
 from merganser.tokenizer.loading_calls import LoadingCalls
+from merganser.tokenizer.sampling_calls import SamplingCalls
 from merganser.tokenizer.vocabulary_calls import VocabularyCalls
 from merganser.tokenizer_config import TokenizerConfig
 from merganser.training_report import TrainingReport, training_report
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Tokenizer"]
 
 
-class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
+class Tokenizer(LoadingCalls, EncodingCalls, SamplingCalls, DecodingCalls, VocabularyCalls):
     """A tokenizer: text to ids and back. It never changes, and threads may share it.
 
     Make one with :meth:`load`, :meth:`from_json` or a trainer such as :func:`merganser.train_bpe`.

@@ -6,6 +6,7 @@ pub mod bpe;
 pub mod unigram;
 pub mod word_counter;
 pub mod word_counts;
+pub mod wordpiece;
 
 pub use word_counter::WordCounter;
 pub use word_counts::WordCounts;

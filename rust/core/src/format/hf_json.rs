@@ -16,6 +16,7 @@ mod components;
 mod document;
 pub(crate) mod json;
 mod model;
+mod score;
 pub(crate) mod vocab;
 mod write;
 

@@ -10,6 +10,7 @@ use crate::definition::{
 use crate::format::hf_json::components;
 use crate::format::hf_json::json::Json;
 use crate::format::hf_json::model::SentencePieceOut;
+use crate::format::hf_json::score;
 
 /// One line, equal for equal definitions.
 ///
@@ -218,27 +219,9 @@ struct PiecesOut<'a>(&'a [(String, f64)]);
 
 impl Serialize for PiecesOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|(text, score)| (text, readable(*score))))
+        serializer
+            .collect_seq(self.0.iter().map(|(text, score)| (text, score::Written::of(*score))))
     }
-}
-
-/// The number near `score` whose digits are read as `score`: that itself but for rare ones, since the reader is as exact as
-/// the reference library's, which may miss the last bit of a number of 17 digits.
-fn readable(score: f64) -> f64 {
-    let is_read = |number: f64| {
-        let digits = serde_json::to_string(&number).unwrap_or_default();
-        serde_json::from_str::<f64>(&digits).is_ok_and(|read| read.to_bits() == score.to_bits())
-    };
-    let (mut below, mut above) = (score, score);
-    for _ in 0..4 {
-        for number in [below, above] {
-            if is_read(number) {
-                return number;
-            }
-        }
-        (below, above) = (below.next_down(), above.next_up());
-    }
-    score
 }
 
 /// A vocabulary as an object in the order of ids.
