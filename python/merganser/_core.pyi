@@ -17,6 +17,7 @@ __all__ = [
     "document_format",
     "stage_texts",
     "train_bpe",
+    "train_unigram",
 ]
 
 _Side: TypeAlias = Literal["left", "right"]
@@ -188,6 +189,17 @@ def train_bpe(
     initial_alphabet: bytes,
     max_token_length: int | None,
     allow_smaller: bool,
+    pre_tokenizer: str,
+    normalizer: str | None,
+    progress: Callable[[int, int | None, str], object] | None,
+) -> Trained: ...
+def train_unigram(
+    counts: WordCounts,
+    vocab_size: int,
+    special_tokens: list[str],
+    unk_token: str | None,
+    byte_fallback: bool,
+    learning: dict[str, object],
     pre_tokenizer: str,
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,

@@ -2,6 +2,7 @@
 
 from merganser.training.bpe import train_bpe
 from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
+from merganser.training.unigram import train_unigram
 from merganser.training.word_counts import WordCounts
 
-__all__ = ["Normalizer", "NormalizerName", "PreTokenizer", "PreTokenizerName", "WordCounts", "train_bpe"]
+__all__ = ["Normalizer", "NormalizerName", "PreTokenizer", "PreTokenizerName", "WordCounts", "train_bpe", "train_unigram"]

@@ -31,9 +31,11 @@ mod _core {
     #[pymodule_export]
     use crate::training::bpe::train_bpe;
     #[pymodule_export]
+    use crate::training::stage_texts;
+    #[pymodule_export]
     use crate::training::trained::Trained;
     #[pymodule_export]
-    use crate::training::stage_texts;
+    use crate::training::unigram::train_unigram;
     #[pymodule_export]
     use crate::training::word_counts::{WordCounter, WordCounts};
 

@@ -83,7 +83,12 @@ pub(super) struct Limits {
 }
 
 impl<R: Rules> Engine<R> {
-    pub(super) fn new(mut rules: R, cells: Cells, limits: Limits, progress: &Progress) -> Result<Self> {
+    pub(super) fn new(
+        mut rules: R,
+        cells: Cells,
+        limits: Limits,
+        progress: &Progress,
+    ) -> Result<Self> {
         progress.check()?;
         let least = i64::try_from(limits.min_frequency).unwrap_or(i64::MAX).max(1);
         let least_kept = if limits.keep_rare { 1 } else { least };

@@ -26,7 +26,7 @@ pub(super) struct CorpusOptions<'a> {
     pub(super) required: &'a str,
     /// Whether words are bytes, which the vocabulary spells.
     pub(super) is_byte_level: bool,
-    /// What the last word of a line ends with; it is no text.
+    /// Where a line ends; it is no text.
     pub(super) line_end: Option<char>,
 }
 
@@ -64,8 +64,8 @@ impl Corpus {
         progress: &Progress,
     ) -> Result<Self> {
         let mut char_counts = CharCounts(vec![0; CODE_POINTS]);
-        for_each_word(counts, options, progress, |word, _, count| {
-            for c in word.chars() {
+        for_each_word(counts, options, progress, |word, count| {
+            for c in word.chars().filter(|&c| options.line_end != Some(c)) {
                 char_counts.0[c as usize] += u128::from(count);
             }
             Ok(())
@@ -91,9 +91,11 @@ impl Corpus {
             rare,
             notes: Vec::new(),
         };
-        for_each_word(counts, options, progress, |word, ends_line, count| {
-            word.chars().try_for_each(|c| corpus.push(symbols[c as usize], count, false))?;
-            corpus.push(0, count, ends_line)
+        for_each_word(counts, options, progress, |word, count| {
+            word.chars().try_for_each(|c| {
+                corpus.push(symbols[c as usize], count, options.line_end == Some(c))
+            })?;
+            corpus.push(0, count, false)
         })?;
         Ok(corpus)
     }
@@ -156,7 +158,8 @@ impl CharCounts {
         let is_required = |c: &char| options.required.contains(*c);
         let (kept, rare): (Vec<char>, Vec<char>) = beyond.into_iter().partition(is_required);
         alphabet.extend(kept);
-        let mut unseen: Vec<char> = options.required.chars().filter(|&c| count_of(c) == 0).collect();
+        let mut unseen: Vec<char> =
+            options.required.chars().filter(|&c| count_of(c) == 0).collect();
         unseen.sort_unstable();
         unseen.dedup();
         alphabet.extend(unseen);
@@ -164,19 +167,19 @@ impl CharCounts {
     }
 }
 
-/// Calls `each` with every word, whether it ends a line, and its count.
+/// Calls `each` with every word and its count.
 fn for_each_word(
     counts: &WordCounts,
     options: &CorpusOptions<'_>,
     progress: &Progress,
-    mut each: impl FnMut(&str, bool, u64) -> Result<()>,
+    mut each: impl FnMut(&str, u64) -> Result<()>,
 ) -> Result<()> {
     for (index, (word, count)) in counts.iter().enumerate() {
         if index.is_multiple_of(POLL_WORDS) {
             progress.check()?;
         }
         if options.is_byte_level {
-            each(&byte_level::spell(word), false, count)?;
+            each(&byte_level::spell(word), count)?;
             continue;
         }
         let text = std::str::from_utf8(word).map_err(|_| {
@@ -185,10 +188,7 @@ fn for_each_word(
                 String::from_utf8_lossy(word)
             ))
         })?;
-        match options.line_end.and_then(|line_end| text.strip_suffix(line_end)) {
-            Some(text) => each(text, true, count)?,
-            None => each(text, false, count)?,
-        }
+        each(text, count)?;
     }
     Ok(())
 }

@@ -258,7 +258,12 @@ impl<'c> Sorter<'c> {
     }
 
     /// Puts suffixes with equal keys on the list of what is still to sort, if there is more to see.
-    fn reopen(&self, open: &mut Vec<(usize, usize, usize)>, group: (usize, usize, usize), key: u64) {
+    fn reopen(
+        &self,
+        open: &mut Vec<(usize, usize, usize)>,
+        group: (usize, usize, usize),
+        key: u64,
+    ) {
         let (from, to, depth) = group;
         let unused = u64::BITS - self.n_bits * u32::try_from(self.n_symbols).unwrap_or(1);
         let is_full = (key >> unused) & ((1 << self.n_bits) - 1) != 0;
