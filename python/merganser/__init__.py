@@ -11,7 +11,7 @@ from merganser.encoding import Encoding
 from merganser.ragged import Ragged
 from merganser.settings import Padding, Truncation
 from merganser.tokenizer import Tokenizer
-from merganser.training import WordCounts, train_bpe, train_wordpiece
+from merganser.training import WordCounts, train_bpe, train_unigram, train_wordpiece
 from merganser.training_report import TrainingReport
 
 __version__ = _core.VERSION
@@ -33,4 +33,5 @@ __all__ = [
     "read",
     "train_bpe",
     "train_wordpiece",
+    "train_unigram",
 ]

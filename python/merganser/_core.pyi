@@ -18,6 +18,7 @@ __all__ = [
     "stage_texts",
     "train_bpe",
     "train_wordpiece",
+    "train_unigram",
 ]
 
 _Side: TypeAlias = Literal["left", "right"]
@@ -206,6 +207,17 @@ def train_wordpiece(
     max_token_length: int | None,
     max_input_chars_per_word: int,
     allow_smaller: bool,
+    pre_tokenizer: str,
+    normalizer: str | None,
+    progress: Callable[[int, int | None, str], object] | None,
+) -> Trained: ...
+def train_unigram(
+    counts: WordCounts,
+    vocab_size: int,
+    special_tokens: list[str],
+    unk_token: str | None,
+    byte_fallback: bool,
+    learning: dict[str, object],
     pre_tokenizer: str,
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,

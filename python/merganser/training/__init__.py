@@ -2,6 +2,7 @@
 
 from merganser.training.bpe import train_bpe
 from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
+from merganser.training.unigram import train_unigram
 from merganser.training.word_counts import WordCounts
 from merganser.training.wordpiece import train_wordpiece
 
@@ -12,5 +13,6 @@ __all__ = [
     "PreTokenizerName",
     "WordCounts",
     "train_bpe",
+    "train_unigram",
     "train_wordpiece",
 ]

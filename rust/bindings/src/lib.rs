@@ -35,6 +35,8 @@ mod _core {
     #[pymodule_export]
     use crate::training::trained::Trained;
     #[pymodule_export]
+    use crate::training::unigram::train_unigram;
+    #[pymodule_export]
     use crate::training::word_counts::{WordCounter, WordCounts};
     #[pymodule_export]
     use crate::training::wordpiece::train_wordpiece;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bpe;
 pub(crate) mod trained;
+pub(crate) mod unigram;
 pub(crate) mod word_counts;
 pub(crate) mod wordpiece;
 
