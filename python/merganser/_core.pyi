@@ -181,7 +181,6 @@ def train_bpe(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Tokenizer: ...
-
 def sample(
     tokenizer: Tokenizer,
     text: str | bytes,
