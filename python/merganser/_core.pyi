@@ -223,6 +223,7 @@ def train_unigram(
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
 
+) -> Tokenizer: ...
 def sample(
     tokenizer: Tokenizer,
     text: str | bytes,

@@ -135,7 +135,12 @@ fn check_reached(learned: &Learned, options: &BpeOptions, n_tokens: usize) -> Re
 }
 
 /// The tokenizer of the first `n_tokens` tokens.
-fn trained(counts: &WordCounts, learned: &Learned, options: &BpeOptions, n_tokens: usize) -> Trained {
+fn trained(
+    counts: &WordCounts,
+    learned: &Learned,
+    options: &BpeOptions,
+    n_tokens: usize,
+) -> Trained {
     let n_merges = learned.merges.partition_point(|merge| {
         let Merge { product, .. } = merge;
         (*product as usize) < n_tokens
