@@ -222,8 +222,6 @@ def train_unigram(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
-
-) -> Tokenizer: ...
 def sample(
     tokenizer: Tokenizer,
     text: str | bytes,

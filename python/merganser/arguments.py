@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -16,6 +16,7 @@ from merganser.errors import ConfigError, TextError, UnknownTokenError
 __all__ = [
     "Ids",
     "OnSpecial",
+    "document_lists",
     "id_array",
     "id_list",
     "integer",
@@ -39,6 +40,8 @@ Ids: TypeAlias = "Sequence[int] | NDArray[Any]"
 
 Text = TypeVar("Text", bound="str | bytes")
 
+# A document counts a little more than its text, so that a list of empty ones ends too.
+_WEIGHT_OF_ONE = 64
 _WIDE = {np.dtype(np.uint16): False, np.dtype(np.uint32): True}
 
 
@@ -53,6 +56,23 @@ def many_texts(texts: Iterable[Text], name: str) -> Iterable[Text]:
         msg = f"{name} must be many texts, got {type(texts).__name__}"
         raise TypeError(msg)
     return texts
+
+
+def document_lists(documents: Iterable[str | bytes], max_bytes: int) -> Iterator[tuple[list[str | bytes], int]]:
+    """Give out documents by the list of about `max_bytes`, each list with the sum of its lengths."""
+    texts: list[str | bytes] = []
+    length = 0
+    for index, document in enumerate(many_texts(documents, "documents")):
+        if not isinstance(document, (str, bytes)):
+            msg = f"document {index} must be str or bytes, got {type(document).__name__}"
+            raise TypeError(msg)
+        texts.append(document)
+        length += len(document)
+        if length + _WEIGHT_OF_ONE * len(texts) >= max_bytes:
+            yield texts, length
+            texts, length = [], 0
+    if texts:
+        yield texts, length
 
 
 def utf8(text: str) -> bytes:
