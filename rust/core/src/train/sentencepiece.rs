@@ -1,0 +1,3 @@
+//! Training as SentencePiece 0.2.3 does it.
+
+pub mod valid_piece;
