@@ -19,8 +19,16 @@ What follows ``": "`` in ``phase`` is news of the same phase, such as ``"train: 
 Progress: TypeAlias = "Report | bool | None"
 """``True`` draws a bar on standard error, a callable is called, ``None`` and ``False`` stay silent."""
 
-_PHASES = {"encode": "Encoding", "count": "Counting words", "merge": "Learning merges", "train": "Training"}
-_BYTE_PHASES = {"encode", "count"}
+_PHASES = {
+    "encode": "Encoding",
+    "count": "Counting words",
+    "seed": "Collecting candidates",
+    "merge": "Learning merges",
+    "em": "Estimating probabilities",
+    "prune": "Dropping tokens",
+    "train": "Training",
+}
+_BYTE_PHASES = {"encode", "count", "seed"}
 
 
 @contextmanager

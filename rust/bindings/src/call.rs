@@ -90,6 +90,9 @@ fn tell(py: Python<'_>, callback: Option<&Py<PyAny>>, progress: &Progress) -> Py
         Phase::Encode => "encode",
         Phase::Count => "count",
         Phase::Merge => "merge",
+        Phase::Seed => "seed",
+        Phase::Em => "em",
+        Phase::Prune => "prune",
     };
     callback.call1(py, (done, (total > 0).then_some(total), phase))?;
     Ok(())

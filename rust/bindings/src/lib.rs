@@ -26,7 +26,9 @@ mod _core {
     #[pymodule_export]
     use crate::tokenizer::Tokenizer;
     #[pymodule_export]
-    use crate::training::{WordCounter, WordCounts, train_bpe};
+    use crate::training::bpe::train_bpe;
+    #[pymodule_export]
+    use crate::training::word_counts::{WordCounter, WordCounts};
 
     /// The Unicode version of every character class and of normalization.
     #[pymodule_export]

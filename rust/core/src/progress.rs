@@ -17,6 +17,12 @@ pub enum Phase {
     Count = 1,
     /// Learning merges; counts merges.
     Merge = 2,
+    /// Collecting candidates; counts bytes of the different words.
+    Seed = 3,
+    /// Expectation maximisation; counts passes over the words.
+    Em = 4,
+    /// Dropping tokens; counts tokens.
+    Prune = 5,
 }
 
 /// Shared between the thread that works and the one that looks.
@@ -63,6 +69,9 @@ impl Progress {
         let phase = match self.phase.load(Relaxed) {
             1 => Phase::Count,
             2 => Phase::Merge,
+            3 => Phase::Seed,
+            4 => Phase::Em,
+            5 => Phase::Prune,
             _ => Phase::Encode,
         };
         (phase, self.done.load(Relaxed), self.total.load(Relaxed))

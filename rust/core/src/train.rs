@@ -4,6 +4,63 @@
 
 pub mod bpe;
 pub mod sentencepiece;
+pub mod word_counter;
 pub mod word_counts;
 
-pub use word_counts::{WordCounter, WordCounts};
+pub use word_counter::WordCounter;
+pub use word_counts::WordCounts;
+
+use crate::definition::Definition;
+use crate::normalizer::Normalizer;
+use crate::pre_tokenizer::PreTokenizer;
+
+/// The stages that words were counted with: they go into the definition that is trained from the counts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Stages {
+    /// Rewrites a text before it is split.
+    pub normalizer: Option<Normalizer>,
+    /// Splits a text into words; `None`: the whole text is one word.
+    pub pre_tokenizer: Option<PreTokenizer>,
+}
+
+/// What a trainer gives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// The tokenizer.
+    pub definition: Definition,
+    /// What the trainer saw, made and left out.
+    pub report: Report,
+}
+
+/// What a trainer saw, made and left out; the same for the same counts and options.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Different words.
+    pub n_words: u64,
+    /// Words in all.
+    pub n_occurrences: u64,
+    /// Tokens there were before training: bytes or characters.
+    pub n_alphabet: u64,
+    /// Tokens that training made.
+    pub n_learned: u64,
+    /// What was left out, and how much of it.
+    pub dropped: Vec<Dropped>,
+}
+
+/// Something that a trainer left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// What and why, for people: `"characters beyond character_coverage 0.9995"`.
+    pub what: String,
+    /// How many different ones.
+    pub n_different: u64,
+    /// How often they occur in all.
+    pub n_occurrences: u64,
+}
+
+impl Report {
+    /// The part that the counts decide.
+    pub fn of(counts: &WordCounts) -> Self {
+        Self { n_words: counts.len() as u64, n_occurrences: counts.total(), ..Self::default() }
+    }
+}

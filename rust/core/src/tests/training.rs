@@ -11,7 +11,7 @@ use crate::definition::{BpeDefinition, Definition, Model};
 use crate::pipeline::Pipeline;
 use crate::progress::Progress;
 use crate::train::bpe::{BpeOptions, special_tokens, train};
-use crate::train::{WordCounter, WordCounts};
+use crate::train::{Stages, WordCounter, WordCounts};
 
 type Words = BTreeMap<Vec<u8>, u64>;
 
@@ -58,14 +58,15 @@ pub(super) fn train_options(training: &naive::Training) -> BpeOptions {
         initial_alphabet: training.initial_alphabet.clone(),
         max_token_length: training.max_token_length,
         allow_smaller: true,
-        normalizer: None,
-        pre_tokenizer: Some(pre_tokenizer("gpt2", false)),
+        stages: Stages { normalizer: None, pre_tokenizer: Some(pre_tokenizer("gpt2", false)) },
     }
 }
 
 pub(super) fn trained(words: &Words, options: &BpeOptions) -> crate::Result<BpeDefinition> {
     let counts = WordCounts::from_pairs(words.iter().map(|(word, &count)| (word, count)))?;
-    let Model::Bpe(bpe) = train(&counts, options, &Progress::default())?.model else { panic!() };
+    let Model::Bpe(bpe) = train(&counts, options, &Progress::default())?.definition.model else {
+        panic!()
+    };
     Ok(bpe)
 }
 

@@ -22,11 +22,10 @@ use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::definition::{BpeDefinition, Definition, Model};
 use crate::error::{Error, Result};
-use crate::normalizer::Normalizer;
 use crate::post_processor::{ByteLevelOptions, PostProcessor};
-use crate::pre_tokenizer::{PreTokenizer, byte_level};
+use crate::pre_tokenizer::byte_level;
 use crate::progress::{Phase, Progress};
-use crate::train::WordCounts;
+use crate::train::{Report, Stages, Trained, WordCounts};
 
 use cells::Cells;
 
@@ -45,10 +44,8 @@ pub struct BpeOptions {
     pub max_token_length: Option<usize>,
     /// Whether a vocabulary smaller than asked is a result rather than an error.
     pub allow_smaller: bool,
-    /// The stages that the words were counted with, for the definition.
-    pub normalizer: Option<Normalizer>,
-    /// See [`BpeOptions::normalizer`].
-    pub pre_tokenizer: Option<PreTokenizer>,
+    /// The stages that the words were counted with.
+    pub stages: Stages,
 }
 
 /// Trains a vocabulary.
@@ -56,10 +53,15 @@ pub struct BpeOptions {
 /// # Errors
 /// [`Error::Config`] when `vocab_size` is below special tokens and alphabet, or above what the counts can give;
 /// [`Error::Interrupted`].
-pub fn train(counts: &WordCounts, options: &BpeOptions, progress: &Progress) -> Result<Definition> {
+pub fn train(counts: &WordCounts, options: &BpeOptions, progress: &Progress) -> Result<Trained> {
     let mut trainer = Trainer::new(counts, options, progress)?;
     trainer.run(progress)?;
-    trainer.finish()
+    let report = Report {
+        n_alphabet: (trainer.tokens.len() - trainer.n_special - trainer.merges.len()) as u64,
+        n_learned: trainer.merges.len() as u64,
+        ..Report::of(counts)
+    };
+    Ok(Trained { definition: trainer.finish()?, report })
 }
 
 /// Places between two looks at whether to stop.
@@ -292,8 +294,8 @@ impl<'a> Trainer<'a> {
         let byte_level =
             ByteLevelOptions { add_prefix_space: false, trim_offsets: true, use_regex: false };
         Ok(Definition {
-            normalizer: options.normalizer.clone(),
-            pre_tokenizer: options.pre_tokenizer.clone(),
+            normalizer: options.stages.normalizer.clone(),
+            pre_tokenizer: options.stages.pre_tokenizer.clone(),
             model: Model::Bpe(model),
             post_processor: Some(PostProcessor::ByteLevel(byte_level)),
             decoder: Some(Decoder::ByteLevel(byte_level)),

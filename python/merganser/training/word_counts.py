@@ -1,23 +1,19 @@
-"""Training vocabularies: `WordCounts` and the trainers."""
+"""`WordCounts`: how often each pre-token occurs in a text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
+from typing import Protocol, get_args, runtime_checkable
 
 from merganser import _core
 from merganser.arguments import many_texts, thread_count, utf8, valid_text
 from merganser.errors import ConfigError
 from merganser.progress import Progress, reporting
-from merganser.tokenizer import Tokenizer
+from merganser.training.stages import Normalizer, PreTokenizer
 
-__all__ = ["PreTokenizer", "WordCounts", "train_bpe"]
-
-PreTokenizer: TypeAlias = Literal["gpt2", "cl100k", "o200k"]
-"""How text is split before training: by the pattern of GPT-2, of GPT-4 and Llama 3, or of GPT-4o."""
+__all__ = ["WordCounts"]
 
 _BATCH_BYTES = 8 << 20
-_ALL_BYTES = bytes(range(256))
 
 
 @runtime_checkable
@@ -71,7 +67,7 @@ class WordCounts:
         documents: Iterable[str | bytes],
         *,
         pre_tokenizer: PreTokenizer = "cl100k",
-        normalizer: Literal["nfc"] | None = None,
+        normalizer: Normalizer | None = None,
         special_tokens: Iterable[str] = (),
         n_threads: int | None = None,
         progress: Progress = None,
@@ -121,7 +117,7 @@ class WordCounts:
         counts: Mapping[str | bytes, int],
         *,
         pre_tokenizer: PreTokenizer = "cl100k",
-        normalizer: Literal["nfc"] | None = None,
+        normalizer: Normalizer | None = None,
     ) -> WordCounts:
         """Build from words and counts made elsewhere.
 
@@ -208,122 +204,6 @@ class WordCounts:
 
 def _counts_of_pairs(pairs: list[tuple[bytes, int]], pre_tokenizer: str, normalizer: str | None) -> WordCounts:
     return WordCounts._wrap(_core.WordCounts.from_pairs(pairs), pre_tokenizer, normalizer)
-
-
-def train_bpe(
-    documents: WordCounts | Iterable[str | bytes],
-    *,
-    vocab_size: int,
-    pre_tokenizer: PreTokenizer | None = None,
-    normalizer: Literal["nfc"] | None = None,
-    min_frequency: int = 0,
-    special_tokens: Iterable[str] = (),
-    initial_alphabet: bytes = _ALL_BYTES,
-    max_token_length: int | None = None,
-    allow_smaller: bool = False,
-    n_threads: int | None = None,
-    progress: Progress = None,
-) -> Tokenizer:
-    """Train a byte-level BPE vocabulary.
-
-    Equal documents and options give the same tokenizer, byte for byte, on any machine with any number of threads; its
-    merges are those of Hugging Face's trainer on the same word counts.
-
-    Parameters
-    ----------
-    documents : Documents, WordCounts, or iterable of str or bytes
-        The text, or counts of it. A single `str` is one text, not many, and is refused; a path is read with
-        :func:`merganser.read`.
-    vocab_size : int
-        Tokens in all: special tokens, alphabet and merges.
-    pre_tokenizer : {"gpt2", "cl100k", "o200k"}, default "cl100k"
-        How the text is split; of `WordCounts`, theirs.
-    normalizer : {"nfc"} or None, default None
-        What the text goes through first; of `WordCounts`, theirs.
-    min_frequency : int, default 0
-        A pair that occurs less often is not merged.
-    special_tokens : iterable of str
-        They get the first ids, are left out of the text where they occur, and are never made by a merge.
-    initial_alphabet : bytes, default all 256
-        Bytes that get a token whether or not they occur. With fewer than 256 some text cannot be encoded.
-    max_token_length : int, optional
-        The longest token, in bytes.
-    allow_smaller : bool, default False
-        Whether a text that cannot give `vocab_size` tokens gives as many as it can, rather than an error.
-    n_threads : int or None, default None
-        Threads for counting; ``None``: as many as the machine gives.
-    progress : bool, callable or None, default None
-        ``True`` draws a bar; a callable is called as ``progress(done, total, phase)``.
-
-    Returns
-    -------
-    Tokenizer
-
-    Raises
-    ------
-    ConfigError
-        If `vocab_size` is out of the feasible range; the message gives the range's end.
-    TextError
-        If a document is not valid Unicode; the message says which.
-
-    Notes
-    -----
-    Counting is linear in the text, and merging close to linear in the different words. Counts are 64 bits wide.
-
-    References
-    ----------
-    .. [1] Sennrich, Haddow, Birch (2016), "Neural Machine Translation of Rare Words with Subword Units", section 3.2.
-    .. [2] Radford et al. (2019), "Language Models are Unsupervised Multitask Learners", section 2.2.
-
-    Examples
-    --------
-    >>> import merganser as mg
-    >>> tok = mg.train_bpe(["low lower lowest", "new newer newest"], vocab_size=260)
-    >>> [tok.token_bytes(id) for id in range(256, 260)]
-    [b'we', b'lo', b'ne', b'st']
-    """
-    specials = [valid_text(token, "special token") for token in many_texts(special_tokens, "special_tokens")]
-    if isinstance(documents, WordCounts):
-        given = (
-            documents.pre_tokenizer if pre_tokenizer is None else pre_tokenizer,
-            documents.normalizer if normalizer is None else normalizer,
-        )
-        if given != (documents.pre_tokenizer, documents.normalizer):
-            msg = f"the words were counted with {documents._stages}; count anew to change it"
-            raise ConfigError(msg)
-    limits = (
-        ("vocab_size", vocab_size, 1),
-        ("min_frequency", min_frequency, 0),
-        ("max_token_length", max_token_length, 1),
-    )
-    for name, value, least in limits:
-        if value is not None and not least <= value < 1 << 63:
-            msg = f"{name} must be at least {least} and less than 2**63, got {value}"
-            raise ConfigError(msg)
-    with reporting(progress) as report:
-        counts = documents
-        if not isinstance(counts, WordCounts):
-            counts = WordCounts.count(
-                counts,
-                pre_tokenizer="cl100k" if pre_tokenizer is None else pre_tokenizer,
-                normalizer=normalizer,
-                special_tokens=specials,
-                n_threads=n_threads,
-                progress=report,
-            )
-        core = _core.train_bpe(
-            counts._inner,
-            vocab_size,
-            min_frequency,
-            specials,
-            initial_alphabet,
-            max_token_length,
-            allow_smaller,
-            counts.pre_tokenizer,
-            counts.normalizer,
-            report,
-        )
-    return Tokenizer._wrap(core)
 
 
 def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | bytes], int, int | None]]:
