@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import summary
+from benchmarks import summary, transformer_report
 from benchmarks.definitions import load_definitions
 from benchmarks.engines import ENGINES
 
@@ -245,6 +245,19 @@ def full_report(documents: list[dict[str, Any]]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def transformer_section(documents: list[dict[str, Any]]) -> str:
+    """Write the transformer's table of each machine."""
+    parts = []
+    for document in documents:
+        title = f"### The transformer, {document['machine']['cpu']}, {document['machine']['cores']} cores"
+        parts += [title, markdown(transformer_report.table(document)), transformer_report.describe(document)]
+    return "\n\n".join(parts)
+
+
+def _read_all(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
 def short_report(documents: list[dict[str, Any]], keys: tuple[str, ...]) -> str:
     """Write the chosen cases of each machine."""
     parts = []
@@ -304,10 +317,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a table is stale")
     options = parser.parse_args(arguments)
     console = Console()
-    paths = sorted((_FOLDER / "results").glob("*.json"))
-    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    documents = _read_all(_FOLDER / "results")
+    transformer = transformer_section(_read_all(_FOLDER / "results" / "transformer"))
     bodies = {
-        _FOLDER / "README.md": full_report(documents),
+        _FOLDER / "README.md": "\n\n".join(part for part in (full_report(documents), transformer) if part),
         _FOLDER.parent / "README.md": short_report(documents, load_definitions().summary),
     }
     is_stale = False

@@ -219,7 +219,7 @@ def test_train_names_the_largest_vocab_size_that_can_be_reached() -> None:
         {"n_threads": 0},
         {"n_threads": -1},
         {"pre_tokenizer": "gpt5"},
-        {"normalizer": "nfkd"},
+        {"normalizer": "nfx"},
         {"special_tokens": [""]},
         {"special_tokens": ["<a>", "<a>"]},
     ],
@@ -423,4 +423,7 @@ def test_trained_tokenizer_is_that_of_its_json() -> None:
     again = mg.Tokenizer.from_json(tok.to_json())
     assert again == tok
     assert again.to_json() == tok.to_json()
-    assert tok.fingerprint == hashlib.sha256(tok.to_json().encode()).hexdigest()
+    document = json.loads(tok.to_json())
+    del document["model"]["training"]
+    bare = mg.Tokenizer.from_json(json.dumps(document))
+    assert tok.fingerprint == hashlib.sha256(bare.to_json().encode()).hexdigest()

@@ -12,6 +12,7 @@ from merganser.ragged import Ragged
 from merganser.settings import Padding, Truncation
 from merganser.tokenizer import Tokenizer
 from merganser.training import WordCounts, train_bpe
+from merganser.training_report import TrainingReport
 
 __version__ = _core.VERSION
 
@@ -22,6 +23,7 @@ __all__ = [
     "Padding",
     "Ragged",
     "Tokenizer",
+    "TrainingReport",
     "Truncation",
     "WordCounts",
     "__version__",

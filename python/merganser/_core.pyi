@@ -11,9 +11,11 @@ __all__ = [
     "DecodeStream",
     "DocumentReader",
     "Tokenizer",
+    "Trained",
     "WordCounter",
     "WordCounts",
     "document_format",
+    "stage_texts",
     "train_bpe",
 ]
 
@@ -82,6 +84,8 @@ class Tokenizer:
     def to_vocab_merges(self) -> tuple[bytes, bytes]: ...
     @property
     def fingerprint(self) -> str: ...
+    @property
+    def training(self) -> str | None: ...
     @property
     def vocab_size(self) -> int: ...
     @property
@@ -169,6 +173,13 @@ class WordCounter:
     def count(self, texts: Sequence[str | bytes]) -> None: ...
     def finish(self) -> WordCounts: ...
 
+@final
+class Trained:
+    @property
+    def report(self) -> str: ...
+    def tokenizer(self, training: str) -> Tokenizer: ...
+
+def stage_texts(normalizer: str | None, pre_tokenizer: str) -> tuple[str | None, str]: ...
 def train_bpe(
     counts: WordCounts,
     vocab_size: int,
@@ -180,4 +191,26 @@ def train_bpe(
     pre_tokenizer: str,
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
-) -> Tokenizer: ...
+) -> Trained: ...
+
+def sample(
+    tokenizer: Tokenizer,
+    text: str | bytes,
+    add_special_tokens: bool,
+    on_special: str,
+    sampling: tuple[float | None, float | None, int | None],
+    seed: int,
+) -> list[int]: ...
+def sample_batch(
+    tokenizer: Tokenizer,
+    texts: Sequence[str | bytes],
+    add_special_tokens: bool,
+    on_special: str,
+    sampling: tuple[float | None, float | None, int | None],
+    seed: int,
+    is_wide: bool | None,
+    n_threads: int | None,
+) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+def n_best(
+    tokenizer: Tokenizer, text: str | bytes, n: int, add_special_tokens: bool, on_special: str
+) -> list[tuple[list[int], float]]: ...

@@ -27,7 +27,7 @@ from merganser.atomic import atomic_write
 from merganser.compare import Comparison, compare
 from merganser.errors import ConfigError, ShardError
 from merganser.tokenizer import Tokenizer
-from merganser.training import PreTokenizer, train_bpe
+from merganser.training import PreTokenizerName, train_bpe
 
 if TYPE_CHECKING:
     from merganser.corpus import Manifest
@@ -39,7 +39,7 @@ DEFAULT_BYTES = 12_000_000
 LIST_NAME = "merganser-demo.json"
 END_OF_DOCUMENT = "<|endoftext|>"
 N_BYTE_IDS = 256
-PATTERNS: tuple[PreTokenizer, ...] = ("gpt2", "cl100k", "o200k")
+PATTERNS: tuple[PreTokenizerName, ...] = ("gpt2", "cl100k", "o200k")
 ENCODED_WITH = "cl100k"
 SHARD_TOKENS = 1_000_000
 HELD_OUT = 10

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from merganser import files
+from merganser.arguments import id_list, many_texts
 from merganser.atomic import atomic_write
 from merganser.compat.hf_encoding import HFEncoding
 from merganser.encoding import Encoding
@@ -85,7 +86,7 @@ class Backend:
         self, input: Sequence[Any], is_pretokenized: bool = False, add_special_tokens: bool = True
     ) -> list[HFEncoding]:
         """Encode many texts, or pairs as tuples or lists of two."""
-        pairs = [split_pair(one, is_pretokenized) for one in input]
+        pairs = [split_pair(one, is_pretokenized) for one in many_texts(input, "input")]
         return self._encode(pairs, is_pretokenized, add_special_tokens, self._truncation, self._padding)
 
     def encode_batch_fast(
@@ -96,7 +97,7 @@ class Backend:
 
     def decode(self, ids: Iterable[int], skip_special_tokens: bool = True) -> str:
         """Return the text of ids; those that are not in the vocabulary are left out."""
-        ids = list(ids)
+        ids = id_list(ids, "ids")
         try:
             return self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         except UnknownTokenError:
@@ -261,6 +262,9 @@ def split_pair(value: Any, is_pretokenized: bool) -> tuple[Any, Any]:
     """Tell a text from a pair: of pre-tokenized ones, a pair is a tuple or list of two lists."""
     if isinstance(value, str):
         return value, None
+    if not hasattr(value, "__len__"):
+        msg = f"a text must be str, or a sequence of two, got {type(value).__name__}"
+        raise TypeError(msg)
     is_pair = len(value) == 2 and (not is_pretokenized or not any(isinstance(one, str) for one in value))
     return (value[0], value[1]) if is_pair else (value, None)
 

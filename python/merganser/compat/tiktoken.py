@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from merganser.arguments import id_list, many_texts
 from merganser.compat.unstable import Completions
 from merganser.errors import ConfigError, DisallowedSpecialError, UnknownTokenError
 
@@ -133,7 +134,7 @@ class TiktokenEncoding:
     ) -> list[list[int]]:
         """Encode many texts as :meth:`encode`."""
         allowed: frozenset[str] = frozenset()
-        for one in text:
+        for one in many_texts(text, "text"):
             allowed = self._check(one, allowed_special, disallowed_special)
         if allowed and not allowed >= self.special_tokens_set:
             return [self.encode(one, allowed_special=allowed, disallowed_special=()) for one in text]
@@ -172,7 +173,7 @@ class TiktokenEncoding:
     def decode_bytes(self, tokens: Iterable[int]) -> bytes:
         """Return the bytes of ids; `KeyError` if one is not in the vocabulary."""
         try:
-            return self._tokenizer.decode_bytes(list(tokens))
+            return self._tokenizer.decode_bytes(id_list(tokens, "tokens"))
         except UnknownTokenError as error:
             raise KeyError(str(error)) from None
 
@@ -189,7 +190,7 @@ class TiktokenEncoding:
 
     def decode_tokens_bytes(self, tokens: Iterable[int]) -> list[bytes]:
         """Return the bytes of each id."""
-        return [self.decode_single_token_bytes(token) for token in tokens]
+        return [self.decode_single_token_bytes(token) for token in id_list(tokens, "tokens")]
 
     def decode_with_offsets(self, tokens: Iterable[int]) -> tuple[str, list[int]]:
         """Return the text of ids, and the character where each begins, or which it continues."""
@@ -259,6 +260,9 @@ class TiktokenEncoding:
 
     def _check(self, text: str, allowed: SpecialTokens, disallowed: SpecialTokens) -> frozenset[str]:
         """Raise if one of `disallowed` is in `text`; return the special tokens that are allowed."""
+        if not isinstance(text, str):
+            msg = f"text must be str, got {type(text).__name__}"
+            raise TypeError(msg)
         specials = frozenset(self._special_tokens)
         wanted = specials if allowed == "all" else frozenset(allowed)
         refused = specials - wanted if disallowed == "all" else frozenset(disallowed)
@@ -286,6 +290,9 @@ def _alternatives(tokens: frozenset[str]) -> re.Pattern[str]:
 
 def _repaired(text: str) -> str:
     """Join surrogate pairs, and replace lone surrogates by U+FFFD."""
+    if not isinstance(text, str):
+        msg = f"text must be str, got {type(text).__name__}"
+        raise TypeError(msg)
     try:
         text.encode()
     except UnicodeEncodeError:

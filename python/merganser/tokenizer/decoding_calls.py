@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from merganser import _core
-from merganser.arguments import Ids, id_array
+from merganser.arguments import Ids, id_array, token_id
 from merganser.errors import ConfigError, TextError, UnknownTokenError
 from merganser.ragged import Ragged
 
@@ -44,11 +44,7 @@ class DecodeStream:
         UnknownTokenError
             If it is not in the vocabulary; nothing changes.
         """
-        try:
-            return self._inner.push(id)
-        except OverflowError:
-            msg = f"token id {id} is not in the vocabulary (vocab_size {self._vocab_size})"
-            raise UnknownTokenError(msg) from None
+        return self._inner.push(token_id(id, self._vocab_size))
 
     def finish(self) -> str:
         """Give the rest of the text; the next id begins another.
@@ -147,11 +143,14 @@ class DecodingCalls:
         UnknownTokenError, TextError
             As :meth:`decode`; the message starts with the index of the sequence.
         """
+        if not isinstance(batch, Iterable):
+            msg = f"batch must be many sequences of ids, got {type(batch).__name__}"
+            raise TypeError(msg)
         texts = []
         for index, ids in enumerate(batch):
             try:
                 texts.append(self.decode(ids, skip_special_tokens=skip_special_tokens, errors=errors))
-            except (UnknownTokenError, TextError) as error:
+            except (UnknownTokenError, TextError, TypeError) as error:
                 raise type(error)(f"sequence {index}: {error}") from None
         return texts
 

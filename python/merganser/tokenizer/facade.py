@@ -13,8 +13,10 @@ from merganser.settings import Padding, Truncation, check_setting
 from merganser.tokenizer.decoding_calls import DecodingCalls
 from merganser.tokenizer.encoding_calls import EncodingCalls
 from merganser.tokenizer.loading_calls import LoadingCalls
+from merganser.tokenizer.sampling_calls import SamplingCalls
 from merganser.tokenizer.vocabulary_calls import VocabularyCalls
 from merganser.tokenizer_config import TokenizerConfig
+from merganser.training_report import TrainingReport, training_report
 
 if TYPE_CHECKING:
     from merganser.compat.hf import HFTokenizer
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Tokenizer"]
 
 
-class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
+class Tokenizer(LoadingCalls, EncodingCalls, SamplingCalls, DecodingCalls, VocabularyCalls):
     """A tokenizer: text to ids and back. It never changes, and threads may share it.
 
     Make one with :meth:`load`, :meth:`from_json` or a trainer such as :func:`merganser.train_bpe`.
@@ -46,21 +48,28 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
     'newest lower'
     """
 
-    __slots__ = ("__weakref__", "_config", "_fingerprint", "_inner")
+    __slots__ = ("__weakref__", "_config", "_fingerprint", "_inner", "_training_report")
     _config: TokenizerConfig | None
     _fingerprint: str
     _inner: _core.Tokenizer
+    _training_report: TrainingReport | None
 
     def __init__(self, *_args: object) -> None:
         msg = "make a Tokenizer with Tokenizer.load(path), Tokenizer.from_json(text) or merganser.train_bpe(...)"
         raise TypeError(msg)
 
     @classmethod
-    def _wrap(cls, core: _core.Tokenizer, config: TokenizerConfig | None = None) -> Tokenizer:
+    def _wrap(
+        cls,
+        core: _core.Tokenizer,
+        config: TokenizerConfig | None = None,
+        training_report: TrainingReport | None = None,
+    ) -> Tokenizer:
         tokenizer = cls.__new__(cls)
         object.__setattr__(tokenizer, "_inner", core)
         object.__setattr__(tokenizer, "_config", config)
         object.__setattr__(tokenizer, "_fingerprint", "")
+        object.__setattr__(tokenizer, "_training_report", training_report)
         return tokenizer
 
     def to_json(self, *, pretty: bool = False) -> str:
@@ -262,6 +271,14 @@ class Tokenizer(LoadingCalls, EncodingCalls, DecodingCalls, VocabularyCalls):
     def config(self) -> TokenizerConfig | None:
         """What ``tokenizer_config.json`` said where the tokenizer was loaded: it changes no id."""
         return self._config
+
+    @property
+    def training_report(self) -> TrainingReport | None:
+        """What the run that trained it saw, made and left out; ``None`` where it is not known."""
+        training = self._inner.training
+        if self._training_report is None and training is not None:
+            return training_report(training)
+        return self._training_report
 
     @property
     def fingerprint(self) -> str:

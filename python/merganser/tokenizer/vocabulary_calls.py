@@ -5,8 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 
 from merganser import _core
-from merganser.arguments import Ids, utf8
-from merganser.errors import UnknownTokenError
+from merganser.arguments import Ids, id_array, token_id, utf8
 
 __all__ = ["VocabularyCalls"]
 
@@ -34,11 +33,7 @@ class VocabularyCalls:
         UnknownTokenError
             If it is not in the vocabulary.
         """
-        try:
-            return self._inner.token_bytes(id)
-        except OverflowError:
-            msg = f"token id {id} is not in the vocabulary (vocab_size {self.vocab_size})"
-            raise UnknownTokenError(msg) from None
+        return self._inner.token_bytes(token_id(id, self.vocab_size))
 
     def token_text(self, id: int) -> str:
         """Return the text of a token as the vocabulary spells it.
@@ -58,11 +53,7 @@ class VocabularyCalls:
         UnknownTokenError
             If it is not in the vocabulary.
         """
-        try:
-            return self._inner.token_text(id)
-        except OverflowError:
-            msg = f"token id {id} is not in the vocabulary (vocab_size {self.vocab_size})"
-            raise UnknownTokenError(msg) from None
+        return self._inner.token_text(token_id(id, self.vocab_size))
 
     def tokens(self, ids: Ids) -> list[str]:
         """Return the text of each token as the vocabulary spells it.
@@ -81,7 +72,7 @@ class VocabularyCalls:
         UnknownTokenError
             If an id is not in the vocabulary.
         """
-        return [self.token_text(int(id_)) for id_ in ids]
+        return [self.token_text(id_) for id_ in id_array(ids)]
 
     def token_to_id(self, token: str | bytes) -> int | None:
         """Return the id of a token.
@@ -96,6 +87,11 @@ class VocabularyCalls:
         int or None
             ``None`` if it is not in the vocabulary.
         """
+        if not isinstance(token, (str, bytes)):
+            msg = f"token must be str or bytes, got {type(token).__name__}"
+            if isinstance(token, int):
+                msg += "; token_text gives the text of an id"
+            raise TypeError(msg)
         return self._inner.token_to_id(utf8(token) if isinstance(token, str) else token)
 
     def vocab(self) -> dict[bytes, int]:

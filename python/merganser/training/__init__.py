@@ -1,7 +1,7 @@
 """Training vocabularies: `WordCounts` and the trainers, a module each."""
 
 from merganser.training.bpe import train_bpe
-from merganser.training.stages import PreTokenizer
+from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
 from merganser.training.word_counts import WordCounts
 
-__all__ = ["PreTokenizer", "WordCounts", "train_bpe"]
+__all__ = ["Normalizer", "NormalizerName", "PreTokenizer", "PreTokenizerName", "WordCounts", "train_bpe"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from merganser import _core
-from merganser.progress import Progress, reporting
+from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
+from merganser.training.run import TrainingRun, given
 from merganser.training.shared import check_limits, special_texts, word_counts
 from merganser.training.stages import Normalizer, PreTokenizer
 from merganser.training.word_counts import WordCounts
@@ -90,7 +91,8 @@ def train_bpe(
     """
     specials = special_texts(special_tokens)
     check_limits(vocab_size=(vocab_size, 1), min_frequency=(min_frequency, 0), max_token_length=(max_token_length, 1))
-    with reporting(progress) as report:
+    options = given(train_bpe, locals() | {"special_tokens": specials})
+    with TrainingRun("bpe", progress) as run:
         counts = word_counts(
             documents,
             pre_tokenizer=pre_tokenizer,
@@ -98,9 +100,9 @@ def train_bpe(
             normalizer=normalizer,
             special_tokens=specials,
             n_threads=n_threads,
-            progress=report,
+            progress=run.report,
         )
-        core = _core.train_bpe(
+        trained = _core.train_bpe(
             counts._inner,
             vocab_size,
             min_frequency,
@@ -110,6 +112,6 @@ def train_bpe(
             allow_smaller,
             counts.pre_tokenizer,
             counts.normalizer,
-            report,
+            run.report,
         )
-    return Tokenizer._wrap(core)
+        return run.finish(trained, options=options, counts=counts)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from merganser.arguments import many_texts, valid_text
 from merganser.errors import ConfigError
 from merganser.progress import Report
-from merganser.training.stages import Normalizer, PreTokenizer
+from merganser.training.stages import Normalizer, PreTokenizer, stage_texts
 from merganser.training.word_counts import WordCounts
 
 __all__ = ["check_limits", "special_texts", "word_counts"]
@@ -63,11 +63,12 @@ def word_counts(
             n_threads=n_threads,
             progress=progress,
         )
-    given = (
-        documents.pre_tokenizer if pre_tokenizer is None else pre_tokenizer,
+    counted_with = (documents.normalizer, documents.pre_tokenizer)
+    asked_for = stage_texts(
         documents.normalizer if normalizer is None else normalizer,
+        documents.pre_tokenizer if pre_tokenizer is None else pre_tokenizer,
     )
-    if given != (documents.pre_tokenizer, documents.normalizer):
+    if asked_for != counted_with:
         msg = f"the words were counted with {documents._stages}; count anew to change it"
         raise ConfigError(msg)
     return documents

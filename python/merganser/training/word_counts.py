@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol, get_args, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from merganser import _core
 from merganser.arguments import many_texts, thread_count, utf8, valid_text
 from merganser.errors import ConfigError
 from merganser.progress import Progress, reporting
-from merganser.training.stages import Normalizer, PreTokenizer
+from merganser.training.stages import Normalizer, PreTokenizer, stage_texts
 
 __all__ = ["WordCounts"]
 
@@ -78,10 +78,10 @@ class WordCounts:
         ----------
         documents : Documents or iterable of str or bytes
             The text; bytes must be UTF-8. A single `str` is one text, not many, and is refused.
-        pre_tokenizer : {"gpt2", "cl100k", "o200k"}, default "cl100k"
-            How the text is split.
-        normalizer : {"nfc"} or None, default None
-            What the text goes through first.
+        pre_tokenizer : str or mapping, default "cl100k"
+            How the text is split: a name (`PreTokenizerName`), or a mapping as in ``tokenizer.json``.
+        normalizer : str, mapping or None, default None
+            What the text goes through first: a name (`NormalizerName`), or a mapping as in ``tokenizer.json``.
         special_tokens : iterable of str
             Texts that are left out where they occur.
         n_threads : int or None, default None
@@ -104,6 +104,7 @@ class WordCounts:
         Memory: the different pre-tokens, once a thread, and a few megabytes of text at a time.
         """
         specials = [valid_text(token, "special token") for token in many_texts(special_tokens, "special_tokens")]
+        normalizer, pre_tokenizer = stage_texts(normalizer, pre_tokenizer)
         counter = _core.WordCounter(pre_tokenizer, normalizer, specials, thread_count(n_threads))
         with reporting(progress) as report:
             for batch, done, total in _batches(documents):
@@ -137,9 +138,7 @@ class WordCounts:
         ConfigError
             If a count is negative or too large.
         """
-        if pre_tokenizer not in get_args(PreTokenizer):
-            msg = f'pre_tokenizer must be "gpt2", "cl100k" or "o200k", got {pre_tokenizer!r}'
-            raise ConfigError(msg)
+        normalizer, pre_tokenizer = stage_texts(normalizer, pre_tokenizer)
         pairs = [(utf8(word) if isinstance(word, str) else word, count) for word, count in counts.items()]
         for word, count in pairs:
             if not 0 <= count < 1 << 64:

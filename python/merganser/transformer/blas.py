@@ -22,7 +22,7 @@ _NAMES = (
     "scipy_openblas_{}_num_threads",
     "openblas_{}_num_threads",
 )
-_LOCK = threading.Lock()
+_LOCK = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -43,6 +43,25 @@ def blas_threads(n_threads: int) -> Iterator[None]:
             yield
         finally:
             write(before)
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let BLAS use one thread within the block, where that can be had at once.
+
+    For runs of many small products, after each of which its threads would wait for the slowest: that gains little on a
+    quiet machine, and costs whole time slices of the system's on a busy one. Where another thread has set the number,
+    it stays.
+    """
+    functions = _openblas()
+    if functions is None or functions[0]() == 1 or not _LOCK.acquire(blocking=False):
+        yield
+        return
+    try:
+        with blas_threads(1):
+            yield
+    finally:
+        _LOCK.release()
 
 
 @functools.cache

@@ -57,14 +57,19 @@ pub(crate) fn in_batch(py: Python<'_>, index: usize, error: &PyErr) -> PyErr {
     PyErr::from_type(error.get_type(py), message)
 }
 
-pub(crate) fn options(add_special_tokens: bool, on_special: &str) -> PyResult<EncodeOptions> {
-    let on_special = match on_special {
-        "raise" => OnSpecial::Raise,
-        "encode" => OnSpecial::Encode,
-        "text" => OnSpecial::Text,
-        other => {
+pub(crate) fn options(
+    add_special_tokens: bool,
+    on_special: &Bound<'_, PyAny>,
+) -> PyResult<EncodeOptions> {
+    let name = on_special.cast::<PyString>().ok().and_then(|name| name.to_str().ok());
+    let on_special = match name {
+        Some("raise") => OnSpecial::Raise,
+        Some("encode") => OnSpecial::Encode,
+        Some("text") => OnSpecial::Text,
+        _ => {
             return Err(ConfigError::new_err(format!(
-                "on_special must be \"raise\", \"encode\" or \"text\", got {other:?}"
+                "on_special must be \"raise\", \"encode\" or \"text\", got {}",
+                on_special.repr()?
             )));
         }
     };
@@ -79,26 +84,38 @@ pub(crate) fn ids<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u32]>> {
     if let Ok(array) = value.extract::<PyReadonlyArray1<'_, u16>>() {
         return Ok(Cow::Owned(array.as_array().iter().map(|&id| u32::from(id)).collect()));
     }
-    if value.is_instance_of::<PyString>() || value.is_instance_of::<PyBytes>() {
-        let kind = value.get_type().qualname()?;
-        return Err(PyTypeError::new_err(format!("ids must be integers, got {kind}")));
-    }
+    let items = match value.try_iter() {
+        Ok(items) if !value.is_instance_of::<PyString>() && !value.is_instance_of::<PyBytes>() => {
+            items
+        }
+        _ => return Err(no_ids(value)),
+    };
     let mut ids = Vec::new();
-    for (position, item) in value.try_iter()?.enumerate() {
+    for (position, item) in items.enumerate() {
         let item = item?;
         match item.extract::<u32>() {
             Ok(id) => ids.push(id),
-            Err(error) if !error.is_instance_of::<PyOverflowError>(value.py()) => {
-                return Err(error);
-            }
-            Err(_) => {
+            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
                 let message =
                     format!("token id {item} at position {position} is not in the vocabulary");
                 return Err(UnknownTokenError::new_err(message));
             }
+            Err(_) => {
+                let kind = item.get_type().qualname()?;
+                return Err(PyTypeError::new_err(format!(
+                    "ids must be the integers of one sequence, got {kind} at position {position}"
+                )));
+            }
         }
     }
     Ok(Cow::Owned(ids))
+}
+
+fn no_ids(value: &Bound<'_, PyAny>) -> PyErr {
+    value.get_type().qualname().map_or_else(
+        |error| error,
+        |kind| PyTypeError::new_err(format!("ids must be integers, got {kind}")),
+    )
 }
 
 /// Ids as an array of 16 or 32 bits.

@@ -9,6 +9,7 @@ mod decode_stream;
 mod documents;
 mod encoding;
 mod errors;
+mod sampling;
 mod tokenizer;
 mod training;
 
@@ -24,9 +25,15 @@ mod _core {
     #[pymodule_export]
     use crate::documents::{PyDocumentReader, document_format};
     #[pymodule_export]
+    use crate::sampling::{n_best, sample, sample_batch};
+    #[pymodule_export]
     use crate::tokenizer::Tokenizer;
     #[pymodule_export]
     use crate::training::bpe::train_bpe;
+    #[pymodule_export]
+    use crate::training::trained::Trained;
+    #[pymodule_export]
+    use crate::training::stage_texts;
     #[pymodule_export]
     use crate::training::word_counts::{WordCounter, WordCounts};
 

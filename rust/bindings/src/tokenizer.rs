@@ -37,7 +37,7 @@ impl Tokenizer {
         &self.0
     }
 
-    fn run<T: Send>(
+    pub(crate) fn run<T: Send>(
         &self,
         py: Python<'_>,
         n_bytes: usize,
@@ -184,6 +184,11 @@ impl Tokenizer {
     }
 
     #[getter]
+    fn training(&self) -> Option<&str> {
+        self.0.definition().training.as_deref()
+    }
+
+    #[getter]
     fn fingerprint(&self, py: Python<'_>) -> PyResult<String> {
         py.detach(|| short(|| Ok(hf_json::fingerprint(self.0.definition()))))
     }
@@ -313,7 +318,7 @@ impl Tokenizer {
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyList>> {
         let text = convert::text(text)?;
@@ -329,7 +334,7 @@ impl Tokenizer {
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         is_wide: Option<bool>,
         n_threads: Option<usize>,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -347,7 +352,7 @@ impl Tokenizer {
         py: Python<'py>,
         text: &Bound<'py, PyAny>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
     ) -> PyResult<usize> {
         let text = convert::text(text)?;
         let options = convert::options(add_special_tokens, on_special)?;
@@ -362,7 +367,7 @@ impl Tokenizer {
         py: Python<'py>,
         texts: Vec<Bound<'py, PyAny>>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         is_wide: Option<bool>,
         n_threads: Option<usize>,
     ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
@@ -385,7 +390,7 @@ impl Tokenizer {
         text: &Bound<'py, PyAny>,
         pair: Option<Bound<'py, PyAny>>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         truncation: Option<TruncationFields>,
         padding: Option<PaddingFields>,
     ) -> PyResult<Bound<'py, PyTuple>> {
@@ -408,7 +413,7 @@ impl Tokenizer {
         py: Python<'py>,
         inputs: Vec<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)>,
         add_special_tokens: bool,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
         truncation: Option<TruncationFields>,
         padding: Option<PaddingFields>,
         n_threads: Option<usize>,
@@ -458,7 +463,7 @@ impl Tokenizer {
         &self,
         py: Python<'_>,
         text: &Bound<'_, PyAny>,
-        on_special: &str,
+        on_special: &Bound<'_, PyAny>,
     ) -> PyResult<Vec<String>> {
         let text = convert::text(text)?;
         let on_special = convert::options(false, on_special)?.on_special;
@@ -469,7 +474,8 @@ impl Tokenizer {
 }
 
 impl Tokenizer {
-    fn is_wide(&self, asked: Option<bool>) -> PyResult<bool> {
+    /// Whether ids are of 32 bits, as asked or as the vocabulary needs.
+    pub(crate) fn is_wide(&self, asked: Option<bool>) -> PyResult<bool> {
         let vocab_size = self.0.vocab().size();
         match asked {
             Some(false) if vocab_size > MAX_NARROW => Err(ConfigError::new_err(format!(

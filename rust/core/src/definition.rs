@@ -35,6 +35,8 @@ pub struct Definition {
     pub truncation: Option<Truncation>,
     /// To what length sequences are filled up.
     pub padding: Option<Padding>,
+    /// How the vocabulary was trained, as a JSON object: carried along, changes nothing.
+    pub training: Option<String>,
 }
 
 impl Definition {

@@ -9,6 +9,7 @@
 
 pub mod hf_json;
 pub mod sentencepiece;
+pub mod stages;
 pub mod tekken;
 pub mod tiktoken;
 pub mod vocab_merges;

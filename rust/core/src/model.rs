@@ -4,8 +4,10 @@
 //! gives the tokens of one pre-token with their places in it.
 
 pub mod bpe;
+pub(crate) mod lattice;
 pub(crate) mod piece_trie;
 mod random;
+mod sampling;
 pub mod sentencepiece;
 pub mod unigram;
 pub(crate) mod viterbi;
@@ -17,11 +19,13 @@ use std::fmt::Debug;
 use rustc_hash::FxHashSet;
 
 use crate::definition::{Definition, Model};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::vocab::Vocab;
 use bpe::{Bpe, CharacterBpe, LongScratch};
 pub use random::Random;
+pub use sampling::Sampling;
+pub(crate) use sampling::check_n_best;
 use sentencepiece::SentencePiece;
 use unigram::Unigram;
 use word_level::WordLevel;
@@ -72,18 +76,36 @@ pub trait Tokenize: Debug + Send + Sync {
         self.tokenize(part, progress, tokens)
     }
 
-    /// [`Tokenize::tokenize`] with merges left out at random, where the model says so.
+    /// What its kind is called.
+    fn kind(&self) -> &'static str;
+
+    /// Appends the tokens of a segmentation of a pre-token drawn at random.
     ///
     /// # Errors
-    /// As [`Tokenize::tokenize`].
-    fn tokenize_with_dropout(
+    /// As [`Tokenize::tokenize`]; [`Error::Config`] when the model has one segmentation of a text, or `sampling` is not for
+    /// this model or out of range.
+    fn sample(
         &self,
-        pre_token: &str,
+        _pre_token: &str,
+        _sampling: Sampling,
         _random: &mut Random,
-        progress: &Progress,
-        tokens: &mut Vec<Token>,
+        _progress: &Progress,
+        _tokens: &mut Vec<Token>,
     ) -> Result<()> {
-        self.tokenize(pre_token, progress, tokens)
+        Err(no_sampling(self.kind()))
+    }
+
+    /// The `n` best segmentations of a pre-token with their scores, best first; fewer if there are not so many.
+    ///
+    /// # Errors
+    /// As [`Tokenize::tokenize`]; [`Error::Config`] when the model does not score segmentations.
+    fn n_best(
+        &self,
+        _pre_token: &str,
+        _n: usize,
+        _progress: &Progress,
+    ) -> Result<Vec<(Vec<Token>, f64)>> {
+        Err(no_n_best(self.kind()))
     }
 }
 
@@ -149,6 +171,56 @@ impl Runner {
             }
         }
     }
+
+    /// Appends the ids of a segmentation of a pre-token drawn at random.
+    ///
+    /// # Errors
+    /// As [`Tokenize::sample`].
+    pub fn sample(
+        &self,
+        pre_token: &str,
+        sampling: Sampling,
+        random: &mut Random,
+        progress: &Progress,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        match self {
+            Self::Bytes(model) => {
+                let dropout = sampling.of_bpe(None)?;
+                model.merge_some(pre_token.as_bytes(), dropout, random, progress, ids)
+            }
+            Self::Text(model) => {
+                let mut tokens = Vec::new();
+                model.sample(pre_token, sampling, random, progress, &mut tokens)?;
+                ids.extend(tokens.iter().map(|token| token.id));
+                Ok(())
+            }
+        }
+    }
+
+    /// The ids of the `n` best segmentations of a pre-token with their scores, best first.
+    ///
+    /// # Errors
+    /// As [`Tokenize::n_best`].
+    pub fn n_best(
+        &self,
+        pre_token: &str,
+        n: usize,
+        progress: &Progress,
+    ) -> Result<Vec<(Vec<u32>, f64)>> {
+        let Self::Text(model) = self else { return Err(no_n_best("BPE")) };
+        let ids = |tokens: Vec<Token>| tokens.iter().map(|token| token.id).collect();
+        let best = model.n_best(pre_token, n, progress)?;
+        Ok(best.into_iter().map(|(tokens, score)| (ids(tokens), score)).collect())
+    }
+}
+
+fn no_sampling(kind: &str) -> Error {
+    Error::Config(format!("only BPE and Unigram can be sampled from, and the model is {kind}"))
+}
+
+fn no_n_best(kind: &str) -> Error {
+    Error::Config(format!("only Unigram has n-best segmentations, and the model is {kind}"))
 }
 
 fn text_model(model: &Model, special_ids: &FxHashSet<u32>) -> Result<Box<dyn Tokenize>> {

@@ -154,9 +154,9 @@ impl Normalization {
     /// [`crate::Error::PatternLimit`] when a pattern needs too many steps, [`crate::Error::NormalizedLimit`] when the text
     /// becomes too long, [`crate::Error::Interrupted`].
     pub fn normalize(&self, text: &mut Traced<'_>, progress: &Progress) -> Result<()> {
-        let growth = Growth::of(text.text().len());
+        let growth = Growth::of(text.text().len(), progress);
         for stage in &self.stages {
-            progress.check()?;
+            // A stage that was stopped has left the text half done.
             stage.normalize(text, growth, progress)?;
             growth.check(text.text().len())?;
         }
@@ -192,17 +192,22 @@ impl Stage {
         })
     }
 
-    fn normalize(&self, text: &mut Traced<'_>, growth: Growth, progress: &Progress) -> Result<()> {
+    fn normalize(
+        &self,
+        text: &mut Traced<'_>,
+        growth: Growth<'_>,
+        progress: &Progress,
+    ) -> Result<()> {
         match self {
-            Self::Form(form) => unicode::normalize(text, *form),
-            Self::Lowercase => characters::lowercase(text),
-            Self::StripAccents => characters::strip_accents(text),
+            Self::Form(form) => unicode::normalize(text, *form, progress),
+            Self::Lowercase => characters::lowercase(text, progress),
+            Self::StripAccents => characters::strip_accents(text, progress),
             Self::Strip { left, right } => ends::strip(text, *left, *right),
             Self::Replace(replace) => return replace.normalize(text, growth, progress),
             Self::Prepend(prefix) => ends::prepend(text, prefix),
-            Self::Bert(options) => bert::normalize(text, *options),
-            Self::Nmt => characters::nmt(text),
-            Self::ByteLevel => byte_level::normalize(text),
+            Self::Bert(options) => bert::normalize(text, *options, progress),
+            Self::Nmt => characters::nmt(text, progress),
+            Self::ByteLevel => byte_level::normalize(text, progress),
             Self::Precompiled(map) => return map.normalize(text, growth),
             Self::SentencePiece(compiled) => return compiled.normalize(text, growth),
         }

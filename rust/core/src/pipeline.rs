@@ -165,7 +165,7 @@ impl Pipeline {
             let base = range.start;
             let raw = text.get(range).unwrap_or_default();
             let mut normalized =
-                if is_traced { Traced::raw(raw, base) } else { Traced::untraced(raw) };
+                if is_traced { Traced::raw(raw, base, progress)? } else { Traced::untraced(raw) };
             let done = self.normalization.normalize(&mut normalized, progress);
             done.map_err(|error| error.moved_by(base))?;
             let parts = self.added.cut_normalized(normalized.text(), on_special);

@@ -230,6 +230,21 @@ fn unsupported(what: &str) -> Error {
 }
 
 impl Template {
+    /// BERT's: `[CLS] A [SEP] B [SEP]`, with B and what follows it of type 1. Each token comes with its id.
+    pub fn bert(cls: (&str, u32), sep: (&str, u32)) -> Self {
+        let special =
+            |name: &str, type_id| TemplatePiece::Special { name: name.to_owned(), type_id };
+        let sequence = |is_pair: bool| TemplatePiece::Sequence { is_pair, type_id: is_pair.into() };
+        let named = |(name, id): (&str, u32)| TemplateSpecial {
+            name: name.to_owned(),
+            ids: vec![id],
+            tokens: vec![name.to_owned()],
+        };
+        let single = vec![special(cls.0, 0), sequence(false), special(sep.0, 0)];
+        let pair = [single.clone(), vec![sequence(true), special(sep.0, 1)]].concat();
+        Self { single, pair, special_tokens: vec![named(cls), named(sep)] }
+    }
+
     /// One part a piece. As in `tokenizers`, what overflows keeps the type ids that it had.
     fn process(&self, parts: &[Encoding], adds_special: bool) -> Result<Vec<Encoding>> {
         let pieces = match parts {

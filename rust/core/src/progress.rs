@@ -25,6 +25,9 @@ pub enum Phase {
     Prune = 5,
 }
 
+/// Bytes of text between two looks at whether to stop.
+const POLL_BYTES: usize = 1 << 20;
+
 /// Shared between the thread that works and the one that looks.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -62,6 +65,19 @@ impl Progress {
     /// [`Error::Interrupted`] if the call was asked to stop.
     pub fn check(&self) -> Result<()> {
         if self.is_stopped.load(Relaxed) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// The characters of a text and their places, ended early when the call was asked to stop: who has gone through them looks
+    /// with [`Progress::check`] at whether they were all.
+    pub fn char_indices<'t>(&self, text: &'t str) -> impl Iterator<Item = (usize, char)> {
+        let mut next_poll = 0;
+        text.char_indices().take_while(move |&(place, _)| {
+            if place < next_poll {
+                return true;
+            }
+            next_poll = place + POLL_BYTES;
+            self.check().is_ok()
+        })
     }
 
     /// Phase, steps done, and steps in all (0: unknown).

@@ -7,6 +7,7 @@ mod batch;
 mod decode;
 mod finish;
 mod pre_token;
+mod sampling;
 mod scratch;
 mod tokens;
 

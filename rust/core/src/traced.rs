@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::Result;
+use crate::progress::Progress;
 
 /// A byte range of the raw text: start and end.
 pub type Span = (usize, usize);
@@ -30,23 +31,31 @@ impl<'a> Traced<'a> {
     }
 
     /// Text that stands at `base` in the raw text.
-    pub fn raw(text: &'a str, base: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`].
+    pub fn raw(text: &'a str, base: usize, progress: &Progress) -> Result<Self> {
         let mut raw = Self::untraced(text);
-        raw.trace(base);
-        raw
+        raw.trace(base, progress)?;
+        Ok(raw)
     }
 
     /// From here on keeps the spans, if it does not already: the text must still be the raw text at `base`.
-    pub fn trace(&mut self, base: usize) {
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`].
+    pub fn trace(&mut self, base: usize, progress: &Progress) -> Result<()> {
         if self.is_traced() {
-            return;
+            return Ok(());
         }
         let mut spans = Vec::with_capacity(self.text.len());
-        for (start, c) in self.text.char_indices() {
+        for (start, c) in progress.char_indices(&self.text) {
             let start = base + start;
             spans.extend(std::iter::repeat_n((start, start + c.len_utf8()), c.len_utf8()));
         }
+        progress.check()?;
         self.spans = Some(spans);
+        Ok(())
     }
 
     /// The text as it is now.
@@ -261,7 +270,7 @@ mod tests {
 
     #[test]
     fn rewriting_traces_each_byte_and_writes_the_same_untraced() {
-        let mut traced = Traced::raw("é b", 10);
+        let mut traced = Traced::raw("é b", 10, &Progress::default()).unwrap();
         traced.rewrite(shout);
         assert_eq!(traced.text(), "é-B");
         assert_eq!(traced.span(0..2), Some((10, 12)));
@@ -277,7 +286,7 @@ mod tests {
 
     #[test]
     fn slices_keep_their_spans() {
-        let traced = Traced::raw("abc", 5);
+        let traced = Traced::raw("abc", 5, &Progress::default()).unwrap();
         assert_eq!(traced.slice(1..3).span(0..1), Some((6, 7)));
         assert_eq!(traced.slice(1..3).text(), "bc");
     }

@@ -4,8 +4,10 @@
 
 pub mod bpe;
 pub mod sentencepiece;
+pub mod unigram;
 pub mod word_counter;
 pub mod word_counts;
+pub mod wordpiece;
 
 pub use word_counter::WordCounter;
 pub use word_counts::WordCounts;
@@ -33,7 +35,7 @@ pub struct Trained {
 }
 
 /// What a trainer saw, made and left out; the same for the same counts and options.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Report {
     /// Different words.
     pub n_words: u64,
@@ -48,7 +50,7 @@ pub struct Report {
 }
 
 /// Something that a trainer left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Dropped {
     /// What and why, for people: `"characters beyond character_coverage 0.9995"`.
     pub what: String,
@@ -59,6 +61,11 @@ pub struct Dropped {
 }
 
 impl Report {
+    /// As a JSON object.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// The part that the counts decide.
     pub fn of(counts: &WordCounts) -> Self {
         Self { n_words: counts.len() as u64, n_occurrences: counts.total(), ..Self::default() }

@@ -19,6 +19,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from merganser.transformer.blas import one_blas_thread
 from merganser.transformer.mask import AttentionMask
 from merganser.transformer.ops.dropout import draw_kept
 from merganser.transformer.workspace import Array, empty, empty_like
@@ -102,17 +103,9 @@ def attention_forward(
     kept = empty((n_rows, n_heads, n_queries, n_keys), q.dtype) if is_kept else None
     seed = int(rng.integers(1 << 63)) if rng is not None and dropout > 0 else None
     cache = AttentionCache(q, k, v, out, bias, mask, scale, dropout, seed, kept, inverse_sums)
-    for block in _blocks(cache):
-        powers = _exponentials(cache, block)
-        sums = powers.sum(axis=-1, keepdims=True)
-        if mask.may_hide_all:
-            sums[sums == 0] = 1.0
-        inverse = inverse_sums[block.rows, :, block.queries]
-        np.divide(1.0, sums, out=inverse)
-        dropped = _drop(powers, cache, block)
-        mixed = out[block.rows, block.queries].transpose(0, 2, 1, 3)
-        np.matmul(powers if dropped is None else dropped, _heads(v, block.rows, block.n_keys), out=mixed)
-        mixed *= inverse
+    with one_blas_thread():
+        for block in _blocks(cache):
+            _mix(cache, block)
     return out, cache
 
 
@@ -153,6 +146,20 @@ def attention_backward(
         d_queries *= scale
         _add(d_k, block, is_first, d_scores.swapaxes(2, 3), _heads(q, rows)[:, :, queries] * scale)
     return d_q, d_k, d_v, d_bias
+
+
+def _mix(cache: AttentionCache, block: _Block) -> None:
+    """Write the output and the inverse sums of a block."""
+    powers = _exponentials(cache, block)
+    sums = powers.sum(axis=-1, keepdims=True)
+    if cache.mask.may_hide_all:
+        sums[sums == 0] = 1.0
+    inverse = cache.inverse_sums[block.rows, :, block.queries]
+    np.divide(1.0, sums, out=inverse)
+    dropped = _drop(powers, cache, block)
+    mixed = cache.out[block.rows, block.queries].transpose(0, 2, 1, 3)
+    np.matmul(powers if dropped is None else dropped, _heads(cache.v, block.rows, block.n_keys), out=mixed)
+    mixed *= inverse
 
 
 def _exponentials(cache: AttentionCache, block: _Block) -> Array:

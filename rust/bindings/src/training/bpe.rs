@@ -1,12 +1,12 @@
 //! `_core.train_bpe`.
 
-use merganser_core::train::bpe::{self, BpeOptions};
+use merganser_core::train::bpe::{self, Alphabet, Bounds, BpeOptions};
 use pyo3::prelude::*;
 
 use super::stages;
+use super::trained::Trained;
 use super::word_counts::WordCounts;
 use crate::call::long;
-use crate::tokenizer::Tokenizer;
 
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
@@ -23,17 +23,14 @@ pub(crate) fn train_bpe(
     pre_tokenizer: &str,
     normalizer: Option<&str>,
     progress: Option<Bound<'_, PyAny>>,
-) -> PyResult<Tokenizer> {
+) -> PyResult<Trained> {
     let options = BpeOptions {
-        vocab_size,
         min_frequency,
         special_tokens,
-        initial_alphabet: initial_alphabet.to_vec(),
-        max_token_length,
+        alphabet: Alphabet::Bytes(initial_alphabet.to_vec()),
+        bounds: Bounds { max_length: max_token_length, ..Bounds::default() },
         allow_smaller,
-        stages: stages(normalizer, pre_tokenizer)?,
+        ..BpeOptions::new(vocab_size, stages(normalizer, pre_tokenizer)?)
     };
-    long(py, progress.as_ref(), |progress| {
-        Tokenizer::new(bpe::train(&counts.0, &options, progress)?.definition)
-    })
+    long(py, progress.as_ref(), |progress| bpe::train(&counts.0, &options, progress)).map(Trained)
 }

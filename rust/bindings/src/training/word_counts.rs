@@ -88,6 +88,7 @@ impl WordCounter {
             added_tokens: bpe::special_tokens(&special_tokens),
             truncation: None,
             padding: None,
+            training: None,
         };
         let pipeline = short(|| Pipeline::new(&definition, true))?;
         Ok(Self(Mutex::new(Some(Box::new(CoreCounter::new(pipeline, n_threads))))))

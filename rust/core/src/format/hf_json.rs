@@ -16,6 +16,7 @@ mod components;
 mod document;
 pub(crate) mod json;
 mod model;
+mod score;
 pub(crate) mod vocab;
 mod write;
 
@@ -26,6 +27,8 @@ use sha2::{Digest, Sha256};
 
 use crate::definition::Definition;
 use crate::error::{Error, Result};
+use crate::normalizer::Normalizer;
+use crate::pre_tokenizer::PreTokenizer;
 
 pub(crate) use write::{VocabOut, text_of};
 pub use write::{write, write_pretty};
@@ -41,6 +44,32 @@ pub(crate) const FORMAT: &str = "tokenizer.json";
 /// exist. Each names the place.
 pub fn read(data: &[u8]) -> Result<Definition> {
     assemble::assemble(document::parse(decode_utf8(data, FORMAT)?)?)
+}
+
+/// Reads a `normalizer` on its own.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn read_normalizer(text: &str) -> Result<Normalizer> {
+    components::normalizer::read(json::read_tree(text, "normalizer")?, "normalizer")
+}
+
+/// Reads a `pre_tokenizer` on its own.
+///
+/// # Errors
+/// Those of [`read`].
+pub(crate) fn read_pre_tokenizer(text: &str) -> Result<PreTokenizer> {
+    components::pre_tokenizer::read(json::read_tree(text, "pre_tokenizer")?, "pre_tokenizer")
+}
+
+/// Writes a `normalizer` on its own, on one line.
+pub(crate) fn write_normalizer(normalizer: &Normalizer) -> String {
+    serde_json::to_string(&components::normalizer::write(normalizer)).unwrap_or_default()
+}
+
+/// Writes a `pre_tokenizer` on its own, on one line.
+pub(crate) fn write_pre_tokenizer(pre_tokenizer: &PreTokenizer) -> String {
+    serde_json::to_string(&components::pre_tokenizer::write(pre_tokenizer)).unwrap_or_default()
 }
 
 /// The SHA-256, in lower-case hexadecimal digits, of the canonical form.

@@ -99,6 +99,7 @@ pub fn read(data: &[u8]) -> Result<Definition> {
         added_tokens,
         truncation: None,
         padding: None,
+        training: None,
     })
 }
 

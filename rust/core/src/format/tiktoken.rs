@@ -157,6 +157,7 @@ fn definition(
         added_tokens,
         truncation: None,
         padding: None,
+        training: None,
     }
 }
 

@@ -70,6 +70,7 @@ fn definition(model: BpeDefinition, added_tokens: Vec<AddedToken>) -> Definition
         added_tokens,
         truncation: None,
         padding: None,
+        training: None,
     }
 }
 

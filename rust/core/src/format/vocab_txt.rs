@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::format::hf_json::decode_utf8;
 use crate::format::{MAX_TOKEN_BYTES, SeededMap, quote};
 use crate::normalizer::{BertNormalizer, Normalizer};
-use crate::post_processor::{PostProcessor, Template, TemplatePiece, TemplateSpecial};
+use crate::post_processor::{PostProcessor, Template};
 use crate::pre_tokenizer::PreTokenizer;
 
 const FORMAT: &str = "vocab.txt";
@@ -69,11 +69,12 @@ pub fn read(data: &[u8], casing: Casing) -> Result<Definition> {
             continuing_subword_prefix: "##".to_owned(),
             max_input_chars_per_word: 100,
         }),
-        post_processor: Some(PostProcessor::Template(template(cls, sep))),
+        post_processor: Some(PostProcessor::Template(Template::bert((CLS, cls), (SEP, sep)))),
         decoder: Some(Decoder::WordPiece { prefix: "##".to_owned(), cleanup: true }),
         added_tokens,
         truncation: None,
         padding: None,
+        training: None,
     })
 }
 
@@ -103,19 +104,6 @@ fn parse(text: &str) -> Result<Vec<(String, u32)>> {
         vocab.push((token.to_owned(), id));
     }
     Ok(vocab)
-}
-
-fn template(cls: u32, sep: u32) -> Template {
-    let special = |name: &str, type_id| TemplatePiece::Special { name: name.to_owned(), type_id };
-    let sequence = |is_pair: bool| TemplatePiece::Sequence { is_pair, type_id: is_pair.into() };
-    let named = |name: &str, id| TemplateSpecial {
-        name: name.to_owned(),
-        ids: vec![id],
-        tokens: vec![name.to_owned()],
-    };
-    let single = vec![special(CLS, 0), sequence(false), special(SEP, 0)];
-    let pair = [single.clone(), vec![sequence(true), special(SEP, 1)]].concat();
-    Template { single, pair, special_tokens: vec![named(CLS, cls), named(SEP, sep)] }
 }
 
 /// Writes a definition that [`read`] gives, and the casing that gives it.

@@ -17,11 +17,13 @@ use rustc_hash::FxHashSet;
 
 use crate::definition::BpeDefinition;
 use crate::error::{Error, Result};
+use crate::model::Random;
 use crate::pre_tokenizer::byte_level;
 use crate::progress::Progress;
 use crate::vocab::{BytesIndex, SeededMap, Vocab};
 
 use cuts::Cuts;
+use dropout::merge_at_random;
 use long::merge_long;
 use pairs::PairTable;
 use short::merge_short;
@@ -120,14 +122,7 @@ impl Bpe {
         ids: &mut Vec<u32>,
     ) -> Result<()> {
         let first = ids.len();
-        for bytes in pre_token.chunks(POLL_BYTES) {
-            progress.check()?;
-            ids.extend(bytes.iter().map(|&byte| self.byte_ids[usize::from(byte)]));
-        }
-        if let Some(byte_offset) = ids[first..].iter().position(|&id| id == NONE) {
-            ids.truncate(first);
-            return Err(Error::Unencodable { byte_offset });
-        }
+        self.start(pre_token, progress, ids)?;
         if pre_token.len() <= SHORT {
             let first_pair = |i: usize| self.pairs.of_bytes(pre_token[i], pre_token[i + 1]);
             let kept = merge_short(&self.pairs, &mut ids[first..], first_pair, |_, _| {});
@@ -139,16 +134,64 @@ impl Bpe {
         // A rank belongs to one pair.
         let is_current = |rank, (current, _)| rank == current;
         merge_long(&self.pairs, is_current, progress, scratch, &mut ids[first..], n)?;
-        let mut kept = first;
-        for place in first..ids.len() {
-            if ids[place] != NONE {
-                ids[kept] = ids[place];
-                kept += 1;
-            }
-        }
-        ids.truncate(kept);
+        keep_merged(ids, first);
         Ok(())
     }
+
+    /// Appends the ids of a pre-token with each merge left out with a probability of `dropout`; without dropout, those that
+    /// encoding gives.
+    ///
+    /// # Errors
+    /// As [`Bpe::merge`].
+    pub fn merge_some(
+        &self,
+        pre_token: &[u8],
+        dropout: f64,
+        random: &mut Random,
+        progress: &Progress,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        if dropout <= 0.0 {
+            if let Some(id) = self.whole(pre_token) {
+                ids.push(id);
+                return Ok(());
+            }
+            return self.merge(pre_token, progress, &mut LongScratch::default(), ids);
+        }
+        let first = ids.len();
+        self.start(pre_token, progress, ids)?;
+        let is_current = |rank, (current, _)| rank == current;
+        let symbols = &mut ids[first..];
+        merge_at_random(&self.pairs, is_current, (dropout, random), progress, symbols)?;
+        keep_merged(ids, first);
+        Ok(())
+    }
+
+    /// Appends the ids of the bytes of a pre-token.
+    fn start(&self, pre_token: &[u8], progress: &Progress, ids: &mut Vec<u32>) -> Result<()> {
+        let first = ids.len();
+        for bytes in pre_token.chunks(POLL_BYTES) {
+            progress.check()?;
+            ids.extend(bytes.iter().map(|&byte| self.byte_ids[usize::from(byte)]));
+        }
+        if let Some(byte_offset) = ids[first..].iter().position(|&id| id == NONE) {
+            ids.truncate(first);
+            return Err(Error::Unencodable { byte_offset });
+        }
+        Ok(())
+    }
+}
+
+/// Takes out, from `first` on, the ids that were merged into their left neighbours.
+fn keep_merged(ids: &mut Vec<u32>, first: usize) {
+    let mut kept = first;
+    for place in first..ids.len() {
+        if ids[place] != NONE {
+            ids[kept] = ids[place];
+            kept += 1;
+        }
+    }
+    ids.truncate(kept);
 }
 
 /// Rank and product of every pair that has a merge, but for those that make a special token. A pair given twice keeps the

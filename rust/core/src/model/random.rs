@@ -11,6 +11,15 @@ impl Random {
         Self(seed)
     }
 
+    /// The sequence of a seed for the item of this index: for the first, that of the seed itself.
+    pub fn of_item(seed: u64, index: u64) -> Self {
+        match index {
+            0 => Self::new(seed),
+            // Seeds next to each other would give, shifted, the same sequence: the index goes through the generator.
+            _ => Self::new(seed ^ Self::new(index).next_u64()),
+        }
+    }
+
     /// The next 64 random bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);

@@ -5,18 +5,20 @@
 
 mod bpe;
 mod heap;
-mod lattice;
+mod n_best;
 
 use crate::definition::{
     PieceKind, SentencePieceAlgorithm, SentencePieceDefinition, SentencePieceEntry,
 };
 use crate::error::{Error, Result};
+use crate::model::lattice::{self, Laid};
 use crate::model::piece_trie::PieceTrie;
 use crate::model::viterbi::{Step, Viterbi};
-use crate::model::{Random, Token, Tokenize, byte_token};
+use crate::model::{
+    Random, Sampling, Token, Tokenize, byte_token, check_n_best, no_n_best, no_sampling,
+};
 use crate::progress::Progress;
 use bpe::ScoredBpe;
-use lattice::Lattice;
 
 /// How much worse an unknown character is than the worst piece.
 const UNK_PENALTY: f32 = 10.0;
@@ -26,9 +28,6 @@ const METASPACE: char = '\u{2581}';
 
 /// Characters between two looks at whether to stop.
 const POLL_CHARS: u32 = 1 << 14;
-
-/// The largest number of best segmentations, as in SentencePiece.
-const MAX_N_BEST: usize = 1024;
 
 /// Numbers for pieces and characters must fit 32 bits several times.
 const MAX_PIECES: usize = 1 << 28;
@@ -46,10 +45,19 @@ pub struct SentencePiece {
 
 #[derive(Debug)]
 enum Algorithm {
-    Unigram { viterbi: Viterbi, lattice: Lattice },
+    /// The lattice of all paths has scores of its own.
+    Unigram {
+        viterbi: Viterbi,
+        lattice_scores: Vec<f64>,
+    },
     Bpe(ScoredBpe),
-    Char { pieces: PieceTrie, user_defined: PieceTrie },
-    Word { pieces: PieceTrie },
+    Char {
+        pieces: PieceTrie,
+        user_defined: PieceTrie,
+    },
+    Word {
+        pieces: PieceTrie,
+    },
 }
 
 impl SentencePiece {
@@ -160,91 +168,74 @@ impl SentencePiece {
         }
         tokens
     }
-
-    /// The `n` best segmentations of a pre-token with their scores, best first (Kudo 2018, section 3.3: A* from the end with
-    /// the scores of the best paths as its estimate).
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for another algorithm than Unigram; [`Error::Config`] when `n` is out of range;
-    /// [`Error::Interrupted`].
-    pub fn n_best(
-        &self,
-        text: &str,
-        n: usize,
-        progress: &Progress,
-    ) -> Result<Vec<(Vec<Token>, f32)>> {
-        let Algorithm::Unigram { viterbi, lattice } = &self.algorithm else {
-            return Err(Error::unsupported(
-                "tokenizer",
-                "model",
-                "only Unigram has n-best segmentations",
-            ));
-        };
-        if n == 0 || n > MAX_N_BEST {
-            return Err(Error::Config(format!("n must be from 1 to {MAX_N_BEST}, got {n}")));
-        }
-        let best = lattice.lay(viterbi, text, progress)?.n_best(n, progress)?;
-        if n == 1 {
-            let mut tokens = Vec::new();
-            self.tokenize(text, progress, &mut tokens)?;
-            let score = best.first().map_or(0.0, |&(_, score)| score);
-            return Ok(vec![(tokens, score)]);
-        }
-        Ok(best.into_iter().map(|(path, score)| (self.tokens_of(text, path), score)).collect())
-    }
-
-    /// A random segmentation of a pre-token. Unigram: each with a probability in proportion to the `alpha`-th power of its
-    /// own, of all of them, or of the `n_best` best ones if given. BPE: each merge is left out with probability `alpha`
-    /// (Provilkov et al. 2020, "BPE-Dropout"). Equal seeds give equal results.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] for other algorithms; [`Error::Config`] when `alpha` or `n_best` is out of range;
-    /// [`Error::Interrupted`].
-    pub fn sample(
-        &self,
-        text: &str,
-        seed: u64,
-        alpha: f64,
-        n_best: Option<usize>,
-        progress: &Progress,
-    ) -> Result<Vec<Token>> {
-        let mut random = Random::new(seed);
-        let is_in_range = alpha.is_finite() && alpha >= 0.0;
-        if !is_in_range {
-            return Err(Error::Config(format!("alpha must be at least 0 and finite, got {alpha}")));
-        }
-        match &self.algorithm {
-            Algorithm::Unigram { viterbi, lattice } => {
-                if let Some(n) = n_best {
-                    let mut best = self.n_best(text, n, progress)?;
-                    let scores: Vec<f64> =
-                        best.iter().map(|&(_, score)| alpha * f64::from(score)).collect();
-                    let chosen = random.choose(&scores);
-                    return Ok(best.swap_remove(chosen).0);
-                }
-                let path = lattice.lay(viterbi, text, progress)?.sample(alpha, &mut random);
-                Ok(self.tokens_of(text, path))
-            }
-            Algorithm::Bpe(_) if alpha > 1.0 => {
-                Err(Error::Config(format!("alpha must be at most 1, got {alpha}")))
-            }
-            Algorithm::Bpe(bpe) => {
-                let mut tokens = Vec::new();
-                bpe.segment(text, Some((alpha, &mut random)), progress, &mut |step| {
-                    self.push(text, step, &mut tokens);
-                })?;
-                Ok(tokens)
-            }
-            _ => Err(Error::unsupported(
-                "tokenizer",
-                "model",
-                "only Unigram and BPE can be sampled from",
-            )),
-        }
-    }
 }
 
 impl Tokenize for SentencePiece {
+    fn kind(&self) -> &'static str {
+        match &self.algorithm {
+            Algorithm::Unigram { .. } => "Unigram",
+            Algorithm::Bpe(_) => "BPE",
+            Algorithm::Char { .. } => "SentencePiece's Char",
+            Algorithm::Word { .. } => "SentencePiece's Word",
+        }
+    }
+
+    fn sample(
+        &self,
+        pre_token: &str,
+        sampling: Sampling,
+        random: &mut Random,
+        progress: &Progress,
+        tokens: &mut Vec<Token>,
+    ) -> Result<()> {
+        match &self.algorithm {
+            Algorithm::Unigram { viterbi, lattice_scores } => {
+                let (alpha, n_best) = sampling.of_unigram()?;
+                if let Some(n) = n_best {
+                    let mut best = self.n_best(pre_token, n, progress)?;
+                    let logarithms: Vec<f64> =
+                        best.iter().map(|&(_, score)| alpha * score).collect();
+                    tokens.append(&mut best.swap_remove(random.choose(&logarithms)).0);
+                    return Ok(());
+                }
+                let chance = (alpha, random);
+                for step in lattice::sample(viterbi, lattice_scores, pre_token, chance, progress)? {
+                    self.push(pre_token, step, tokens);
+                }
+                Ok(())
+            }
+            Algorithm::Bpe(bpe) => {
+                let dropout = sampling.of_bpe(None)?;
+                bpe.segment(pre_token, Some((dropout, random)), progress, &mut |step| {
+                    self.push(pre_token, step, tokens);
+                })
+            }
+            _ => Err(no_sampling(self.kind())),
+        }
+    }
+
+    fn n_best(
+        &self,
+        pre_token: &str,
+        n: usize,
+        progress: &Progress,
+    ) -> Result<Vec<(Vec<Token>, f64)>> {
+        let Algorithm::Unigram { viterbi, lattice_scores } = &self.algorithm else {
+            return Err(no_n_best(self.kind()));
+        };
+        check_n_best("n", n)?;
+        let laid = Laid::whole(viterbi, lattice_scores, pre_token, progress)?;
+        let best = n_best::n_best(&laid, n, progress)?;
+        if n == 1 {
+            let mut tokens = Vec::new();
+            self.tokenize(pre_token, progress, &mut tokens)?;
+            let score = best.first().map_or(0.0, |&(_, score)| f64::from(score));
+            return Ok(vec![(tokens, score)]);
+        }
+        let tokens_of = |path| self.tokens_of(pre_token, path);
+        Ok(best.into_iter().map(|(path, score)| (tokens_of(path), f64::from(score))).collect())
+    }
+
     fn tokenize(
         &self,
         pre_token: &str,
@@ -274,7 +265,7 @@ pub(crate) fn check_pieces(pieces: &[SentencePieceEntry]) -> Result<u32> {
         return Err(Error::Vocab(problem));
     }
     let mut unk_id = None;
-    let mut seen = crate::vocab::SeededMap::default();
+    let mut seen = crate::vocab::SeededMap::with_capacity(pieces.len());
     for (piece, id) in pieces.iter().zip(0..) {
         if piece.text.is_empty() {
             return refuse(id, "is empty");
@@ -346,9 +337,9 @@ fn unigram(pieces: &[SentencePieceEntry], unk_id: u32) -> Algorithm {
         rounds: true,
     };
     // The lattice of all paths counts characters where the search for the best one counts bytes.
-    let of_lattice = |piece| narrow(score(piece, piece.text.chars().count()));
-    let lattice = Lattice { scores: pieces.iter().map(of_lattice).collect() };
-    Algorithm::Unigram { viterbi, lattice }
+    let of_lattice = |piece: &SentencePieceEntry| score(piece, piece.text.chars().count());
+    let lattice_scores = pieces.iter().map(of_lattice).collect();
+    Algorithm::Unigram { viterbi, lattice_scores }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as SentencePiece multiplies")]

@@ -7,9 +7,10 @@ use rustc_hash::FxHashSet;
 
 use crate::definition::UnigramDefinition;
 use crate::error::{Error, Result};
+use crate::model::lattice::{self, Laid};
 use crate::model::piece_trie::PieceTrie;
 use crate::model::viterbi::{Step, Viterbi};
-use crate::model::{Token, Tokenize, byte_token};
+use crate::model::{Random, Sampling, Token, Tokenize, byte_token, check_n_best};
 use crate::progress::Progress;
 
 /// How much worse an unknown character is than the worst piece.
@@ -56,6 +57,31 @@ impl Unigram {
         Ok(Self { viterbi, bytes })
     }
 
+    /// Appends the tokens of a path.
+    fn put(&self, text: &str, path: Vec<Step>, tokens: &mut Vec<Token>) {
+        let mut unknown = None;
+        for step in path {
+            self.push(text, step, &mut unknown, tokens);
+        }
+        if let Some(last) = unknown {
+            self.push_unknown(text, last, tokens);
+        }
+    }
+
+    /// Appends the token of a piece; what is unknown waits in `unknown` for more of it.
+    #[inline]
+    fn push(&self, text: &str, step: Step, unknown: &mut Option<Step>, tokens: &mut Vec<Token>) {
+        if self.viterbi.unk_id == Some(step.id) {
+            let start = unknown.map_or(step.start, |before| before.start);
+            *unknown = Some(Step { start, ..step });
+            return;
+        }
+        if let Some(before) = unknown.take() {
+            self.push_unknown(text, before, tokens);
+        }
+        tokens.push(Token { id: step.id, start: step.start, end: step.end });
+    }
+
     /// The tokens of an unknown stretch.
     fn push_unknown(&self, text: &str, step: Step, tokens: &mut Vec<Token>) {
         let Step { id, start, end } = step;
@@ -77,28 +103,62 @@ impl Unigram {
 }
 
 impl Tokenize for Unigram {
+    fn kind(&self) -> &'static str {
+        "Unigram"
+    }
+
     fn tokenize(
         &self,
         pre_token: &str,
         progress: &Progress,
         tokens: &mut Vec<Token>,
     ) -> Result<()> {
-        let unk_id = self.viterbi.unk_id;
-        let mut unknown: Option<Step> = None;
-        self.viterbi.best_path(pre_token, progress, |step| {
-            if unk_id == Some(step.id) {
-                let start = unknown.map_or(step.start, |before| before.start);
-                unknown = Some(Step { start, ..step });
-                return;
-            }
-            if let Some(before) = unknown.take() {
-                self.push_unknown(pre_token, before, tokens);
-            }
-            tokens.push(Token { id: step.id, start: step.start, end: step.end });
-        })?;
+        let mut unknown = None;
+        let each = |step| self.push(pre_token, step, &mut unknown, tokens);
+        self.viterbi.best_path(pre_token, progress, each)?;
         if let Some(last) = unknown {
             self.push_unknown(pre_token, last, tokens);
         }
         Ok(())
+    }
+
+    fn sample(
+        &self,
+        pre_token: &str,
+        sampling: Sampling,
+        random: &mut Random,
+        progress: &Progress,
+        tokens: &mut Vec<Token>,
+    ) -> Result<()> {
+        let (alpha, n_best) = sampling.of_unigram()?;
+        let Viterbi { scores, .. } = &self.viterbi;
+        let path = match n_best {
+            None => lattice::sample(&self.viterbi, scores, pre_token, (alpha, random), progress)?,
+            Some(n) => {
+                let laid = Laid::whole(&self.viterbi, scores, pre_token, progress)?;
+                let mut best = laid.n_best(n, progress)?;
+                let logarithms: Vec<f64> = best.iter().map(|&(_, score)| alpha * score).collect();
+                best.swap_remove(random.choose(&logarithms)).0
+            }
+        };
+        self.put(pre_token, path, tokens);
+        Ok(())
+    }
+
+    fn n_best(
+        &self,
+        pre_token: &str,
+        n: usize,
+        progress: &Progress,
+    ) -> Result<Vec<(Vec<Token>, f64)>> {
+        check_n_best("n", n)?;
+        let laid = Laid::whole(&self.viterbi, &self.viterbi.scores, pre_token, progress)?;
+        let best = laid.n_best(n, progress)?;
+        let tokens_of = |path| {
+            let mut tokens = Vec::new();
+            self.put(pre_token, path, &mut tokens);
+            tokens
+        };
+        Ok(best.into_iter().map(|(path, score)| (tokens_of(path), score)).collect())
     }
 }

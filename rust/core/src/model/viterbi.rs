@@ -160,7 +160,7 @@ impl Viterbi {
 
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "what rounding is")]
-    fn round(&self, score: f64) -> f64 {
+    pub(crate) fn round(&self, score: f64) -> f64 {
         if self.rounds { f64::from(score as f32) } else { score }
     }
 }

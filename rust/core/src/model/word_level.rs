@@ -38,6 +38,10 @@ impl WordLevel {
 }
 
 impl Tokenize for WordLevel {
+    fn kind(&self) -> &'static str {
+        "WordLevel"
+    }
+
     fn tokenize(&self, pre_token: &str, _: &Progress, tokens: &mut Vec<Token>) -> Result<()> {
         let id = self.index.get(&self.vocab, pre_token.as_bytes()).or(self.unk_id);
         let id = id.ok_or(Error::Unencodable { byte_offset: 0 })?;

@@ -79,6 +79,10 @@ impl WordPiece {
 }
 
 impl Tokenize for WordPiece {
+    fn kind(&self) -> &'static str {
+        "WordPiece"
+    }
+
     fn tokenize(
         &self,
         pre_token: &str,

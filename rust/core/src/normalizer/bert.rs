@@ -7,9 +7,10 @@ use crate::normalizer::BertNormalizer;
 use crate::normalizer::char_sets::{CONTROLS, NONSPACING_MARKS};
 use crate::normalizer::characters::{lowercase, per_character};
 use crate::normalizer::unicode::{self, Form};
+use crate::progress::Progress;
 use crate::traced::Traced;
 
-pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer) {
+pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer, progress: &Progress) {
     let BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase: lowers } =
         options;
     if is_clean_ascii(text.text()) {
@@ -18,6 +19,7 @@ pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer) {
     if clean_text {
         per_character(
             text,
+            progress,
             |c| matches!(c, ' '..='~') || !is_removed(c) && !c.is_whitespace(),
             |out, at, c| {
                 if !is_removed(c) {
@@ -29,6 +31,7 @@ pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer) {
     if handle_chinese_chars {
         per_character(
             text,
+            progress,
             |c| !is_chinese(c),
             |out, at, c| {
                 for c in [' ', c, ' '] {
@@ -38,11 +41,12 @@ pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer) {
         );
     }
     if strip_accents.unwrap_or(lowers) {
-        unicode::normalize(text, Form::D);
-        per_character(text, |c| c.is_ascii() || !NONSPACING_MARKS.contains(c), |_, _, _| {});
+        unicode::normalize(text, Form::D, progress);
+        let keeps = |c: char| c.is_ascii() || !NONSPACING_MARKS.contains(c);
+        per_character(text, progress, keeps, |_, _, _| {});
     }
     if lowers {
-        lowercase(text);
+        lowercase(text, progress);
     }
 }
 

@@ -41,8 +41,8 @@ impl Precompiled {
     }
 
     /// # Errors
-    /// [`crate::Error::NormalizedLimit`].
-    pub(super) fn normalize(&self, text: &mut Traced<'_>, growth: Growth) -> Result<()> {
+    /// [`crate::Error::NormalizedLimit`], [`crate::Error::Interrupted`].
+    pub(super) fn normalize(&self, text: &mut Traced<'_>, growth: Growth<'_>) -> Result<()> {
         if self.n_quiet(text.text().as_bytes()) == text.text().len() {
             return Ok(());
         }
@@ -61,6 +61,7 @@ impl Precompiled {
                     }
                     n_bytes => {
                         changes.keep_ascii(text, at, n_bytes);
+                        growth.check(changes.out.text().len())?;
                         at += n_bytes;
                     }
                 }

@@ -31,7 +31,7 @@ impl Replace {
     pub(super) fn normalize(
         &self,
         text: &mut Traced<'_>,
-        growth: Growth,
+        growth: Growth<'_>,
         progress: &Progress,
     ) -> Result<()> {
         let mut matches = Vec::new();

@@ -64,8 +64,8 @@ impl Compiled {
     }
 
     /// # Errors
-    /// [`crate::Error::NormalizedLimit`].
-    pub(super) fn normalize(&self, traced: &mut Traced<'_>, growth: Growth) -> Result<()> {
+    /// [`crate::Error::NormalizedLimit`], [`crate::Error::Interrupted`].
+    pub(super) fn normalize(&self, traced: &mut Traced<'_>, growth: Growth<'_>) -> Result<()> {
         let text = traced.text();
         let mut at = if self.removes_spaces { self.n_leading(text) } else { 0 };
         let mut out = Out {
@@ -84,6 +84,7 @@ impl Compiled {
                     out.keep(text, at, n_bytes);
                     is_after_space = false;
                     at += n_bytes;
+                    growth.check(out.text.len())?;
                     continue;
                 }
                 let (piece, n_bytes) = self.prefix(text, at);

@@ -53,7 +53,7 @@ fn sentencepiece(rules: &[(&str, &str)], flags: [bool; 4]) -> SentencePiece {
 
 fn run<'t>(normalizer: &Normalizer, text: &'t str) -> Result<Traced<'t>> {
     let normalization = Normalization::new(Some(normalizer))?;
-    let mut traced = Traced::raw(text, 0);
+    let mut traced = Traced::raw(text, 0, &Progress::default()).unwrap();
     normalization.normalize(&mut traced, &Progress::default())?;
     Ok(traced)
 }

@@ -18,6 +18,7 @@ use unicode_normalization::{
 };
 
 use crate::normalizer::char_sets::NORMALIZED;
+use crate::progress::Progress;
 use crate::traced::{Rewriter, Traced};
 
 /// A normalization form.
@@ -38,26 +39,27 @@ impl Form {
         matches!(self, Self::C | Self::Kc)
     }
 
-    fn surely_holds(self, text: &str) -> bool {
+    fn surely_holds(self, text: &str, progress: &Progress) -> bool {
+        let chars = progress.char_indices(text).map(|(_, c)| c);
         let quick = match self {
-            Self::C => is_nfc_quick(text.chars()),
-            Self::D => is_nfd_quick(text.chars()),
-            Self::Kc => is_nfkc_quick(text.chars()),
-            Self::Kd => is_nfkd_quick(text.chars()),
+            Self::C => is_nfc_quick(chars),
+            Self::D => is_nfd_quick(chars),
+            Self::Kc => is_nfkc_quick(chars),
+            Self::Kd => is_nfkd_quick(chars),
         };
         quick == IsNormalized::Yes
     }
 }
 
-/// Brings `text` into `form`.
-pub(super) fn normalize(text: &mut Traced<'_>, form: Form) {
-    if text.text().is_ascii() || form.surely_holds(text.text()) {
+/// Brings `text` into `form`, or when asked to stop leaves it half done.
+pub(super) fn normalize(text: &mut Traced<'_>, form: Form, progress: &Progress) {
+    if text.text().is_ascii() || form.surely_holds(text.text(), progress) {
         return;
     }
     text.rewrite(|text, out| {
         let mut run = Run { form, parts: Vec::new(), is_settled: true };
         let mut at = 0;
-        while at < text.len() {
+        while at < text.len() && progress.check().is_ok() {
             let ascii = quiet_ascii(text, at);
             if ascii > 0 {
                 run.write(out);
@@ -190,8 +192,8 @@ mod tests {
     use super::*;
 
     fn normalized(text: &str, form: Form) -> Traced<'_> {
-        let mut traced = Traced::raw(text, 0);
-        normalize(&mut traced, form);
+        let mut traced = Traced::raw(text, 0, &Progress::default()).unwrap();
+        normalize(&mut traced, form, &Progress::default());
         traced
     }
 
@@ -245,7 +247,7 @@ mod tests {
                 let traced = normalized(&text, form);
                 prop_assert_eq!(traced.text(), &expected);
                 let mut untraced = Traced::untraced(&text);
-                normalize(&mut untraced, form);
+                normalize(&mut untraced, form, &Progress::default()).unwrap();
                 prop_assert_eq!(untraced.text(), &expected);
             }
         }

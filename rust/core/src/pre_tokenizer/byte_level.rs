@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use crate::pre_tokenizer::PreTokens;
+use crate::progress::Progress;
 
 /// GPT-2's pattern.
 pub const GPT2_PATTERN: &str =
@@ -85,7 +86,7 @@ pub(super) fn add_prefix_spaces(pre_tokens: &mut PreTokens<'_>) {
 }
 
 /// Writes each byte of the pre-tokens as its character. The characters of one character all go back to it.
-pub(super) fn spell_pre_tokens(pre_tokens: &mut PreTokens<'_>) {
+pub(super) fn spell_pre_tokens(pre_tokens: &mut PreTokens<'_>, progress: &Progress) {
     let bytes = pre_tokens.text.text().as_bytes();
     let is_spelled = |range: &Range<usize>| {
         bytes.get(range.clone()).unwrap_or_default().iter().all(u8::is_ascii_graphic)
@@ -94,7 +95,7 @@ pub(super) fn spell_pre_tokens(pre_tokens: &mut PreTokens<'_>) {
         return;
     }
     pre_tokens.rewrite(|_, text, range, out| {
-        for (at, c) in text.get(range.clone()).unwrap_or_default().char_indices() {
+        for (at, c) in progress.char_indices(text.get(range.clone()).unwrap_or_default()) {
             let at = range.start + at;
             let mut buffer = [0; 4];
             for &byte in c.encode_utf8(&mut buffer).as_bytes() {

@@ -87,7 +87,7 @@ impl GenericPreTokenizer {
     ) -> Result<PreTokens<'a>> {
         let mut text = text;
         if self.traces_itself {
-            text.trace(base);
+            text.trace(base, progress)?;
         }
         let whole = 0..text.text().len();
         let ranges = if whole.is_empty() { Vec::new() } else { vec![whole] };
@@ -96,6 +96,7 @@ impl GenericPreTokenizer {
             progress.check()?;
             stage.run(&mut pre_tokens, base, progress)?;
         }
+        progress.check()?;
         Ok(pre_tokens)
     }
 }
@@ -112,15 +113,15 @@ impl Stage {
     fn run(&self, pre_tokens: &mut PreTokens<'_>, base: usize, progress: &Progress) -> Result<()> {
         match self {
             Self::PrefixSpace => byte_level::add_prefix_spaces(pre_tokens),
-            Self::Spell => byte_level::spell_pre_tokens(pre_tokens),
+            Self::Spell => byte_level::spell_pre_tokens(pre_tokens, progress),
             Self::MarkSpaces(metaspace) => metaspace::mark_spaces(*metaspace, base, pre_tokens),
             Self::Scripts => pre_tokens.split_each(|text, start, out| {
-                scripts::split(text, start, out);
-                Ok(())
+                scripts::split(text, start, progress, out);
+                progress.check()
             })?,
             Self::FixedLength(length) => pre_tokens.split_each(|text, start, out| {
-                fixed_length::split(text, *length, start, out);
-                Ok(())
+                fixed_length::split(text, *length, start, progress, out);
+                progress.check()
             })?,
             Self::Split { finder, behavior, invert } => {
                 let done = pre_tokens.split_each(|text, start, out| {

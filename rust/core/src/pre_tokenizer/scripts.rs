@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 
 use regex_syntax::hir::{Class, ClassUnicode, HirKind};
 
+use crate::progress::Progress;
+
 /// The scripts of Unicode 9.0.
 const NAMES: &str = "Adlam Ahom Anatolian_Hieroglyphs Arabic Armenian Avestan Balinese Bamum Bassa_Vah Batak Bengali Bhaiksuki \
     Bopomofo Brahmi Braille Buginese Buhid Canadian_Aboriginal Carian Caucasian_Albanian Chakma Cham Cherokee Common \
@@ -84,6 +86,7 @@ fn known(c: char) -> Option<usize> {
     TABLE.get(i).filter(|&&(start, ..)| start <= c).map(|&(.., script)| script)
 }
 
+<<<<<<< HEAD
 /// The script of a character, as a number; without one in Unicode 9.0 it is common.
 pub(crate) fn of(c: char) -> usize {
     known(c).unwrap_or_else(|| *COMMON)
@@ -92,13 +95,25 @@ pub(crate) fn of(c: char) -> usize {
 /// The number of the script of marks that take the script of what they stand on.
 pub(crate) fn inherited() -> usize {
     *INHERITED
+=======
+/// The script that a character belongs to alone, as a number; `None`: it goes with any.
+pub(crate) fn own_script_of(c: char) -> Option<usize> {
+    static SHARED: LazyLock<[usize; 2]> = LazyLock::new(|| ["Common", "Inherited"].map(place_of));
+    script_of(c).filter(|script| !SHARED.contains(script))
+}
+
+/// The script of a character, as a number; what has none counts as common. `None`: it has that of what is before it.
+pub(crate) fn script_or_inherited(c: char) -> Option<usize> {
+    let script = script_of(c).unwrap_or_else(|| place_of("Common"));
+    (script != place_of("Inherited")).then_some(script)
+>>>>>>> main
 }
 
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.
-pub(super) fn split(text: &str, base: usize, out: &mut Vec<Range<usize>>) {
+pub(super) fn split(text: &str, base: usize, progress: &Progress, out: &mut Vec<Range<usize>>) {
     let mut last = None;
     let mut start = None;
-    for (place, c) in text.char_indices() {
+    for (place, c) in progress.char_indices(text) {
         let script = script_of(c);
         if script.is_some() && script != last {
             out.extend(start.map(|start| base + start..base + place));

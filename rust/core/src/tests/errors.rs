@@ -129,7 +129,7 @@ fn a_pattern_limit_is_placed_in_the_whole_text() {
     let spelled = GenericPreTokenizer::new(Some(&spelled), true).unwrap();
     let places = |text: &str| {
         let found = encode(&tokenizer, text, OnSpecial::Raise).unwrap_err();
-        let text = Traced::raw(text, 0);
+        let text = Traced::raw(text, 0, &Progress::default()).unwrap();
         let other = spelled.pre_tokenize(text, 0, &Progress::default()).unwrap_err();
         [found, other].map(|error| match error {
             Error::PatternLimit { byte_offset, .. } => byte_offset,

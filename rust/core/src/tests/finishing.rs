@@ -37,6 +37,7 @@ fn definition(post_processor: Option<PostProcessor>) -> Definition {
         added_tokens: specials.map(|(id, content)| AddedToken::special(id, content)).to_vec(),
         truncation: None,
         padding: None,
+        training: None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::definition::{BpeDefinition, WordPieceDefinition};
 use crate::error::Error;
 use crate::model::bpe::CharacterBpe;
 use crate::model::wordpiece::WordPiece;
-use crate::model::{Random, Token, Tokenize};
+use crate::model::{Random, Sampling, Token, Tokenize};
 use crate::progress::Progress;
 
 fn tokens(model: &dyn Tokenize, text: &str) -> Result<Vec<(u32, usize, usize)>, Error> {
@@ -157,7 +157,8 @@ fn dropout_needs_a_seed_and_gives_the_same_for_the_same() {
     let with_seed = |seed| {
         let mut tokens = Vec::new();
         let progress = Progress::default();
-        built.tokenize_with_dropout(&text, &mut Random::new(seed), &progress, &mut tokens).unwrap();
+        let random = &mut Random::new(seed);
+        built.sample(&text, Sampling::default(), random, &progress, &mut tokens).unwrap();
         tokens.into_iter().map(|token| token.id).collect::<Vec<_>>()
     };
     assert_eq!(with_seed(1), with_seed(1));

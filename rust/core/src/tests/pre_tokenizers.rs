@@ -217,7 +217,8 @@ fn sequence() -> impl Strategy<Value = PreTokenizer> {
 fn generic(pre_tokenizer: &PreTokenizer, text: &str, base: usize) -> Vec<(String, Span)> {
     let generic = GenericPreTokenizer::new(Some(pre_tokenizer), true).unwrap();
     let progress = Progress::default();
-    let found = generic.pre_tokenize(Traced::raw(text, base), base, &progress).unwrap();
+    let found =
+        generic.pre_tokenize(Traced::raw(text, base, &progress).unwrap(), base, &progress).unwrap();
     let untraced = generic.pre_tokenize(Traced::untraced(text), base, &progress).unwrap();
     assert_eq!((found.text.text(), &found.ranges), (untraced.text.text(), &untraced.ranges));
     let piece = |range: Range<usize>| {
@@ -289,6 +290,7 @@ fn pipeline(pre_tokenizer: &PreTokenizer, may_compile: bool) -> Pipeline {
         added_tokens: Vec::new(),
         truncation: None,
         padding: None,
+        training: None,
     };
     Pipeline::new(&definition, may_compile).unwrap()
 }

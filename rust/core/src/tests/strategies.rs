@@ -327,6 +327,7 @@ pub(super) fn definition(tokenizer: &naive::Tokenizer) -> Definition {
         added_tokens: added.collect(),
         truncation: None,
         padding: None,
+        training: None,
     }
 }
 

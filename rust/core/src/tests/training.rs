@@ -10,7 +10,7 @@ use crate::Error;
 use crate::definition::{BpeDefinition, Definition, Model};
 use crate::pipeline::Pipeline;
 use crate::progress::Progress;
-use crate::train::bpe::{BpeOptions, special_tokens, train};
+use crate::train::bpe::{Alphabet, Bounds, BpeOptions, special_tokens, train};
 use crate::train::{Stages, WordCounter, WordCounts};
 
 type Words = BTreeMap<Vec<u8>, u64>;
@@ -51,14 +51,14 @@ fn training() -> impl Strategy<Value = naive::Training> {
 }
 
 pub(super) fn train_options(training: &naive::Training) -> BpeOptions {
+    let stages = Stages { normalizer: None, pre_tokenizer: Some(pre_tokenizer("gpt2", false)) };
     BpeOptions {
-        vocab_size: training.vocab_size,
         min_frequency: training.min_frequency,
         special_tokens: training.special_tokens.clone(),
-        initial_alphabet: training.initial_alphabet.clone(),
-        max_token_length: training.max_token_length,
+        alphabet: Alphabet::Bytes(training.initial_alphabet.clone()),
+        bounds: Bounds { max_length: training.max_token_length, ..Bounds::default() },
         allow_smaller: true,
-        stages: Stages { normalizer: None, pre_tokenizer: Some(pre_tokenizer("gpt2", false)) },
+        ..BpeOptions::new(training.vocab_size, stages)
     }
 }
 
@@ -94,6 +94,7 @@ fn counting(name: &str, specials: &[&str]) -> Definition {
         added_tokens: special_tokens(&specials),
         truncation: None,
         padding: None,
+        training: None,
     }
 }
 

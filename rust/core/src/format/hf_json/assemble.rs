@@ -10,7 +10,7 @@ use crate::post_processor::PostProcessor;
 
 /// Checks that the parts agree, and joins them.
 pub(super) fn assemble(document: Document<'_>) -> Result<Definition> {
-    let model = model::model(document.model)?;
+    let (model, training) = model::model(document.model)?;
     let mut added_tokens = document.added_tokens;
     {
         let mut tokens = model.tokens().collect::<Vec<_>>();
@@ -34,6 +34,7 @@ pub(super) fn assemble(document: Document<'_>) -> Result<Definition> {
         added_tokens,
         truncation: document.truncation,
         padding: document.padding,
+        training,
     })
 }
 

@@ -118,6 +118,12 @@ impl Json {
         Self::Object(std::iter::once(("type".to_owned(), name.into())).chain(fields).collect())
     }
 
+    /// The value that a text holds.
+    pub(super) fn parse(text: &str) -> Result<Self> {
+        let reader = Reader::new("JSON");
+        with_seed(&reader, Path::Top, |seed| reader.read(text, seed))
+    }
+
     /// For messages: what it is.
     pub(super) fn describe(&self) -> String {
         match self {
@@ -189,6 +195,12 @@ pub(super) fn with_seed<T>(
 ) -> T {
     let n_left = Cell::new(MAX_VALUES);
     use_seed(JsonSeed { reader, path, n_left: &n_left })
+}
+
+/// Reads a text that is one small value; errors call it `name`.
+pub(super) fn read_tree(text: &str, name: &str) -> Result<Json> {
+    let reader = Reader::new(super::FORMAT);
+    with_seed(&reader, Path::Key(&Path::Top, name), |seed| reader.read(text, seed))
 }
 
 impl<'de> DeserializeSeed<'de> for JsonSeed<'_> {

@@ -8,7 +8,9 @@ use crate::definition::{
     BpeDefinition, Definition, Model, UnigramDefinition, WordLevelDefinition, WordPieceDefinition,
 };
 use crate::format::hf_json::components;
+use crate::format::hf_json::json::Json;
 use crate::format::hf_json::model::SentencePieceOut;
+use crate::format::hf_json::score;
 
 /// One line, equal for equal definitions.
 ///
@@ -46,7 +48,9 @@ impl Serialize for File<'_> {
             added_tokens,
             truncation,
             padding,
+            training,
         } = self.definition;
+        let training = training.as_deref().filter(|_| !self.is_canonical);
         let added_tokens: Vec<_> = added_tokens.iter().map(AddedTokenOut::from).collect();
         let mut map = serializer.serialize_map(Some(9))?;
         map.serialize_entry("version", "1.0")?;
@@ -63,20 +67,42 @@ impl Serialize for File<'_> {
         map.serialize_entry("decoder", &decoder.as_ref().map(components::decoder::write))?;
         match model {
             Model::Bpe(bpe) => {
-                map.serialize_entry("model", &BpeOut::new(bpe, self.is_canonical))?;
+                let model = BpeOut::new(bpe, self.is_canonical);
+                map.serialize_entry("model", &ModelOut::new(model, training))?;
             }
             Model::WordPiece(model) => {
-                map.serialize_entry("model", &WordPieceOut::from(model))?;
+                let model = WordPieceOut::from(model);
+                map.serialize_entry("model", &ModelOut::new(model, training))?;
             }
             Model::WordLevel(model) => {
-                map.serialize_entry("model", &WordLevelOut::from(model))?;
+                let model = WordLevelOut::from(model);
+                map.serialize_entry("model", &ModelOut::new(model, training))?;
             }
-            Model::Unigram(model) => map.serialize_entry("model", &UnigramOut::from(model))?,
+            Model::Unigram(model) => {
+                let model = UnigramOut::from(model);
+                map.serialize_entry("model", &ModelOut::new(model, training))?;
+            }
             Model::SentencePiece(model) => {
-                map.serialize_entry("model", &SentencePieceOut::from(model))?;
+                let model = SentencePieceOut::from(model);
+                map.serialize_entry("model", &ModelOut::new(model, training))?;
             }
         }
         map.end()
+    }
+}
+
+/// A model, and how it was trained: a key that Hugging Face's library passes over.
+#[derive(serde::Serialize)]
+struct ModelOut<T> {
+    #[serde(flatten)]
+    model: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    training: Option<Json>,
+}
+
+impl<T> ModelOut<T> {
+    fn new(model: T, training: Option<&str>) -> Self {
+        Self { model, training: training.and_then(|text| Json::parse(text).ok()) }
     }
 }
 
@@ -193,27 +219,9 @@ struct PiecesOut<'a>(&'a [(String, f64)]);
 
 impl Serialize for PiecesOut<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|(text, score)| (text, readable(*score))))
+        serializer
+            .collect_seq(self.0.iter().map(|(text, score)| (text, score::Written::of(*score))))
     }
-}
-
-/// The number near `score` whose digits are read as `score`: that itself but for rare ones, since the reader is as exact as
-/// the reference library's, which may miss the last bit of a number of 17 digits.
-fn readable(score: f64) -> f64 {
-    let is_read = |number: f64| {
-        let digits = serde_json::to_string(&number).unwrap_or_default();
-        serde_json::from_str::<f64>(&digits).is_ok_and(|read| read.to_bits() == score.to_bits())
-    };
-    let (mut below, mut above) = (score, score);
-    for _ in 0..4 {
-        for number in [below, above] {
-            if is_read(number) {
-                return number;
-            }
-        }
-        (below, above) = (below.next_down(), above.next_up());
-    }
-    score
 }
 
 /// A vocabulary as an object in the order of ids.

@@ -21,7 +21,7 @@ use super::short::merge_short;
 use super::{NONE, POLL_BYTES, SHORT, products};
 use crate::definition::BpeDefinition;
 use crate::error::{Error, Result};
-use crate::model::{Random, Token, Tokenize};
+use crate::model::{Random, Sampling, Token, Tokenize};
 use crate::progress::Progress;
 use crate::vocab::{BytesIndex, Vocab};
 
@@ -43,7 +43,8 @@ pub struct CharacterBpe {
     whole: Option<(Vocab, BytesIndex)>,
     unk_id: Option<u32>,
     fuse_unk: bool,
-    dropout: f32,
+    /// The definition's own.
+    dropout: Option<f64>,
 }
 
 /// A pre-token before merging: the id of each symbol, and where it starts.
@@ -111,7 +112,7 @@ impl CharacterBpe {
             whole,
             unk_id,
             fuse_unk: definition.fuse_unk,
-            dropout: definition.dropout.unwrap_or(0.0),
+            dropout: definition.dropout.map(f64::from),
         })
     }
 
@@ -169,9 +170,28 @@ impl CharacterBpe {
         }
         let n = u32::try_from(ids.len())
             .map_err(|_| Error::Config("a pre-token must be shorter than 4 GiB".to_owned()))?;
-        let is_current = |rank: u32, (_, product)| self.product_of_rank[rank as usize] == product;
+        let is_current = |rank, pair| self.is_current(rank, pair);
         let scratch = &mut LongScratch::default();
         merge_long(&self.pairs, is_current, progress, scratch, ids, n)
+    }
+
+    /// Whether a candidate of this rank holds for a pair of that rank and product.
+    fn is_current(&self, rank: u32, (_, product): (u32, u32)) -> bool {
+        self.product_of_rank[rank as usize] == product
+    }
+
+    /// The token that a pre-token becomes without any merging.
+    fn whole_token(&self, pre_token: &str) -> Option<u32> {
+        let (vocab, index) = self.whole.as_ref()?;
+        index.get(vocab, pre_token.as_bytes())
+    }
+
+    /// Appends the tokens of a part, all merges made.
+    fn merge_all(&self, part: &str, progress: &Progress, tokens: &mut Vec<Token>) -> Result<()> {
+        let mut symbols = self.symbols(part, progress)?;
+        self.merge(&mut symbols, progress)?;
+        put_tokens(&symbols, part.len(), tokens);
+        Ok(())
     }
 }
 
@@ -191,6 +211,10 @@ fn put_tokens(symbols: &Symbols, n_bytes: usize, tokens: &mut Vec<Token>) {
 }
 
 impl Tokenize for CharacterBpe {
+    fn kind(&self) -> &'static str {
+        "BPE"
+    }
+
     fn tokenize(
         &self,
         pre_token: &str,
@@ -207,8 +231,10 @@ impl Tokenize for CharacterBpe {
     }
 
     fn whole(&self, pre_token: &str) -> Option<u32> {
-        let (vocab, index) = self.whole.as_ref().filter(|_| self.dropout <= 0.0)?;
-        index.get(vocab, pre_token.as_bytes())
+        if self.dropout.is_some_and(|dropout| dropout > 0.0) {
+            return None;
+        }
+        self.whole_token(pre_token)
     }
 
     fn next_cut(&self, pre_token: &str, from: usize) -> usize {
@@ -232,31 +258,33 @@ impl Tokenize for CharacterBpe {
         progress: &Progress,
         tokens: &mut Vec<Token>,
     ) -> Result<()> {
-        if self.dropout > 0.0 {
+        if let Some(dropout) = self.dropout.filter(|&dropout| dropout > 0.0) {
             return Err(Error::Config(format!(
-                "the model leaves out merges at random (dropout {}): encoding needs a seed",
-                self.dropout
+                "the model leaves out merges at random (dropout {dropout:.3}): sample with a seed"
             )));
         }
-        let mut symbols = self.symbols(part, progress)?;
-        self.merge(&mut symbols, progress)?;
-        put_tokens(&symbols, part.len(), tokens);
-        Ok(())
+        self.merge_all(part, progress, tokens)
     }
 
-    fn tokenize_with_dropout(
+    fn sample(
         &self,
         pre_token: &str,
+        sampling: Sampling,
         random: &mut Random,
         progress: &Progress,
         tokens: &mut Vec<Token>,
     ) -> Result<()> {
-        if self.dropout <= 0.0 {
-            return self.tokenize(pre_token, progress, tokens);
+        let dropout = sampling.of_bpe(self.dropout)?;
+        if dropout <= 0.0 {
+            if let Some(id) = self.whole_token(pre_token) {
+                tokens.push(Token { id, start: 0, end: pre_token.len() });
+                return Ok(());
+            }
+            return self.merge_all(pre_token, progress, tokens);
         }
         let mut symbols = self.symbols(pre_token, progress)?;
-        let chance = (self.dropout, random);
-        merge_at_random(&self.pairs, &self.product_of_rank, chance, progress, &mut symbols.ids)?;
+        let is_current = |rank, pair| self.is_current(rank, pair);
+        merge_at_random(&self.pairs, is_current, (dropout, random), progress, &mut symbols.ids)?;
         put_tokens(&symbols, pre_token.len(), tokens);
         Ok(())
     }

@@ -28,12 +28,12 @@ impl Cuts {
             for place in 1..token.len() {
                 if !is_continuation(token[place]) {
                     let (left, right) = token.split_at(place);
-                    for before in sides_before(left) {
-                        for after in sides_after(right) {
-                            let bit = bit_of(before, after);
-                            cuts.bits[bit / 64] |= 1 << (bit % 64);
-                        }
-                    }
+                    let mut set = |before, after| {
+                        let bit = bit_of(before, after);
+                        cuts.bits[bit / 64] |= 1 << (bit % 64);
+                    };
+                    let (before, after) = (sides_before(left), sides_after(right));
+                    before.for_each(|before| after.clone().for_each(|after| set(before, after)));
                 }
             }
         }
@@ -69,24 +69,28 @@ fn bit_of(before: u16, after: u16) -> usize {
 }
 
 /// What may end the character before a place, given the bytes that a token has there.
-fn sides_before(left: &[u8]) -> Vec<u16> {
-    match *left {
-        [.., last] if last < 0x80 => vec![u16::from(last)],
-        [.., before, last] => vec![u16::from_be_bytes([before, last])],
+fn sides_before(left: &[u8]) -> impl Iterator<Item = u16> {
+    let (first_bytes, last) = match *left {
+        [.., last] if last < 0x80 => (0..=0, last),
+        [.., before, last] => (before..=before, last),
         // The byte before is a lead byte or another continuation.
-        [last] => (0x80..=0xF4).map(|before| u16::from_be_bytes([before, last])).collect(),
-        [] => Vec::new(),
-    }
+        [last] => (0x80..=0xF4, last),
+        #[expect(clippy::reversed_empty_ranges, reason = "nothing is before")]
+        [] => (1..=0, 0),
+    };
+    first_bytes.map(move |before| u16::from_be_bytes([before, last]))
 }
 
 /// What may begin the character after a place, given the bytes that a token has there.
-fn sides_after(right: &[u8]) -> Vec<u16> {
-    match *right {
-        [first, ..] if first < 0x80 => vec![u16::from(first)],
-        [first, second, ..] => vec![u16::from_be_bytes([first, second])],
-        [first] => (0x80..=0xBF).map(|second| u16::from_be_bytes([first, second])).collect(),
-        [] => Vec::new(),
-    }
+fn sides_after(right: &[u8]) -> impl Iterator<Item = u16> + Clone {
+    let (first, second_bytes) = match *right {
+        [first, ..] if first < 0x80 => (0, first..=first),
+        [first, second, ..] => (first, second..=second),
+        [first] => (first, 0x80..=0xBF),
+        #[expect(clippy::reversed_empty_ranges, reason = "nothing is after")]
+        [] => (0, 1..=0),
+    };
+    second_bytes.map(move |second| u16::from_be_bytes([first, second]))
 }
 
 #[cfg(test)]

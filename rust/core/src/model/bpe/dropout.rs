@@ -16,10 +16,12 @@ use crate::progress::Progress;
 const POLL_CANDIDATES: u32 = 1 << 16;
 
 /// Merges `symbols` in place: an id that was merged into its left neighbour becomes [`NONE`].
+///
+/// `is_current(rank, pair)` says whether a candidate of this rank holds for a pair of that rank and product.
 pub(super) fn merge_at_random(
     pairs: &PairTable,
-    product_of_rank: &[u32],
-    (dropout, random): (f32, &mut Random),
+    is_current: impl Fn(u32, (u32, u32)) -> bool,
+    (dropout, random): (f64, &mut Random),
     progress: &Progress,
     symbols: &mut [u32],
 ) -> Result<()> {
@@ -40,7 +42,7 @@ pub(super) fn merge_at_random(
         if n_popped.is_multiple_of(POLL_CANDIDATES) {
             progress.check()?;
         }
-        if random.next_f32() < dropout {
+        if random.next_f64() < dropout {
             passed_over.push(Reverse((rank, place)));
             continue;
         }
@@ -50,7 +52,7 @@ pub(super) fn merge_at_random(
             continue;
         }
         let (current, product) = pairs.get(symbols[place], symbols[right]);
-        if current == NONE || product_of_rank[rank as usize] != product {
+        if current == NONE || !is_current(rank, (current, product)) {
             continue;
         }
         symbols[place] = product;

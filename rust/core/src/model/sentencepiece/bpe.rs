@@ -79,7 +79,7 @@ impl ScoredBpe {
         let n_pieces = u32::try_from(pieces.len()).unwrap_or(STRANGER);
         let (symbols, frozen) = name_symbols(mergeable(), n_pieces);
         let ranks = rank(pieces);
-        let pairs = PairTable::new(&find_pairs(mergeable(), &symbols, &ranks));
+        let pairs = PairTable::of_distinct(find_pairs(mergeable(), &symbols, &ranks).into_iter());
         let spans = mergeable().map(|(piece, _)| piece.as_bytes());
         let mut is_unused: Vec<bool> =
             pieces.iter().map(|piece| piece.kind == PieceKind::Unused).collect();
@@ -325,17 +325,18 @@ fn rank(pieces: &[SentencePieceEntry]) -> Vec<u32> {
     pieces.iter().map(|piece| u32::try_from(rank_of(piece.score)).unwrap_or(NONE)).collect()
 }
 
-/// Every two symbols that together spell a piece, with its rank and id. A walk over each piece from either end finds the
+/// Every two symbols that together spell a piece, with its rank and id. Pieces differ, so no two spell more
+/// than one. A walk over each piece from either end finds the
 /// symbols that it begins and ends with.
 fn find_pairs<'a>(
     pieces: impl Iterator<Item = (&'a str, u32)>,
     symbols: &[(&str, u32)],
     ranks: &[u32],
-) -> SeededMap<(u32, u32), (u32, u32)> {
+) -> Vec<((u32, u32), (u32, u32))> {
     let backwards = |text: &str| text.bytes().rev().collect::<Vec<u8>>();
     let prefixes = PieceTrie::new(symbols.iter().copied());
     let suffixes = PieceTrie::new(symbols.iter().map(|&(text, symbol)| (backwards(text), symbol)));
-    let mut pairs = SeededMap::default();
+    let mut pairs = Vec::new();
     let mut starts = Vec::new();
     for (piece, id) in pieces {
         starts.clear();
@@ -343,7 +344,7 @@ fn find_pairs<'a>(
         suffixes.for_each_prefix(&backwards(piece), |length, right| {
             let left = starts.binary_search_by_key(&(piece.len() - length), |&(length, _)| length);
             if let Some(&(_, left)) = left.ok().and_then(|at| starts.get(at)) {
-                pairs.insert((left, right), (ranks[id as usize], id));
+                pairs.push(((left, right), (ranks[id as usize], id)));
             }
         });
     }

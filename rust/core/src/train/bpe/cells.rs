@@ -1,81 +1,110 @@
-//! [`Cells`]: every word of the counts as its current tokens, in one flat array.
+//! [`Cells`]: every word as its current tokens, in one flat array.
 //!
-//! A word of n bytes has n cells and a border after it. The first cell of a token holds its id; if it has more than one cell
-//! its last holds [`MARK`] and its length, so that both neighbours of a token are one step away:
+//! A word of n symbols has n cells and a border after it. The first cell of a token holds its id; a token of more than one
+//! cell has a mark and its length in its second cell and in its last (which may be the same), so that both neighbours of a
+//! token are one look away, whatever the token:
 //!
 //! ```text
-//! cells of "hello", tokens "hel" "lo":   hel  ·  MARK|3  lo  MARK|2  BORDER
+//! cells of "hello", tokens "hel" "lo":   hel  MARK|3  MARK|3  lo  MARK|2  BORDER
 //! ```
 //!
-//! Invariant: a cell inside a token never holds an id. A place found earlier is stale exactly when its cell no longer holds
-//! the id it was found with.
+//! Invariant: a cell inside a token never holds an id. So a place found earlier is stale exactly when its cell no longer
+//! holds the id it was found with, or the next token is another.
+//!
+//! Words lie in the order of their counts, largest first. A place therefore gives its count through the few *runs* of words
+//! of equal count, and places in ascending order ([`CountAt`]) through a look at the run of the one before.
 
 use crate::error::{Error, Result};
-use crate::train::WordCounts;
 
 /// Set in every cell that is not a token's first.
 const MARK: u32 = 1 << 31;
-const BORDER: u32 = u32::MAX;
-/// Every how many cells the word is noted, to find the count of a place.
+pub(super) const BORDER: u32 = u32::MAX;
+/// Symbols and tokens are numbered below this.
+pub(super) const MAX_TOKENS: usize = 1 << 30;
+/// Every how many cells the run is noted.
 const NOTE: usize = 64;
+
+/// Words of one count, side by side.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    end: u32,
+    count: i64,
+}
 
 #[derive(Debug)]
 pub(super) struct Cells {
     flat: Vec<u32>,
-    /// First cell and count of each word.
-    words: Vec<(u32, i64)>,
-    /// The word that cell `NOTE * i` belongs to.
+    runs: Vec<Run>,
+    /// The run that cell `NOTE * i` belongs to.
     notes: Vec<u32>,
+    /// Sum over the words of symbols times count: no pair can occur more often.
+    n_symbols: i64,
 }
 
 impl Cells {
-    /// The words of `counts` as bytes.
+    pub(super) fn new(capacity: usize) -> Self {
+        let mut flat = Vec::with_capacity(capacity.saturating_add(1).min(MARK as usize));
+        flat.push(BORDER);
+        Self { flat, runs: Vec::new(), notes: Vec::new(), n_symbols: 0 }
+    }
+
+    /// Adds a word; counts must not grow from one word to the next.
     ///
     /// # Errors
-    /// [`Error::Config`] when the words together exceed 2 GiB or a count exceeds 63 bits.
-    pub(super) fn new(counts: &WordCounts, byte_ids: &[u32; 256]) -> Result<Self> {
-        let too_large =
-            || Error::Config("the different words together must stay below 2 GiB".to_owned());
-        let mut cells = Self { flat: vec![BORDER], words: Vec::new(), notes: Vec::new() };
-        for (word, count) in counts.iter() {
-            let start = cells.flat.len();
-            if start + word.len() + 1 >= MARK as usize {
-                return Err(too_large());
-            }
-            let index = u32::try_from(cells.words.len()).map_err(|_| too_large())?;
-            let count = i64::try_from(count)
-                .map_err(|_| Error::Config("a count must fit in 63 bits".to_owned()))?;
-            cells.words.push((u32::try_from(start).map_err(|_| too_large())?, count));
-            cells.flat.extend(word.iter().map(|&byte| byte_ids[usize::from(byte)]));
-            cells.flat.push(BORDER);
-            cells.notes.resize(cells.flat.len().div_ceil(NOTE), index);
+    /// [`Error::Config`] when the words together exceed 2 GiB or counts of pairs could exceed 63 bits.
+    pub(super) fn push(&mut self, symbols: impl IntoIterator<Item = u32>, count: u64) -> Result<()> {
+        let start = self.flat.len();
+        self.flat.extend(symbols);
+        let n = self.flat.len() - start;
+        if n == 0 {
+            return Ok(());
         }
-        Ok(cells)
+        self.flat.push(BORDER);
+        let end = u32::try_from(self.flat.len()).ok().filter(|&end| end < MARK).ok_or_else(|| {
+            Error::Config("the different words together must stay below 2 GiB".to_owned())
+        })?;
+        let count = i64::try_from(count).map_err(|_| overflow())?;
+        let n = i64::try_from(n).map_err(|_| overflow())?;
+        let n_symbols = n.checked_mul(count).and_then(|n| n.checked_add(self.n_symbols));
+        self.n_symbols = n_symbols.ok_or_else(overflow)?;
+        match self.runs.last_mut() {
+            Some(run) if run.count == count => run.end = end,
+            _ => self.runs.push(Run { end, count }),
+        }
+        let run = u32::try_from(self.runs.len() - 1).map_err(|_| overflow())?;
+        self.notes.resize(self.flat.len().div_ceil(NOTE), run);
+        Ok(())
     }
 
     /// One more than the last place.
-    #[expect(clippy::cast_possible_truncation, reason = "below 2 GiB cells: checked by `new`")]
+    #[expect(clippy::cast_possible_truncation, reason = "below 2 GiB cells: checked by `push`")]
     pub(super) fn len(&self) -> u32 {
         self.flat.len() as u32
     }
 
-    /// Whether `place` is between words.
-    pub(super) fn is_border(&self, place: u32) -> bool {
-        self.flat[place as usize] == BORDER
-    }
-
     /// The token that starts at `place`, or a value that is no id.
+    #[inline]
     pub(super) fn token(&self, place: u32) -> u32 {
         self.flat[place as usize]
     }
 
-    /// The place after the token of `len` bytes at `place`, in the same word.
-    pub(super) fn next(&self, place: u32, len: u32) -> Option<u32> {
-        let next = place + len;
-        (self.flat[next as usize] != BORDER).then_some(next)
+    /// Whether a token starts at `place`.
+    pub(super) fn is_token(&self, place: u32) -> bool {
+        self.token(place) & MARK == 0
+    }
+
+    /// The place after the token at `place`: of the next token, or of a border.
+    #[inline]
+    pub(super) fn next(&self, place: u32) -> u32 {
+        match self.flat[place as usize + 1] {
+            BORDER => place + 1,
+            cell if cell & MARK != 0 => place + (cell & !MARK),
+            _ => place + 1,
+        }
     }
 
     /// The place of the token before the one at `place`, in the same word.
+    #[inline]
     pub(super) fn previous(&self, place: u32) -> Option<u32> {
         match self.flat[place as usize - 1] {
             BORDER => None,
@@ -84,19 +113,53 @@ impl Cells {
         }
     }
 
-    /// Makes one token of the two at `place` and `middle`, `len` bytes in all.
-    pub(super) fn join(&mut self, place: u32, len: u32, middle: u32, product: u32) {
+    /// Makes one token of those at `place` and `middle`, which ends before `end`.
+    #[inline]
+    pub(super) fn join(&mut self, place: u32, middle: u32, end: u32, product: u32) {
+        let mark = MARK | (end - place);
         self.flat[place as usize] = product;
         self.flat[middle as usize] = MARK;
-        self.flat[(place + len - 1) as usize] = MARK | len;
+        self.flat[place as usize + 1] = mark;
+        self.flat[end as usize - 1] = mark;
     }
 
-    /// How often the word occurs that `place` is in.
-    pub(super) fn count_at(&self, place: u32) -> i64 {
-        let mut word = self.notes[place as usize / NOTE] as usize;
-        while self.words.get(word + 1).is_some_and(|&(start, _)| start <= place) {
-            word += 1;
-        }
-        self.words[word].1
+    /// Looks counts up for ascending places.
+    pub(super) fn counts(&self) -> CountAt {
+        CountAt { end: 0, count: 0 }
     }
+
+    /// How often each token occurs, by id.
+    pub(super) fn token_counts(&self, n_tokens: usize) -> Vec<u64> {
+        let mut totals = vec![0_u64; n_tokens];
+        let mut counts = self.counts();
+        for place in (0..self.len()).filter(|&place| self.is_token(place)) {
+            totals[self.token(place) as usize] += counts.at(self, place).unsigned_abs();
+        }
+        totals
+    }
+}
+
+/// The count of the word that a place is in, quick for places in ascending order.
+pub(super) struct CountAt {
+    end: u32,
+    count: i64,
+}
+
+impl CountAt {
+    #[inline]
+    pub(super) fn at(&mut self, cells: &Cells, place: u32) -> i64 {
+        if place >= self.end {
+            let mut run = cells.notes[place as usize / NOTE] as usize;
+            while cells.runs[run].end <= place {
+                run += 1;
+            }
+            let Run { end, count } = cells.runs[run];
+            (self.end, self.count) = (end, count);
+        }
+        self.count
+    }
+}
+
+pub(super) fn overflow() -> Error {
+    Error::Config("the pair counts add up to more than 63 bits hold".to_owned())
 }

@@ -16,14 +16,17 @@ use super::sentencepiece;
 
 const PLACE: &str = "model";
 
-/// The model that a section means.
+/// The model that a section means, and how it was trained, if the section says so.
 ///
 /// # Errors
 /// [`Error::Format`] and [`Error::Unsupported`] with the path of the key, [`Error::Vocab`] for a merge of or into a token that
 /// does not exist.
-pub(in crate::format::hf_json) fn model(section: ModelSection<'_>) -> Result<Model> {
+pub(in crate::format::hf_json) fn model(
+    section: ModelSection<'_>,
+) -> Result<(Model, Option<String>)> {
     let ModelSection { vocab, merges, pieces, options } = section;
     let mut fields = Fields::new(Json::Object(options), PLACE)?;
+    let training = optional(&mut fields, "training")?.map(|json| training(&json)).transpose()?;
     let family = family(&mut fields, vocab.as_ref(), merges.is_some())?;
     let is_sentencepiece = family == sentencepiece::NAME;
     let has_no_merges = matches!(family.as_str(), "WordPiece" | "WordLevel" | "Unigram");
@@ -38,22 +41,31 @@ pub(in crate::format::hf_json) fn model(section: ModelSection<'_>) -> Result<Mod
     }
     if is_sentencepiece {
         let pieces = pieces.ok_or_else(|| missing("pieces"))?;
-        return sentencepiece::read(fields, pieces).map(Model::SentencePiece);
+        return Ok((Model::SentencePiece(sentencepiece::read(fields, pieces)?), training));
     }
     let vocab = vocab.ok_or_else(|| missing("vocab"))?;
-    match family.as_str() {
+    let model = match family.as_str() {
         "BPE" => {
             let merges = merges.ok_or_else(|| missing("merges"))?;
-            bpe(fields, ids(vocab)?, &merges).map(Model::Bpe)
+            Model::Bpe(bpe(fields, ids(vocab)?, &merges)?)
         }
-        "WordPiece" => word_piece(fields, ids(vocab)?).map(Model::WordPiece),
+        "WordPiece" => Model::WordPiece(word_piece(fields, ids(vocab)?)?),
         "WordLevel" => {
             let unk_token = fields.take_string("unk_token")?;
             fields.finish()?;
-            Ok(Model::WordLevel(WordLevelDefinition { vocab: ids(vocab)?, unk_token }))
+            Model::WordLevel(WordLevelDefinition { vocab: ids(vocab)?, unk_token })
         }
-        "Unigram" => unigram(fields, vocab).map(Model::Unigram),
-        name => Err(fields.unsupported_type(name)),
+        "Unigram" => Model::Unigram(unigram(fields, vocab)?),
+        name => return Err(fields.unsupported_type(name)),
+    };
+    Ok((model, training))
+}
+
+/// What a file says of the training of its model, as [`crate::Definition::training`] keeps it.
+fn training(json: &Json) -> Result<String> {
+    match json {
+        Json::Object(_) => Ok(serde_json::to_string(json).unwrap_or_default()),
+        other => Err(expected("an object", other, "model.training")),
     }
 }
 

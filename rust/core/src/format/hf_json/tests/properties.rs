@@ -369,7 +369,7 @@ fn definition() -> impl Strategy<Value = Definition> {
         post_processor(),
         prop::option::of(decoder()),
         prop::collection::vec(any::<[bool; 5]>(), 0..4),
-        (prop::option::of(truncation()), prop::option::of(padding())),
+        (prop::option::of(truncation()), prop::option::of(padding()), any::<bool>()),
     )
         .prop_map(
             |(normalizer, pre_tokenizer, model, plain, adding, decoder, flags, lengths)| {
@@ -384,6 +384,9 @@ fn definition() -> impl Strategy<Value = Definition> {
                     added_tokens,
                     truncation: lengths.0,
                     padding: lengths.1,
+                    training: lengths
+                        .2
+                        .then(|| r#"{"method":"bpe","sources":[[1,null]]}"#.to_owned()),
                 }
             },
         )

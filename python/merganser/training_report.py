@@ -1,0 +1,144 @@
+"""`TrainingReport`: what a training run saw, made and left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Dropped", "TrainingReport", "training_report"]
+
+
+# A shorter phase is not measured well enough for a rate.
+_LEAST_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Something that was left out.
+
+    Attributes
+    ----------
+    what : str
+        What, and why.
+    n_different, n_occurrences : int
+        How many different ones, and how often they occur in all.
+    """
+
+    what: str
+    n_different: int
+    n_occurrences: int
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What a training run saw, made and left out: `Tokenizer.training_report`.
+
+    All but `seconds` and `peak_memory_bytes` depend on text and options alone, and are saved in ``tokenizer.json``.
+
+    Attributes
+    ----------
+    method : str
+        The trainer: ``"bpe"``, ``"wordpiece"``, ``"unigram"`` and so on.
+    version : str
+        The version of merganser.
+    options : mapping
+        What it was asked for, by argument name.
+    sources : tuple of mapping
+        What was read of each source: documents, bytes, weight.
+    n_words, n_occurrences : int
+        Different words, and words in all.
+    n_alphabet, n_learned : int
+        Tokens there were before training, and tokens that training made.
+    dropped : tuple of Dropped
+        What was left out.
+    seconds : mapping of str to float
+        Wall time of each phase; empty where the tokenizer was loaded from a file.
+    peak_memory_bytes : int or None
+        Most memory that the process had resident until training ended.
+
+    Examples
+    --------
+    >>> import merganser as mg
+    >>> print(mg.train_bpe(["low lower lowest"], vocab_size=260).training_report)  # doctest: +ELLIPSIS
+    bpe, merganser ...: 256 in the alphabet, 4 learned
+    words: 3 different, 3 in all
+    options: vocab_size=260
+    ...
+    """
+
+    method: str
+    version: str
+    n_words: int
+    n_occurrences: int
+    n_alphabet: int
+    n_learned: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sources: tuple[Mapping[str, Any], ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values.
+
+        Returns
+        -------
+        dict
+        """
+        dropped = [vars(one) for one in self.dropped]
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return fields | {"dropped": dropped, "sources": [*self.sources]}
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.method}, merganser {self.version}: {self.n_alphabet:,} in the alphabet, {self.n_learned:,} learned",
+            f"words: {self.n_words:,} different, {self.n_occurrences:,} in all",
+        ]
+        if self.options:
+            lines.append("options: " + ", ".join(f"{name}={value!r}" for name, value in self.options.items()))
+        lines += [f"source: {_listed(source, _told)}" for source in self.sources]
+        lines += [
+            f"dropped: {one.what} ({one.n_different:,} different, {one.n_occurrences:,} in all)" for one in self.dropped
+        ]
+        if self.seconds:
+            lines.append(f"time: {_listed(self.seconds, '{:.2f} s'.format)}{self._rate}")
+        if self.peak_memory_bytes is not None:
+            lines.append(f"memory: {self.peak_memory_bytes / 1e6:,.0f} MB at most")
+        return "\n".join(lines)
+
+    @property
+    def _rate(self) -> str:
+        seconds = self.seconds.get("merge", 0.0)
+        return f" ({self.n_learned / seconds:,.0f} merges a second)" if seconds > _LEAST_SECONDS else ""
+
+
+def training_report(text: str) -> TrainingReport | None:
+    """Read what a tokenizer carries of its training; ``None`` if it is not of this form.
+
+    Parameters
+    ----------
+    text : str
+        JSON.
+
+    Returns
+    -------
+    TrainingReport or None
+    """
+    try:
+        fields = json.loads(text)
+        names = TrainingReport.__dataclass_fields__.keys() - {"seconds", "peak_memory_bytes"}
+        known = {name: value for name, value in fields.items() if name in names}
+        dropped = tuple(Dropped(**one) for one in known.pop("dropped", ()))
+        return TrainingReport(**known | {"sources": tuple(known.get("sources", ())), "dropped": dropped})
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _listed(values: Mapping[str, Any], tell: Callable[[Any], str]) -> str:
+    return ", ".join(f"{name} {tell(value)}" for name, value in values.items())
+
+
+def _told(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,274 @@
+//! [`Engine`]: merging the best pair, again and again, over words of any symbols.
+//!
+//! What may be merged, in which order equal counts come, and what a product is, the caller's [`Rules`] say. The engine keeps
+//! the counts: replacing (a, b) by N between x and y takes one from (x, a) and from (b, y) and gives one to (x, N) and to
+//! (N, y), and no other pair changes. A step walks over the places of (a, b) in ascending order, collects these changes by x and
+//! by y, and then looks up each pair once.
+
+use std::cmp::Ordering;
+
+use super::cells::Cells;
+use super::learn::Merge;
+use super::neighbours::Neighbours;
+use super::pairs::{Pair, Pairs, is_at};
+use super::queue::{Queue, Ranking};
+use crate::error::Result;
+use crate::progress::Progress;
+
+/// What tells one kind of BPE from another.
+pub(super) trait Rules {
+    /// How many tokens there are.
+    fn n_tokens(&self) -> usize;
+
+    /// Whether a pair may become a token: asked once for each pair, when it comes up.
+    fn may_merge(&mut self, pair: Pair) -> bool;
+
+    /// Which of two pairs that occur equally often is merged first; equal only if they are the same.
+    fn order(&self, a: Pair, b: Pair) -> Ordering;
+
+    /// Makes the token of a pair, and returns its id: the next one, or that of a token that is there.
+    fn make(&mut self, pair: Pair) -> u32;
+}
+
+/// Places between two looks at whether to stop.
+const POLL_PLACES: usize = 1 << 16;
+
+#[derive(Debug)]
+pub(super) struct Engine<R> {
+    pub(super) rules: R,
+    pub(super) cells: Cells,
+    pairs: Pairs,
+    queue: Queue,
+    lefts: Neighbours,
+    rights: Neighbours,
+    /// A pair that occurs less often is not merged.
+    least: i64,
+    /// A pair that occurs less often when it comes up is not even kept.
+    least_kept: i64,
+    /// Buffers of a step.
+    places: Vec<u32>,
+    came_up: Vec<CameUp>,
+}
+
+/// A place of a pair with the product, and the token that the product has beside it.
+#[derive(Debug, Clone, Copy)]
+struct CameUp {
+    place: u32,
+    token: u32,
+    is_left: bool,
+}
+
+struct By<'a, R> {
+    pairs: &'a Pairs,
+    rules: &'a R,
+}
+
+impl<R: Rules> Ranking for By<'_, R> {
+    fn count(&self, slot: u32) -> i64 {
+        self.pairs.get(slot).count
+    }
+
+    fn is_before(&self, a: u32, b: u32) -> bool {
+        self.rules.order(self.pairs.get(a).pair, self.pairs.get(b).pair) == Ordering::Less
+    }
+}
+
+/// How far a run may go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// A pair that occurs less often is not merged.
+    pub(super) min_frequency: u64,
+    /// Whether pairs below that may be needed: merged by force, or gaining occurrences after they came up.
+    pub(super) keep_rare: bool,
+}
+
+impl<R: Rules> Engine<R> {
+    pub(super) fn new(mut rules: R, cells: Cells, limits: Limits, progress: &Progress) -> Result<Self> {
+        progress.check()?;
+        let least = i64::try_from(limits.min_frequency).unwrap_or(i64::MAX).max(1);
+        let least_kept = if limits.keep_rare { 1 } else { least };
+        let n_tokens = rules.n_tokens();
+        let pairs = Pairs::new(&cells, n_tokens, least_kept, |pair| rules.may_merge(pair));
+        let mut queue = Queue::new();
+        for (slot, _) in pairs.slots() {
+            queue.push(slot, &By { pairs: &pairs, rules: &rules });
+        }
+        Ok(Self {
+            rules,
+            cells,
+            pairs,
+            queue,
+            lefts: Neighbours::default(),
+            rights: Neighbours::default(),
+            least,
+            least_kept,
+            places: Vec::new(),
+            came_up: Vec::new(),
+        })
+    }
+
+    /// Merges the most frequent pair; `None` when no pair is left.
+    pub(super) fn step(&mut self, progress: &Progress) -> Result<Option<Merge>> {
+        let by = By { pairs: &self.pairs, rules: &self.rules };
+        let Some(slot) = self.queue.pop(self.least, &by) else {
+            return Ok(None);
+        };
+        let (pair, count) = (self.pairs.get(slot).pair, self.pairs.get(slot).count);
+        let product = self.merge(pair, Some(slot), progress)?;
+        Ok(Some(Merge { pair, product, count: count.unsigned_abs() }))
+    }
+
+    /// Merges a pair however often it occurs.
+    pub(super) fn force(&mut self, pair: Pair, progress: &Progress) -> Result<Merge> {
+        let slot = self.pairs.find(pair);
+        let count = slot.map_or(0, |slot| self.pairs.get(slot).count);
+        let product = self.merge(pair, slot, progress)?;
+        Ok(Merge { pair, product, count: count.unsigned_abs() })
+    }
+
+    /// Makes the product of a pair and puts it in the pair's place everywhere.
+    fn merge(&mut self, pair: Pair, slot: Option<u32>, progress: &Progress) -> Result<u32> {
+        let n_tokens = self.rules.n_tokens();
+        let product = self.rules.make(pair);
+        let mut places = std::mem::take(&mut self.places);
+        places.clear();
+        if let Some(slot) = slot {
+            self.pairs.take_places(slot, &mut places);
+        }
+        self.pairs.reserve(&self.cells, 2 * places.len())?;
+        self.lefts.begin(self.rules.n_tokens());
+        self.rights.begin(self.rules.n_tokens());
+        self.came_up.clear();
+        let mut counts = self.cells.counts();
+        for batch in places.chunks(POLL_PLACES) {
+            progress.check()?;
+            for &place in batch {
+                if is_at(&self.cells, pair, place) {
+                    let count = counts.at(&self.cells, place);
+                    self.join(pair, place, product, count);
+                }
+            }
+        }
+        self.places = places;
+        self.lose(pair);
+        if product as usize == n_tokens {
+            self.gain(product);
+        } else {
+            self.gain_late(product)?;
+        }
+        self.keep_places();
+        Ok(product)
+    }
+
+    /// Joins the pair at a place and notes what it does to the pairs beside it.
+    #[inline]
+    fn join(&mut self, (a, b): Pair, place: u32, product: u32, count: i64) {
+        let middle = self.cells.next(place);
+        let end = self.cells.next(middle);
+        let before = self.cells.previous(place);
+        let is_last = !self.cells.is_token(end);
+        self.cells.join(place, middle, end, product);
+        if let Some(before) = before {
+            let x = self.cells.token(before);
+            if x == product {
+                // The one before was joined just now, and had `a` beside it since then.
+                self.rights.of(a).given -= count;
+            } else {
+                self.lefts.of(x).taken += count;
+            }
+            self.lefts.give(x, count);
+            self.came_up.push(CameUp { place: before, token: x, is_left: true });
+        }
+        if !is_last {
+            let y = self.cells.token(end);
+            if y == product {
+                self.lefts.of(b).given -= count;
+                self.lefts.give(product, count);
+            } else {
+                self.rights.of(y).taken += count;
+                self.rights.give(y, count);
+            }
+            self.came_up.push(CameUp { place, token: y, is_left: y == product });
+        }
+    }
+
+    /// Takes from the pairs with the parts what was noted; the merged pair itself is done with.
+    fn lose(&mut self, (a, b): Pair) {
+        for &x in &self.lefts.touched {
+            let taken = self.lefts.changes_of(x).taken;
+            if taken != 0 && (x, a) != (a, b) {
+                self.pairs.change((x, a), -taken);
+            }
+        }
+        for &y in &self.rights.touched {
+            let taken = self.rights.changes_of(y).taken;
+            if taken != 0 && (b, y) != (a, b) {
+                self.pairs.change((b, y), -taken);
+            }
+        }
+    }
+
+    /// The pairs of a new token: none was there before.
+    fn gain(&mut self, product: u32) {
+        let start = self.pairs.n_slots();
+        self.gain_on(product, true);
+        let middle = self.pairs.n_slots();
+        self.gain_on(product, false);
+        self.pairs.end_step(start, middle);
+    }
+
+    /// The pairs of a new token with what it has to its left, or to its right.
+    fn gain_on(&mut self, product: u32, is_left: bool) {
+        let side = if is_left { &mut self.lefts } else { &mut self.rights };
+        side.touched.sort_unstable();
+        for place in 0..side.touched.len() {
+            let token = side.touched[place];
+            let change = side.of(token);
+            let pair = if is_left { (token, product) } else { (product, token) };
+            if change.given >= self.least_kept && self.rules.may_merge(pair) {
+                let slot = self.pairs.add(pair, change.given, change.n_places);
+                change.slot = Some(slot);
+                self.queue.push(slot, &By { pairs: &self.pairs, rules: &self.rules });
+            }
+        }
+    }
+
+    /// The pairs of a token that an earlier step made, or that was there from the start.
+    fn gain_late(&mut self, product: u32) -> Result<()> {
+        let of = |token, is_left| if is_left { (token, product) } else { (product, token) };
+        let touched = |side: &Neighbours, is_left| -> Vec<(Pair, bool)> {
+            side.touched.iter().map(|&token| (of(token, is_left), is_left)).collect()
+        };
+        let mut touched = [touched(&self.lefts, true), touched(&self.rights, false)].concat();
+        touched.sort_unstable();
+        let n_before = |&(pair, _): &(Pair, bool)| {
+            self.pairs.find(pair).map_or(0, |slot| self.pairs.n_places(slot))
+        };
+        let n_places: usize = touched.iter().map(n_before).sum();
+        self.pairs.reserve(&self.cells, n_places + self.came_up.len())?;
+        for (pair, is_left) in touched {
+            let token = if is_left { pair.0 } else { pair.1 };
+            let change = if is_left { self.lefts.of(token) } else { self.rights.of(token) };
+            if let Some(slot) = self.pairs.change(pair, change.given) {
+                self.pairs.grow(slot, change.n_places);
+                change.slot = Some(slot);
+            } else if change.given >= self.least_kept && self.rules.may_merge(pair) {
+                change.slot = Some(self.pairs.add_late(pair, change.given, change.n_places));
+            }
+            if let Some(slot) = change.slot {
+                self.queue.push(slot, &By { pairs: &self.pairs, rules: &self.rules });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes down where the pairs with the product came up.
+    fn keep_places(&mut self) {
+        for &CameUp { place, token, is_left } in &self.came_up {
+            let side = if is_left { &mut self.lefts } else { &mut self.rights };
+            if let Some(slot) = side.of(token).slot {
+                self.pairs.put(slot, place);
+            }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! [`Pieces`]: the vocabulary while it shrinks.
+
+/// The score of a piece that is gone.
+const GONE: f64 = f64::NEG_INFINITY;
+
+/// Pieces by id: first every character of the alphabet, by symbol, then longer ones. Characters keep their ids even when they
+/// are no pieces any more; of the others those that are gone are taken out by [`Pieces::renumber`].
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    pub(super) texts: Vec<Box<str>>,
+    scores: Vec<f64>,
+    n_chars: Vec<u8>,
+    required: Vec<bool>,
+    /// How many characters the alphabet has.
+    n_alphabet: usize,
+}
+
+impl Pieces {
+    /// Appends a piece; those of the alphabet come first.
+    pub(super) fn push(&mut self, text: Box<str>, score: f64, is_required: bool) {
+        let n_chars = u8::try_from(text.chars().count()).unwrap_or(u8::MAX);
+        if n_chars == 1 {
+            self.n_alphabet = self.texts.len() + 1;
+        }
+        self.texts.push(text);
+        self.scores.push(score);
+        self.n_chars.push(n_chars);
+        self.required.push(is_required);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// How many are alive.
+    pub(super) fn n_alive(&self) -> usize {
+        self.scores.iter().filter(|&&score| score > GONE).count()
+    }
+
+    pub(super) fn is_alive(&self, piece: usize) -> bool {
+        self.scores[piece] > GONE
+    }
+
+    /// Its score, if it is alive.
+    pub(super) fn score(&self, piece: usize) -> Option<f64> {
+        Some(self.scores[piece]).filter(|&score| score > GONE)
+    }
+
+    pub(super) fn n_chars(&self, piece: usize) -> u8 {
+        self.n_chars[piece]
+    }
+
+    /// Whether it is a character of the alphabet.
+    pub(super) fn is_char(&self, piece: usize) -> bool {
+        piece < self.n_alphabet
+    }
+
+    /// Whether it must not go.
+    pub(super) fn is_required(&self, piece: usize) -> bool {
+        self.required[piece]
+    }
+
+    /// The lowest score of those alive.
+    pub(super) fn worst_score(&self) -> f64 {
+        let alive = self.scores.iter().copied().filter(|&score| score > GONE);
+        alive.reduce(f64::min).unwrap_or(0.0)
+    }
+
+    /// Gives every piece a new score; those without one go.
+    pub(super) fn rescore(&mut self, score: impl Fn(usize) -> Option<f64>) {
+        for (piece, old) in self.scores.iter_mut().enumerate() {
+            *old = score(piece).unwrap_or(GONE);
+        }
+    }
+
+    /// Takes out the pieces that are gone, but for characters; returns the new id of each.
+    pub(super) fn renumber(&mut self) -> Vec<Option<u32>> {
+        let stays: Vec<bool> =
+            (0..self.len()).map(|piece| self.is_char(piece) || self.is_alive(piece)).collect();
+        keep(&mut self.texts, &stays);
+        keep(&mut self.scores, &stays);
+        keep(&mut self.n_chars, &stays);
+        keep(&mut self.required, &stays);
+        let mut next = 0..;
+        stays.iter().map(|&stays| if stays { next.next() } else { None }).collect()
+    }
+}
+
+fn keep<T>(values: &mut Vec<T>, stays: &[bool]) {
+    let mut stays = stays.iter();
+    values.retain(|_| stays.next().is_some_and(|&stays| stays));
+}

@@ -1,0 +1,265 @@
+//! [`Joining`]: words as their tokens, and the steps that join pairs of them.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use crate::error::{Error, Result};
+use crate::progress::{Phase, Progress};
+use crate::train::wordpiece::Criterion;
+use crate::train::wordpiece::neighbours::Neighbours;
+use crate::train::wordpiece::pairs::Pairs;
+use crate::train::wordpiece::words::Words;
+
+/// What decides which tokens are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) criterion: Criterion,
+    /// How often a pair must occur, at least one.
+    pub(super) least: u64,
+    /// The most tokens.
+    pub(super) vocab_size: usize,
+    /// The most characters of a token.
+    pub(super) max_length: u32,
+    /// What the right token of a pair is spelled with, and the product without.
+    pub(super) prefix: &'a str,
+}
+
+/// Places between two looks at whether to stop.
+const POLL_PLACES: u32 = 1 << 16;
+
+#[derive(Debug)]
+pub(super) struct Joining<'a> {
+    rules: Rules<'a>,
+    /// Spelling of each token, and what no product may be spelled like: all of them.
+    tokens: Vec<String>,
+    taken: FxHashSet<String>,
+    /// Characters of each token.
+    lengths: Vec<u32>,
+    /// How often each token stands in all words.
+    counts: Vec<u64>,
+    words: Words,
+    pairs: Pairs,
+    /// Places of the last product.
+    products: Vec<u32>,
+    before: Neighbours,
+    after: Neighbours,
+    n_polled: u32,
+}
+
+impl<'a> Joining<'a> {
+    /// Words in single characters: `tokens` are the special tokens and the alphabet, `counts` how often each stands in all
+    /// words, those of one character among them.
+    pub(super) fn new(
+        rules: Rules<'a>,
+        tokens: Vec<String>,
+        counts: Vec<u64>,
+        words: Words,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let most = tokens.len() + words.n_cells() as usize;
+        let weights = match rules.criterion {
+            Criterion::Likelihood => counts.iter().map(|&count| count.max(1)).collect(),
+            Criterion::Frequency => vec![1; counts.len()],
+        };
+        let mut joining = Self {
+            rules,
+            taken: tokens.iter().cloned().collect(),
+            lengths: vec![1; tokens.len()],
+            tokens,
+            counts,
+            words,
+            pairs: Pairs::new(rules.least, weights, rules.vocab_size.min(most)),
+            products: Vec::new(),
+            before: Neighbours::default(),
+            after: Neighbours::default(),
+            n_polled: 0,
+        };
+        joining.count_pairs(progress)?;
+        Ok(joining)
+    }
+
+    /// Joins until the vocabulary is full or no pair is left; all tokens.
+    pub(super) fn run(mut self, progress: &Progress) -> Result<Vec<String>> {
+        progress.begin(Phase::Merge, (self.rules.vocab_size - self.tokens.len()) as u64);
+        while self.tokens.len() < self.rules.vocab_size {
+            let Some(pair) = self.pairs.best() else { break };
+            let (left, right) = (self.pairs.get(pair).left, self.pairs.get(pair).right);
+            let token = self.spell(left, right);
+            if self.taken.insert(token.clone()) {
+                self.tokens.push(token);
+                self.join(pair, progress)?;
+                progress.advance(1)?;
+            } else {
+                self.pairs.remove(pair);
+                progress.check()?;
+            }
+        }
+        Ok(self.tokens)
+    }
+
+    fn spell(&self, left: u32, right: u32) -> String {
+        let (left, right) = (&self.tokens[left as usize], &self.tokens[right as usize]);
+        [left, right.strip_prefix(self.rules.prefix).unwrap_or(right)].concat()
+    }
+
+    /// Calls `visit` with every two neighbours: place, left token, right token, count.
+    fn for_each_pair(
+        words: &Words,
+        progress: &Progress,
+        mut visit: impl FnMut(u32, u32, u32, u64),
+    ) -> Result<()> {
+        let mut n_since_poll = 0;
+        for (start, count) in words.iter() {
+            let mut place = start;
+            while let Some(next) = words.next(place, 1) {
+                visit(place, words.token(place), words.token(next), count);
+                place = next;
+            }
+            n_since_poll += place - start;
+            if n_since_poll >= POLL_PLACES {
+                n_since_poll = 0;
+                progress.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_pairs(&mut self, progress: &Progress) -> Result<()> {
+        let Self { words, pairs, rules, .. } = self;
+        let mut counts: FxHashMap<(u32, u32), (u64, u32)> = FxHashMap::default();
+        Self::for_each_pair(words, progress, |_, left, right, count| {
+            let sums = counts.entry((left, right)).or_default();
+            sums.0 += count;
+            sums.1 += 1;
+        })?;
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_unstable_by_key(|&(pair, _)| pair);
+        if rules.max_length < 2 {
+            return Ok(());
+        }
+        for ((left, right), (count, n_places)) in counts {
+            pairs.insert(left, right, count, n_places);
+        }
+        Self::for_each_pair(words, progress, |place, left, right, _| {
+            pairs.add_place(left, right, place);
+        })
+    }
+
+    /// Puts the last token in the place of a pair, everywhere.
+    fn join(&mut self, pair: u32, progress: &Progress) -> Result<()> {
+        let product = id_of(self.tokens.len() - 1);
+        let (left, right) = (self.pairs.get(pair).left, self.pairs.get(pair).right);
+        let length = self.lengths[left as usize] + self.lengths[right as usize];
+        self.lengths.push(length);
+        let n_joined = self.rewrite(pair, product, progress)?;
+        self.counts.push(n_joined);
+        self.counts[left as usize] -= n_joined;
+        self.counts[right as usize] -= n_joined;
+        self.pairs.remove(pair);
+        for (before, sums) in self.before.iter() {
+            self.pairs.take(before, left, sums.taken);
+        }
+        for (after, sums) in self.after.iter() {
+            self.pairs.take(right, after, sums.taken);
+        }
+        self.pairs.push_token(self.weight(product));
+        self.insert_pairs(product);
+        if self.rules.criterion == Criterion::Likelihood {
+            self.pairs.lower_weight(left, self.weight(left));
+            self.pairs.lower_weight(right, self.weight(right));
+        }
+        Ok(())
+    }
+
+    fn weight(&self, token: u32) -> u64 {
+        match self.rules.criterion {
+            Criterion::Likelihood => self.counts[token as usize],
+            Criterion::Frequency => 1,
+        }
+    }
+
+    /// Writes the product and sums up what that takes and gives, by neighbour; how often it was written.
+    fn rewrite(&mut self, pair: u32, product: u32, progress: &Progress) -> Result<u64> {
+        let pair = self.pairs.get(pair);
+        let (left, right) = (pair.left, pair.right);
+        let places = pair.first_place..pair.first_place + pair.n_places as usize;
+        let left_len = self.lengths[left as usize];
+        let length = self.lengths[product as usize];
+        let Self { words, before, after, products, .. } = self;
+        before.begin(self.tokens.len());
+        after.begin(self.tokens.len());
+        products.clear();
+        let mut n_joined = 0;
+        // Places ascend, so that a word is rewritten from left to right.
+        for &place in &self.pairs.places[places] {
+            self.n_polled += 1;
+            if self.n_polled.is_multiple_of(POLL_PLACES) {
+                progress.check()?;
+            }
+            if words.token(place) != left {
+                continue;
+            }
+            let Some(middle) = words.next(place, left_len) else { continue };
+            if words.token(middle) != right {
+                continue;
+            }
+            let count = words.count_at(place);
+            words.join(place, length, middle, product);
+            products.push(place);
+            n_joined += count;
+            if let Some(previous) = words.previous(place).map(|place| words.token(place)) {
+                if previous == product {
+                    // It was written in this step, and then had `left` after it.
+                    let sums = after.of(left);
+                    sums.given -= count;
+                    sums.n_places -= 1;
+                } else {
+                    before.of(previous).taken += count;
+                }
+                let sums = before.of(previous);
+                sums.given += count;
+                sums.n_places += 1;
+            }
+            if let Some(next) = words.next(place, length).map(|place| words.token(place)) {
+                let sums = after.of(next);
+                sums.taken += count;
+                sums.given += count;
+                sums.n_places += 1;
+            }
+        }
+        Ok(n_joined)
+    }
+
+    /// The pairs of the product.
+    fn insert_pairs(&mut self, product: u32) {
+        let Self { words, pairs, lengths, rules, products, before, after, .. } = self;
+        let length = lengths[product as usize];
+        let is_short = |other: u32| {
+            lengths[other as usize].checked_add(length).is_some_and(|sum| sum <= rules.max_length)
+        };
+        for (token, sums) in before.iter().filter(|&(token, _)| is_short(token)) {
+            pairs.insert(token, product, sums.given, sums.n_places);
+        }
+        for (token, sums) in after.iter().filter(|&(token, _)| is_short(token)) {
+            pairs.insert(product, token, sums.given, sums.n_places);
+        }
+        for &place in products.iter() {
+            if let Some(previous) = words.previous(place) {
+                pairs.add_place(words.token(previous), product, previous);
+            }
+            if let Some(next) = words.next(place, length).map(|place| words.token(place))
+                && next != product
+            {
+                pairs.add_place(product, next, place);
+            }
+        }
+    }
+}
+
+fn id_of(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+/// An error for counts that do not fit.
+pub(super) fn overflow() -> Error {
+    Error::Config("the characters of the words add up to more than 64 bits hold".to_owned())
+}
