@@ -123,6 +123,16 @@ impl Cells {
         self.flat[end as usize - 1] = mark;
     }
 
+    /// Writes those of `places` at which `token` starts into `found`, which must be as long, and returns how many there are.
+    pub(super) fn starts_of(&self, token: u32, places: &[u32], found: &mut [u32]) -> usize {
+        let mut n_found = 0;
+        for &place in places {
+            found[n_found] = place;
+            n_found += usize::from(self.token(place) == token);
+        }
+        n_found
+    }
+
     /// Looks counts up for ascending places.
     pub(super) fn counts(&self) -> CountAt {
         CountAt { end: 0, count: 0 }

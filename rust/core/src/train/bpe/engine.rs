@@ -33,6 +33,9 @@ pub(super) trait Rules {
 /// Places between two looks at whether to stop.
 const POLL_PLACES: usize = 1 << 16;
 
+/// Places whose cells are fetched at once, so that the processor waits for all of them together.
+const LOOK_AHEAD: usize = 64;
+
 #[derive(Debug)]
 pub(super) struct Engine<R> {
     pub(super) rules: R,
@@ -140,12 +143,16 @@ impl<R: Rules> Engine<R> {
         self.rights.begin(self.rules.n_tokens());
         self.came_up.clear();
         let mut counts = self.cells.counts();
+        let mut live = [0; LOOK_AHEAD];
         for batch in places.chunks(POLL_PLACES) {
             progress.check()?;
-            for &place in batch {
-                if is_at(&self.cells, pair, place) {
-                    let count = counts.at(&self.cells, place);
-                    self.join(pair, place, product, count);
+            for stretch in batch.chunks(LOOK_AHEAD) {
+                let n_live = self.cells.starts_of(pair.0, stretch, &mut live);
+                for &place in &live[..n_live] {
+                    if is_at(&self.cells, pair, place) {
+                        let count = counts.at(&self.cells, place);
+                        self.join(pair, place, product, count);
+                    }
                 }
             }
         }
@@ -226,7 +233,7 @@ impl<R: Rules> Engine<R> {
             let change = side.of(token);
             let pair = if is_left { (token, product) } else { (product, token) };
             if change.given >= self.least_kept && self.rules.may_merge(pair) {
-                let slot = self.pairs.add(pair, change.given, change.n_places);
+                let slot = self.pairs.add(pair, token, change.given, change.n_places);
                 change.slot = Some(slot);
                 self.queue.push(slot, &By { pairs: &self.pairs, rules: &self.rules });
             }

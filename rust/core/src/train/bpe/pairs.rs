@@ -35,6 +35,8 @@ struct Step {
 #[derive(Debug)]
 pub(super) struct Pairs {
     slots: Vec<Slot>,
+    /// What the slots of a row or of half a step are searched by: the token that differs.
+    keys: Vec<u32>,
     /// Where the row of each first symbol starts, and where the last ends.
     rows: Vec<u32>,
     steps: Vec<Step>,
@@ -58,6 +60,7 @@ impl Pairs {
     ) -> Self {
         let (mut arena, ends) = places_by_left(cells, n_tokens);
         let mut slots: Vec<Slot> = Vec::new();
+        let mut keys = Vec::new();
         let mut rows = vec![0];
         let mut by_right = ByRight::new(n_tokens);
         let (mut read, mut write) = (0, 0);
@@ -71,16 +74,18 @@ impl Pairs {
                 if is_kept {
                     let n_places = tally.n_places;
                     slots.push(Slot { pair: (left, right), count: tally.count, start: write, n_places });
+                    keys.push(right);
                     write += n_places;
                 }
             }
-            by_right.put(cells, &mut arena);
+            by_right.put(&mut arena);
             rows.push(index(slots.len()));
         }
         arena.truncate(write as usize);
         arena.shrink_to_fit();
         Self {
             slots,
+            keys,
             rows,
             steps: Vec::new(),
             late: FxHashMap::default(),
@@ -94,22 +99,17 @@ impl Pairs {
     pub(super) fn find(&self, (left, right): Pair) -> Option<u32> {
         let newer = left.max(right) as usize;
         let n_first = self.rows.len() - 1;
-        let (start, end, by_left) = if newer < n_first {
-            (self.rows[left as usize], self.rows[left as usize + 1], false)
+        let (start, end, key) = if newer < n_first {
+            (self.rows[left as usize], self.rows[left as usize + 1], right)
         } else {
             let step = self.steps.get(newer - n_first)?;
             if right as usize == newer {
-                (step.start, step.middle, true)
+                (step.start, step.middle, left)
             } else {
-                (step.middle, step.end, false)
+                (step.middle, step.end, right)
             }
         };
-        let slots = &self.slots[start as usize..end as usize];
-        let found = if by_left {
-            slots.binary_search_by_key(&left, |slot| slot.pair.0)
-        } else {
-            slots.binary_search_by_key(&right, |slot| slot.pair.1)
-        };
+        let found = self.keys[start as usize..end as usize].binary_search(&key);
         match found {
             Ok(place) => Some(start + index(place)),
             Err(_) if self.late.is_empty() => None,
@@ -150,17 +150,18 @@ impl Pairs {
         (slot.count, slot.n_places) = (0, 0);
     }
 
-    /// A new pair with room for `n_places`, which [`Pairs::put`] fills.
-    pub(super) fn add(&mut self, pair: Pair, count: i64, n_places: u32) -> u32 {
+    /// A new pair with room for `n_places`, which [`Pairs::put`] fills; `key` is the token of it that the step did not make.
+    pub(super) fn add(&mut self, pair: Pair, key: u32, count: i64, n_places: u32) -> u32 {
         let slot = index(self.slots.len());
         self.slots.push(Slot { pair, count, start: index(self.arena.len()), n_places: 0 });
+        self.keys.push(key);
         self.arena.resize(self.arena.len() + n_places as usize, u32::MAX);
         slot
     }
 
     /// A pair of a token that an earlier step made.
     pub(super) fn add_late(&mut self, pair: Pair, count: i64, n_places: u32) -> u32 {
-        let slot = self.add(pair, count, n_places);
+        let slot = self.add(pair, u32::MAX, count, n_places);
         self.late.insert(pair, slot);
         slot
     }
@@ -275,7 +276,8 @@ struct Tally {
 
 /// The places of one left token, grouped by the token to the right.
 struct ByRight {
-    places: Vec<u32>,
+    /// Each place and the token to its right.
+    places: Vec<(u32, u32)>,
     tallies: Vec<Tally>,
     touched: Vec<u32>,
 }
@@ -287,11 +289,10 @@ impl ByRight {
 
     fn take(&mut self, cells: &Cells, places: &[u32]) {
         self.places.clear();
-        self.places.extend_from_slice(places);
+        self.places.extend(places.iter().map(|&place| (place, cells.token(cells.next(place)))));
         self.touched.clear();
         let mut counts = cells.counts();
-        for &place in places {
-            let right = cells.token(cells.next(place));
+        for &(place, right) in &self.places {
             let tally = &mut self.tallies[right as usize];
             if tally.n_places == 0 {
                 self.touched.push(right);
@@ -303,9 +304,9 @@ impl ByRight {
     }
 
     /// Writes the places back, each right token's from the start that its tally has; those that have none are left out.
-    fn put(&mut self, cells: &Cells, arena: &mut [u32]) {
-        for &place in &self.places {
-            let tally = &mut self.tallies[cells.token(cells.next(place)) as usize];
+    fn put(&mut self, arena: &mut [u32]) {
+        for &(place, right) in &self.places {
+            let tally = &mut self.tallies[right as usize];
             if tally.start != u32::MAX {
                 arena[tally.start as usize] = place;
                 tally.start += 1;
