@@ -3,6 +3,7 @@
 //! Trainers see counts, never text: they are pure and deterministic, and counting can be done anywhere and summed.
 
 pub mod bpe;
+pub mod sentencepiece;
 pub mod unigram;
 pub mod word_counter;
 pub mod word_counts;
