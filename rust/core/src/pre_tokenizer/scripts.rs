@@ -86,7 +86,6 @@ fn known(c: char) -> Option<usize> {
     TABLE.get(i).filter(|&&(start, ..)| start <= c).map(|&(.., script)| script)
 }
 
-<<<<<<< HEAD
 /// The script of a character, as a number; without one in Unicode 9.0 it is common.
 pub(crate) fn of(c: char) -> usize {
     known(c).unwrap_or_else(|| *COMMON)
@@ -95,18 +94,16 @@ pub(crate) fn of(c: char) -> usize {
 /// The number of the script of marks that take the script of what they stand on.
 pub(crate) fn inherited() -> usize {
     *INHERITED
-=======
+}
+
 /// The script that a character belongs to alone, as a number; `None`: it goes with any.
 pub(crate) fn own_script_of(c: char) -> Option<usize> {
-    static SHARED: LazyLock<[usize; 2]> = LazyLock::new(|| ["Common", "Inherited"].map(place_of));
-    script_of(c).filter(|script| !SHARED.contains(script))
+    known(c).filter(|&script| script != *COMMON && script != *INHERITED)
 }
 
 /// The script of a character, as a number; what has none counts as common. `None`: it has that of what is before it.
 pub(crate) fn script_or_inherited(c: char) -> Option<usize> {
-    let script = script_of(c).unwrap_or_else(|| place_of("Common"));
-    (script != place_of("Inherited")).then_some(script)
->>>>>>> main
+    Some(of(c)).filter(|&script| script != inherited())
 }
 
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.
