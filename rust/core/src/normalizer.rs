@@ -8,7 +8,7 @@ mod bert;
 mod byte_level;
 mod char_sets;
 mod characters;
-mod charsmap;
+pub(crate) mod charsmap;
 mod ends;
 mod growth;
 mod precompiled;

@@ -113,7 +113,7 @@ impl Pipeline {
         };
         let may_cut = match &self.pre_tokenizer {
             PreTokenizing::Compiled(compiled) => {
-                self.normalization.is_identity()
+                self.normalization.is_local()
                     && compiled.scheme != Scheme::Whole
                     && !compiled.add_prefix_space
             }

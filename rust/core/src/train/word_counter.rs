@@ -185,24 +185,48 @@ impl WordCounter {
     }
 
     fn count_units(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
-        let units = self.pipeline.units(texts, OnSpecial::Encode);
+        let (texts, index_of) = self.cut_long(texts);
+        let units = self.pipeline.units(&texts, OnSpecial::Encode);
         self.ready_fronts(units.len());
-        let Self { pipeline, fronts, store, n_texts: first, .. } = self;
+        let Self { pipeline, fronts, store, n_texts, .. } = self;
+        let located = |error: Error, index: usize| {
+            error.in_batch(*n_texts + index_of.get(index).copied().unwrap_or_default())
+        };
         parallel::map(fronts, units.len(), |front, i| match &units[i] {
             Unit::Texts(range) => range.clone().try_for_each(|index| {
                 count_text(front, &store.shards, pipeline, texts[index], progress)
-                    .map_err(|error| error.in_batch(*first + index))
+                    .map_err(|error| located(error, index))
             }),
             Unit::Piece { index, part, stretch } => {
                 let base = part.start;
                 let part = Traced::untraced(texts[*index].get(part.clone()).unwrap_or_default());
                 let stretch = (base, stretch.clone());
                 count_part(front, &store.shards, pipeline, &part, stretch, progress)
-                    .map_err(|error| error.in_batch(*first + *index))
+                    .map_err(|error| located(error, *index))
             }
             Unit::Token(_) | Unit::EndOfText => Ok(()),
         })?;
         Ok(())
+    }
+
+    /// The texts, long ones in pieces where that changes nothing, and the index of the text that each is of.
+    fn cut_long<'t>(&self, texts: &[&'t str]) -> (Vec<&'t str>, Vec<usize>) {
+        let may_cut = self.takes_pieces();
+        let (mut pieces, mut index_of) = (Vec::new(), Vec::new());
+        for (index, text) in texts.iter().enumerate() {
+            let mut rest = *text;
+            loop {
+                let cut = if may_cut { first_cut(rest.as_bytes(), UNIT_BYTES) } else { None };
+                let (first, others) = rest.split_at(cut.unwrap_or(rest.len()));
+                pieces.push(first);
+                index_of.push(index);
+                rest = others;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        (pieces, index_of)
     }
 
     fn count_chunks(
@@ -404,16 +428,23 @@ fn count_part(
     })
 }
 
-/// The last place with a letter before it, and after it a space and another letter.
+/// Whether a space stands there between letters.
+fn is_cut(text: &[u8], place: usize) -> bool {
+    let is_letter = |place: Option<usize>| {
+        place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_alphabetic)
+    };
+    is_letter(place.checked_sub(1)) && is_letter(Some(place + 1))
+}
+
+/// The last place where a text may be cut; 0: nowhere.
 fn last_cut(text: &[u8]) -> usize {
-    memchr::memrchr_iter(b' ', text)
-        .find(|&place| {
-            let is_letter = |place: Option<usize>| {
-                place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_alphabetic)
-            };
-            is_letter(place.checked_sub(1)) && is_letter(Some(place + 1))
-        })
-        .unwrap_or(0)
+    memchr::memrchr_iter(b' ', text).find(|&place| is_cut(text, place)).unwrap_or(0)
+}
+
+/// The first place from `from` on where a text may be cut.
+fn first_cut(text: &[u8], from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    memchr::memchr_iter(b' ', rest).map(|place| from + place).find(|&place| is_cut(text, place))
 }
 
 #[cold]

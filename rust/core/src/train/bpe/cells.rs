@@ -21,6 +21,8 @@ const MARK: u32 = 1 << 31;
 pub(super) const BORDER: u32 = u32::MAX;
 /// Symbols and tokens are numbered below this.
 pub(super) const MAX_TOKENS: usize = 1 << 30;
+/// Places whose cells are fetched at once, so that the processor waits for all of them together.
+pub(super) const LOOK_AHEAD: usize = 64;
 /// Every how many cells the run is noted.
 const NOTE: usize = 64;
 
@@ -126,6 +128,21 @@ impl Cells {
         self.flat[middle as usize] = MARK;
         self.flat[place as usize + 1] = mark;
         self.flat[end as usize - 1] = mark;
+    }
+
+    /// Writes those of `places` at which `token` starts into `found`, which must be as long, and returns how many there are.
+    pub(super) fn starts_of(&self, token: u32, places: &[u32], found: &mut [u32]) -> usize {
+        let mut n_found = 0;
+        for &place in places {
+            found[n_found] = place;
+            n_found += usize::from(self.token(place) == token);
+        }
+        n_found
+    }
+
+    /// Sum over the words of symbols times count, as they were at the start.
+    pub(super) fn n_symbols(&self) -> i64 {
+        self.n_symbols
     }
 
     /// Looks counts up for ascending places.

@@ -3,7 +3,7 @@
 use super::BpeOptions;
 use super::alphabet::{Alphabet, lay_out_bytes, lay_out_characters};
 use super::cells::MAX_TOKENS;
-use super::engine::{Engine, Limits, Rules};
+use super::engine::{Engine, Rules};
 use super::pairs::Pair;
 use super::seeds::Seeds;
 use super::texts::Texts;
@@ -56,10 +56,8 @@ pub(super) fn learn(
     };
     let n_first = tokens.n_tokens();
     check_size(options, n_tokens, n_first)?;
-    let keep_rare = tokens.may_make_again() || !options.seed_tokens.is_empty();
-    let limits = Limits { min_frequency: options.min_frequency, keep_rare };
     let seeds = Seeds::new(options, n_special, &tokens)?;
-    let mut engine = Engine::new(tokens, laid.cells, limits, progress)?;
+    let mut engine = Engine::new(tokens, laid.cells, options.min_frequency, progress)?;
     progress.begin(Phase::Merge, (n_tokens - n_first) as u64);
     let mut merges = seeds.make(&mut engine, n_tokens, progress)?;
     merges.extend(run(&mut engine, n_tokens, progress)?);

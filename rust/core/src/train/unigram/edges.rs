@@ -82,7 +82,7 @@ impl Edges {
         let mut text = String::new();
         let mut start = 0;
         let mut n_polled = 0;
-        for &Part { end, count } in &corpus.parts {
+        for &Part { end, count, .. } in &corpus.parts {
             text.clear();
             corpus.spell(&corpus.text[start..end as usize], &mut text);
             start = end as usize + 1;
@@ -115,11 +115,6 @@ impl Edges {
         u32::try_from(self.flat.len()).ok().filter(|&n_edges| n_edges < NOWHERE).ok_or_else(|| {
             Error::Config("the different words have too many segmentations".to_owned())
         })
-    }
-
-    /// How many there are.
-    pub(super) fn n_edges(&self) -> usize {
-        self.flat.len()
     }
 
     /// The edges from a place where `piece` lies on; `None` if it does not occur.
