@@ -28,6 +28,7 @@ use sha2::{Digest, Sha256};
 use crate::definition::Definition;
 use crate::error::{Error, Result};
 
+pub(crate) use score::readable;
 pub(crate) use write::{VocabOut, text_of};
 pub use write::{write, write_pretty};
 
