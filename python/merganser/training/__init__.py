@@ -5,4 +5,12 @@ from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, 
 from merganser.training.unigram import train_unigram
 from merganser.training.word_counts import WordCounts
 
-__all__ = ["Normalizer", "NormalizerName", "PreTokenizer", "PreTokenizerName", "WordCounts", "train_bpe", "train_unigram"]
+__all__ = [
+    "Normalizer",
+    "NormalizerName",
+    "PreTokenizer",
+    "PreTokenizerName",
+    "WordCounts",
+    "train_bpe",
+    "train_unigram",
+]
