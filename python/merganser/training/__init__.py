@@ -14,8 +14,5 @@ __all__ = [
     "WordCounts",
     "train_bpe",
     "train_unigram",
-<<<<<<< HEAD
     "train_wordpiece",
-=======
->>>>>>> w-unigram
 ]
