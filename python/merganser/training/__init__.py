@@ -1,7 +1,16 @@
 """Training vocabularies: `WordCounts` and the trainers, a module each."""
 
+from merganser.training.alphabet import CharacterAlphabet
 from merganser.training.bpe import train_bpe
 from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
 from merganser.training.word_counts import WordCounts
 
-__all__ = ["Normalizer", "NormalizerName", "PreTokenizer", "PreTokenizerName", "WordCounts", "train_bpe"]
+__all__ = [
+    "CharacterAlphabet",
+    "Normalizer",
+    "NormalizerName",
+    "PreTokenizer",
+    "PreTokenizerName",
+    "WordCounts",
+    "train_bpe",
+]
