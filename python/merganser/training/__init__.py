@@ -3,7 +3,9 @@
 from merganser.training.alphabet import CharacterAlphabet
 from merganser.training.bpe import train_bpe
 from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
+from merganser.training.unigram import train_unigram
 from merganser.training.word_counts import WordCounts
+from merganser.training.wordpiece import train_wordpiece
 
 __all__ = [
     "CharacterAlphabet",
@@ -13,4 +15,6 @@ __all__ = [
     "PreTokenizerName",
     "WordCounts",
     "train_bpe",
+    "train_unigram",
+    "train_wordpiece",
 ]

@@ -31,11 +31,15 @@ mod _core {
     #[pymodule_export]
     use crate::training::bpe::{stages_to_continue, train_bpe};
     #[pymodule_export]
-    use crate::training::trained::Trained;
-    #[pymodule_export]
     use crate::training::stage_texts;
     #[pymodule_export]
+    use crate::training::trained::Trained;
+    #[pymodule_export]
+    use crate::training::unigram::train_unigram;
+    #[pymodule_export]
     use crate::training::word_counts::{WordCounter, WordCounts};
+    #[pymodule_export]
+    use crate::training::wordpiece::train_wordpiece;
 
     /// The Unicode version of every character class and of normalization.
     #[pymodule_export]

@@ -25,13 +25,14 @@ use crate::parallel;
 use crate::progress::Progress;
 use crate::train::{Dropped, Report, WordCounts};
 
-pub use definition::{UnigramOptions, train};
 use corpus::{Corpus, CorpusOptions, to_f64};
+pub use definition::{UnigramOptions, train};
 use edges::{Edges, MAX_PIECES};
-use math::ln;
+use math::{ln, single};
 use pieces::Pieces;
-pub use rules::PieceRules;
 use rules::Judge;
+pub use rules::PieceRules;
+use seeds::Finder;
 
 /// How pieces are learned.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +57,9 @@ pub struct LearnOptions {
     pub n_sub_iterations: usize,
     /// Whether words are bytes, each of which the vocabulary spells as a character.
     pub is_byte_level: bool,
+    /// The character at which a line ends, in words that hold it; it is no text. With it, substrings are seeds only where
+    /// SentencePiece's are: those followed by different bytes, the space after a word and the end of a line among them.
+    pub line_end: Option<char>,
     /// Whether fewer pieces than asked for are a result rather than an error.
     pub allow_smaller: bool,
     /// Tokens of the vocabulary that are no pieces, for messages.
@@ -77,6 +81,7 @@ impl Default for LearnOptions {
             shrinking_factor: 0.75,
             n_sub_iterations: 2,
             is_byte_level: false,
+            line_end: None,
             allow_smaller: false,
             n_other_tokens: 0,
             n_threads: None,
@@ -87,7 +92,7 @@ impl Default for LearnOptions {
 /// Pieces that were learned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Learned {
-    /// Pieces and their scores, best first; of equal scores the smaller in bytes first.
+    /// Pieces and their scores, best first; of scores equal in 32 bits the smaller in bytes first.
     pub pieces: Vec<(String, f64)>,
     /// What was seen, made and left out.
     pub report: Report,
@@ -101,11 +106,16 @@ pub struct Learned {
 pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -> Result<Learned> {
     check(options)?;
     let n_threads = parallel::n_threads(options.n_threads);
-    let required: String = options.required_chars.chars().chain(options.required_pieces.iter().flat_map(|piece| piece.chars())).collect();
+    let required: String = options
+        .required_chars
+        .chars()
+        .chain(options.required_pieces.iter().flat_map(|piece| piece.chars()))
+        .collect();
     let corpus_options = CorpusOptions {
         character_coverage: options.character_coverage,
         required: &required,
         is_byte_level: options.is_byte_level,
+        line_end: options.line_end,
     };
     let corpus = Corpus::new(counts, &corpus_options, progress)?;
     let n_alphabet = corpus.alphabet.len() - 1;
@@ -187,9 +197,14 @@ fn seed_pieces(
     n_threads: usize,
     progress: &Progress,
 ) -> Result<Pieces> {
-    let judge = Judge::new(options.rules, &corpus.alphabet);
-    let max_length = options.rules.max_piece_length;
-    let seeds = seeds::find(corpus, &judge, max_length, options.seed_size, n_threads, progress)?;
+    let finder = Finder {
+        corpus,
+        judge: Judge::new(options.rules, &corpus.alphabet),
+        max_length: options.rules.max_piece_length,
+        n_seeds: options.seed_size,
+        sees_line_ends: options.line_end.is_some(),
+    };
+    let seeds = finder.find(n_threads, progress)?;
     let forbidden: FxHashSet<&str> = options.forbidden.iter().map(String::as_str).collect();
     let required: FxHashSet<&str> = options.required_pieces.iter().map(String::as_str).collect();
     let chars = (1..corpus.alphabet.len()).map(|symbol| {
@@ -198,7 +213,7 @@ fn seed_pieces(
     });
     let longer = seeds.iter().map(|seed| {
         let mut text = String::new();
-        corpus.spell(seeds::symbols(corpus, seed), &mut text);
+        corpus.spell(finder.symbols(seed), &mut text);
         (text, seed.score)
     });
     let mut missing = required.clone();
@@ -266,7 +281,7 @@ impl Alphabet {
         let mut best: Vec<(&str, f64)> = (0..pieces.len())
             .filter_map(|piece| Some((&*pieces.texts[piece], pieces.score(piece)?)))
             .collect();
-        best.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+        best.sort_unstable_by(|a, b| single(b.1).total_cmp(&single(a.1)).then(a.0.cmp(b.0)));
         let scores: rustc_hash::FxHashMap<&str, f64> = best.iter().copied().collect();
         let mut next = pieces.worst_score();
         let mut chosen: Vec<(String, f64)> = Vec::new();
@@ -283,7 +298,8 @@ impl Alphabet {
             chosen.push((text, score));
         }
         let forbidden: FxHashSet<&str> = options.forbidden.iter().map(String::as_str).collect();
-        let others = best.iter().filter(|(text, _)| !taken.contains(*text) && !forbidden.contains(text));
+        let others =
+            best.iter().filter(|(text, _)| !taken.contains(*text) && !forbidden.contains(text));
         let n_more = options.n_pieces.saturating_sub(chosen.len());
         chosen.extend(others.take(n_more).map(|&(text, score)| (text.to_owned(), score)));
         if chosen.len() < options.n_pieces && !options.allow_smaller {
@@ -295,7 +311,7 @@ impl Alphabet {
                 chosen.len() + options.n_other_tokens,
             )));
         }
-        chosen.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        chosen.sort_unstable_by(|a, b| single(b.1).total_cmp(&single(a.1)).then(a.0.cmp(&b.0)));
         Ok(chosen)
     }
 }

@@ -26,12 +26,15 @@ pub(super) struct CorpusOptions<'a> {
     pub(super) required: &'a str,
     /// Whether words are bytes, which the vocabulary spells.
     pub(super) is_byte_level: bool,
+    /// Where a line ends; it is no text.
+    pub(super) line_end: Option<char>,
 }
 
 /// A part of a word: where its symbols end, and how often it occurs.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
     pub(super) end: u32,
+    pub(super) ends_line: bool,
     pub(super) count: u64,
 }
 
@@ -61,8 +64,8 @@ impl Corpus {
         progress: &Progress,
     ) -> Result<Self> {
         let mut char_counts = CharCounts(vec![0; CODE_POINTS]);
-        for_each_word(counts, options.is_byte_level, progress, |word, count| {
-            for c in word.chars() {
+        for_each_word(counts, options, progress, |word, count| {
+            for c in word.chars().filter(|&c| options.line_end != Some(c)) {
                 char_counts.0[c as usize] += u128::from(count);
             }
             Ok(())
@@ -88,15 +91,17 @@ impl Corpus {
             rare,
             notes: Vec::new(),
         };
-        for_each_word(counts, options.is_byte_level, progress, |word, count| {
-            let symbols = word.chars().map(|c| symbols[c as usize]);
-            symbols.chain([0]).try_for_each(|symbol| corpus.push(symbol, count))
+        for_each_word(counts, options, progress, |word, count| {
+            word.chars().try_for_each(|c| {
+                corpus.push(symbols[c as usize], count, options.line_end == Some(c))
+            })?;
+            corpus.push(0, count, false)
         })?;
         Ok(corpus)
     }
 
-    /// Appends a symbol of a word that occurs `count` times.
-    fn push(&mut self, symbol: u32, count: u64) -> Result<()> {
+    /// Appends a symbol of a word that occurs `count` times, 0 for a character outside the alphabet and for its end.
+    fn push(&mut self, symbol: u32, count: u64, ends_line: bool) -> Result<()> {
         let end = u32::try_from(self.text.len()).map_err(|_| {
             Error::Config("the different words together must stay below 4 Gi characters".to_owned())
         })?;
@@ -104,7 +109,7 @@ impl Corpus {
             if self.text.last().is_none_or(|&last| last == 0) {
                 return Ok(());
             }
-            self.parts.push(Part { end, count });
+            self.parts.push(Part { end, ends_line, count });
         }
         if self.text.len().is_multiple_of(NOTE) {
             let part = self.parts.len() - usize::from(symbol == 0);
@@ -153,7 +158,8 @@ impl CharCounts {
         let is_required = |c: &char| options.required.contains(*c);
         let (kept, rare): (Vec<char>, Vec<char>) = beyond.into_iter().partition(is_required);
         alphabet.extend(kept);
-        let mut unseen: Vec<char> = options.required.chars().filter(|&c| count_of(c) == 0).collect();
+        let mut unseen: Vec<char> =
+            options.required.chars().filter(|&c| count_of(c) == 0).collect();
         unseen.sort_unstable();
         unseen.dedup();
         alphabet.extend(unseen);
@@ -161,9 +167,10 @@ impl CharCounts {
     }
 }
 
+/// Calls `each` with every word and its count.
 fn for_each_word(
     counts: &WordCounts,
-    is_byte_level: bool,
+    options: &CorpusOptions<'_>,
     progress: &Progress,
     mut each: impl FnMut(&str, u64) -> Result<()>,
 ) -> Result<()> {
@@ -171,7 +178,7 @@ fn for_each_word(
         if index.is_multiple_of(POLL_WORDS) {
             progress.check()?;
         }
-        if is_byte_level {
+        if options.is_byte_level {
             each(&byte_level::spell(word), count)?;
             continue;
         }

@@ -41,7 +41,8 @@ pub fn train(
     options: &UnigramOptions,
     progress: &Progress,
 ) -> Result<Trained> {
-    let is_byte_level = options.stages.pre_tokenizer.as_ref().is_some_and(PreTokenizer::is_byte_level);
+    let is_byte_level =
+        options.stages.pre_tokenizer.as_ref().is_some_and(PreTokenizer::is_byte_level);
     let specials = specials(options)?;
     let bytes = byte_tokens(options, is_byte_level, &specials)?;
     let n_other_tokens = specials.len() + bytes.len();
@@ -62,8 +63,10 @@ pub fn train(
     let worst = pieces.iter().map(|&(_, score)| score).fold(0.0, f64::min);
     // Worse than the six characters of its text together, each of which is a piece.
     let of_bytes = bytes.into_iter().map(|token| (token, 7.0 * worst - 1.0));
-    let unk_id = options.unk_token.as_ref().and_then(|unk| specials.iter().position(|text| text == unk));
-    let vocab = specials.iter().map(|text| (text.clone(), 0.0)).chain(of_bytes).chain(pieces).collect();
+    let unk_id =
+        options.unk_token.as_ref().and_then(|unk| specials.iter().position(|text| text == unk));
+    let vocab =
+        specials.iter().map(|text| (text.clone(), 0.0)).chain(of_bytes).chain(pieces).collect();
     let model = UnigramDefinition {
         vocab,
         unk_id: unk_id.and_then(|id| u32::try_from(id).ok()),
@@ -118,7 +121,8 @@ fn byte_tokens(
     }
     if options.unk_token.is_none() {
         return Err(Error::Config(
-            "byte_fallback needs an unk_token, in whose place the bytes are put; got None".to_owned(),
+            "byte_fallback needs an unk_token, in whose place the bytes are put; got None"
+                .to_owned(),
         ));
     }
     let tokens: Vec<String> = (0..256).map(byte_token).collect();
@@ -131,7 +135,8 @@ fn byte_tokens(
 }
 
 fn decoder(options: &UnigramOptions) -> Option<Decoder> {
-    let metaspace = options.stages.pre_tokenizer.as_ref().and_then(metaspace).map(Decoder::Metaspace);
+    let metaspace =
+        options.stages.pre_tokenizer.as_ref().and_then(metaspace).map(Decoder::Metaspace);
     let mut stages = Vec::new();
     stages.extend(options.byte_fallback.then_some(Decoder::ByteFallback));
     stages.extend(metaspace);

@@ -82,7 +82,7 @@ impl Edges {
         let mut text = String::new();
         let mut start = 0;
         let mut n_polled = 0;
-        for &Part { end, count } in &corpus.parts {
+        for &Part { end, count, .. } in &corpus.parts {
             text.clear();
             corpus.spell(&corpus.text[start..end as usize], &mut text);
             start = end as usize + 1;
@@ -112,15 +112,9 @@ impl Edges {
     }
 
     fn len(&self) -> Result<u32> {
-        u32::try_from(self.flat.len())
-            .ok()
-            .filter(|&n_edges| n_edges < NOWHERE)
-            .ok_or_else(|| Error::Config("the different words have too many segmentations".to_owned()))
-    }
-
-    /// How many there are.
-    pub(super) fn n_edges(&self) -> usize {
-        self.flat.len()
+        u32::try_from(self.flat.len()).ok().filter(|&n_edges| n_edges < NOWHERE).ok_or_else(|| {
+            Error::Config("the different words have too many segmentations".to_owned())
+        })
     }
 
     /// The edges from a place where `piece` lies on; `None` if it does not occur.
@@ -220,8 +214,7 @@ impl Edges {
             let edge = self.flat.len() / N_STRIPES * i;
             self.lattices.partition_point(|lattice| (lattice.end as usize) <= edge)
         };
-        let borders: Vec<usize> =
-            (0..N_STRIPES).map(border).chain([self.lattices.len()]).collect();
+        let borders: Vec<usize> = (0..N_STRIPES).map(border).chain([self.lattices.len()]).collect();
         borders.windows(2).map(|pair| pair[0]..pair[1].max(pair[0])).collect()
     }
 

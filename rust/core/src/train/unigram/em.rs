@@ -2,19 +2,19 @@
 //!
 //! The expectation of an edge is the share of all segmentations of its word, weighted by their probabilities, that use it:
 //! the probability of what is before it times its own times that of what is after it, over that of the word. Probabilities
-//! are kept as such, not as logarithms: one multiplication and one addition an edge and a direction. Each is multiplied by
-//! [`SCALE`] for each of its characters, which cancels and keeps those of words of usual length within the range of numbers.
+//! are kept as such, not as logarithms: one multiplication and one addition an edge and a direction. Each is multiplied by a
+//! power of two for each of its characters, which cancels and keeps those of words of usual length within the range of numbers.
 //! Longer words carry the powers of two that they were scaled by.
 
 use super::edges::{Edge, Edges};
-use super::math::{digamma, exp, ln, power_of_2};
+use super::math::{digamma, exp, power_of_2, single};
 use super::pieces::Pieces;
 use crate::error::Result;
 use crate::model::unigram::UNK_PENALTY;
 use crate::progress::{Phase, Progress};
 
-/// About one over the probability of a character.
-const SCALE: f64 = 64.0;
+/// The power of two that is about one over the probability of a character.
+const SCALE: i64 = 6;
 
 /// The longest part whose probabilities are trusted to stay within range.
 const SHORT: usize = 64;
@@ -40,13 +40,17 @@ pub(super) fn step(
 ) -> Result<()> {
     progress.begin(Phase::Em, Edges::N_STEPS);
     let weights = weights(pieces);
-    let expected =
-        edges.sum(pieces.len(), n_threads, progress, |edges, count, scratch: &mut Scratch, sums| {
+    let expected = edges.sum(
+        pieces.len(),
+        n_threads,
+        progress,
+        |edges, count, scratch: &mut Scratch, sums| {
             scratch.add(edges, count, &weights, sums);
-        })?;
+        },
+    )?;
     let is_kept = |piece: usize| {
         pieces.is_alive(piece)
-            && (expected[piece] >= LEAST_EXPECTED || pieces.is_required(piece))
+            && (single(expected[piece]) >= single(LEAST_EXPECTED) || pieces.is_required(piece))
     };
     let expected: Vec<Option<f64>> = (0..pieces.len())
         .map(|piece| is_kept(piece).then(|| expected[piece].max(LEAST_EXPECTED)))
@@ -58,11 +62,10 @@ pub(super) fn step(
 
 /// The probability of each piece, scaled by its length. A character that is no piece has that of the unknown character.
 fn weights(pieces: &Pieces) -> Vec<f64> {
-    let unknown = exp(pieces.worst_score() - UNK_PENALTY) * SCALE;
-    let ln_scale = ln(SCALE);
+    let unknown = exp(pieces.worst_score() - UNK_PENALTY) * power_of_2(SCALE);
     (0..pieces.len())
         .map(|piece| match pieces.score(piece) {
-            Some(score) => exp(score + ln_scale * f64::from(pieces.n_chars(piece))),
+            Some(score) => exp(score) * power_of_2(SCALE * i64::from(pieces.n_chars(piece))),
             None if pieces.is_char(piece) => unknown,
             None => 0.0,
         })

@@ -72,6 +72,12 @@ pub(super) fn digamma(x: f64) -> f64 {
     ln(x) - 0.5 / x - series - steps
 }
 
+/// Rounded to 32 bits.
+#[expect(clippy::cast_possible_truncation, reason = "what rounding is")]
+pub(super) fn single(x: f64) -> f32 {
+    x as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

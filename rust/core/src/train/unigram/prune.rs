@@ -3,10 +3,13 @@
 //! A piece that goes is replaced, wherever the best segmentations of the words use it, by the best segmentation of the piece
 //! itself into others. What that takes from the likelihood of the text is its loss; those with the smallest losses go.
 //! The lattice of a piece is part of that of any word it lies on, so nothing is looked up.
+//!
+//! Scores and losses are compared as numbers of 32 bits, so that the last bits of a sum decide nothing; equals go by length
+//! and by id.
 
 use super::corpus::to_f64;
 use super::edges::{Edge, Edges};
-use super::math::ln;
+use super::math::{ln, single};
 use super::pieces::Pieces;
 use crate::error::Result;
 use crate::model::unigram::UNK_PENALTY;
@@ -38,9 +41,9 @@ pub(super) fn shrink(
             kept[piece] = true;
         } else if !kept[piece]
             && let Some((instead, score)) = scratch.replacement(edges, pieces, piece, &scores)
-            && pieces.score(piece) >= Some(score)
+            && scores[piece] >= score
         {
-            losses.push((loss(piece, instead, &used, total), piece));
+            losses.push((single(loss(piece, instead, &used, total)), piece));
         }
     }
     losses.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
@@ -62,7 +65,7 @@ pub(super) fn drop_unreachable(edges: &mut Edges, pieces: &mut Pieces) {
                 || pieces.is_required(piece)
                 || scratch
                     .replacement(edges, pieces, piece, &scores)
-                    .is_none_or(|(_, score)| pieces.score(piece) >= Some(score))
+                    .is_none_or(|(_, score)| scores[piece] >= score)
         })
         .collect();
     drop_others(edges, pieces, &kept);
@@ -86,18 +89,18 @@ fn loss(piece: usize, instead: &[u32], used: &[f64], total: f64) -> f64 {
 }
 
 /// The score of each piece on a lattice. A character that is no piece has that of the unknown character.
-fn edge_scores(pieces: &Pieces) -> Vec<f64> {
-    let unknown = pieces.worst_score() - UNK_PENALTY;
-    let of_gone = |piece| if pieces.is_char(piece) { unknown } else { f64::NEG_INFINITY };
+fn edge_scores(pieces: &Pieces) -> Vec<f32> {
+    let unknown = single(pieces.worst_score() - UNK_PENALTY);
+    let of_gone = |piece| if pieces.is_char(piece) { unknown } else { f32::NEG_INFINITY };
     (0..pieces.len())
-        .map(|piece| pieces.score(piece).unwrap_or_else(|| of_gone(piece)))
+        .map(|piece| pieces.score(piece).map_or_else(|| of_gone(piece), single))
         .collect()
 }
 
 /// The best path to each place of a part: its score and its last edge.
 #[derive(Debug, Default)]
 struct Best {
-    paths: Vec<(f64, Option<Edge>)>,
+    paths: Vec<(f32, Option<Edge>)>,
     /// The pieces of the best path, last first.
     instead: Vec<u32>,
 }
@@ -106,9 +109,9 @@ impl Best {
     /// The best path over the first `n_chars` places of `edges`, leaving out `without` when it covers all of them. Of equal
     /// paths, the one whose last piece is the longest.
     #[inline]
-    fn find(&mut self, edges: &[Edge], n_chars: usize, without: usize, scores: &[f64]) {
+    fn find(&mut self, edges: &[Edge], n_chars: usize, without: usize, scores: &[f32]) {
         self.paths.clear();
-        self.paths.resize(n_chars + 1, (f64::NEG_INFINITY, None));
+        self.paths.resize(n_chars + 1, (f32::NEG_INFINITY, None));
         self.paths[0].0 = 0.0;
         let mut place = usize::MAX;
         for &edge in edges {
@@ -145,8 +148,8 @@ impl Best {
         edges: &Edges,
         pieces: &Pieces,
         piece: usize,
-        scores: &[f64],
-    ) -> Option<(&[u32], f64)> {
+        scores: &[f32],
+    ) -> Option<(&[u32], f32)> {
         let n_chars = usize::from(pieces.n_chars(piece));
         self.find(edges.from_occurrence(piece)?, n_chars, piece, scores);
         let mut instead = std::mem::take(&mut self.instead);
@@ -159,7 +162,7 @@ impl Best {
 
 /// Adds `count` for each piece of a part's best path.
 #[expect(clippy::cast_precision_loss, reason = "a frequency here is an approximate number")]
-fn count_best(edges: &[Edge], count: u64, scores: &[f64], best: &mut Best, sums: &mut [f64]) {
+fn count_best(edges: &[Edge], count: u64, scores: &[f32], best: &mut Best, sums: &mut [f64]) {
     let n_chars = edges.iter().filter(|edge| edge.length() == 1).count();
     best.find(edges, n_chars, usize::MAX, scores);
     for piece in best.pieces(n_chars) {

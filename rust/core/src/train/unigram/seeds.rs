@@ -9,6 +9,7 @@
 //! Suffixes are sorted no deeper than pieces are long, by keys of as many symbols as 64 bits hold, which are fetched again
 //! only where they were equal: few looks at the text, and linear in the length of words, however they repeat.
 
+use std::cmp::Ordering;
 use std::sync::Mutex;
 
 use super::corpus::{Corpus, to_f64};
@@ -27,62 +28,143 @@ pub(super) struct Seed {
     pub(super) length: u8,
 }
 
-/// The `n_seeds` best substrings of at least two characters, best first; ties go to the longer one in bytes, then by bytes.
-///
-/// # Errors
-/// [`Error::Interrupted`].
-pub(super) fn find(
-    corpus: &Corpus,
-    judge: &Judge,
-    max_length: u8,
-    n_seeds: usize,
-    n_threads: usize,
-    progress: &Progress,
-) -> Result<Vec<Seed>> {
-    progress.begin(Phase::Seed, corpus.text.len() as u64);
-    let mut suffixes = vec![0_u32; corpus.text.len() - corpus.parts.len()];
-    let buckets = distribute(corpus, &mut suffixes);
-    let n_buckets = buckets.len();
-    let buckets: Vec<Mutex<&mut [u32]>> = buckets.into_iter().map(Mutex::new).collect();
-    let found = parallel::map(&mut vec![(); n_threads.max(1)], n_buckets, |(), i| {
-        let mut bucket =
-            buckets[i].lock().map_err(|_| Error::Internal("a worker thread panicked".to_owned()))?;
-        let sorter = Sorter::new(corpus, usize::from(max_length) + 1);
-        let common = sorter.sort(&mut bucket, progress)?;
-        let mut seeds = Vec::new();
-        collect(corpus, judge, usize::from(max_length), &bucket, &common, &mut seeds);
-        keep_best(corpus, &mut seeds, n_seeds);
-        progress.advance(bucket.len() as u64)?;
+/// What is looked for.
+#[derive(Debug)]
+pub(super) struct Finder<'c> {
+    pub(super) corpus: &'c Corpus,
+    pub(super) judge: Judge,
+    pub(super) max_length: u8,
+    /// How many at the most.
+    pub(super) n_seeds: usize,
+    /// Whether a substring must be followed by different bytes, those of a space and of a line's end among them.
+    pub(super) sees_line_ends: bool,
+}
+
+impl Finder<'_> {
+    /// The best substrings of at least two characters, best first; ties go to the longer one in bytes, then by bytes.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub(super) fn find(&self, n_threads: usize, progress: &Progress) -> Result<Vec<Seed>> {
+        let corpus = self.corpus;
+        progress.begin(Phase::Seed, corpus.text.len() as u64);
+        let mut suffixes = vec![0_u32; corpus.text.len() - corpus.parts.len()];
+        let buckets = distribute(corpus, &mut suffixes);
+        let n_buckets = buckets.len();
+        let buckets: Vec<Mutex<&mut [u32]>> = buckets.into_iter().map(Mutex::new).collect();
+        let sorter = Sorter::new(corpus, usize::from(self.max_length) + 1);
+        let found = parallel::map(&mut vec![(); n_threads.max(1)], n_buckets, |(), i| {
+            let mut bucket = buckets[i]
+                .lock()
+                .map_err(|_| Error::Internal("a worker thread panicked".to_owned()))?;
+            let common = sorter.sort(&mut bucket, progress)?;
+            let mut seeds = self.collect(&bucket, &common);
+            self.keep_best(&mut seeds);
+            progress.advance(bucket.len() as u64)?;
+            Ok(seeds)
+        })?;
+        let mut seeds = found.concat();
+        self.keep_best(&mut seeds);
+        seeds.sort_unstable_by(|a, b| self.order(a, b));
         Ok(seeds)
-    })?;
-    let mut seeds = found.concat();
-    keep_best(corpus, &mut seeds, n_seeds);
-    seeds.sort_unstable_by(|a, b| order(corpus, a, b));
-    Ok(seeds)
+    }
+
+    /// The symbols of a seed.
+    pub(super) fn symbols(&self, seed: &Seed) -> &[u32] {
+        let start = seed.start as usize;
+        &self.corpus.text[start..start + usize::from(seed.length)]
+    }
+
+    fn order(&self, a: &Seed, b: &Seed) -> Ordering {
+        b.score.total_cmp(&a.score).then_with(|| {
+            let (a, b) = (self.symbols(a), self.symbols(b));
+            let n_bytes = |symbols: &[u32]| -> usize {
+                let len = |&symbol: &u32| self.corpus.alphabet[symbol as usize].len_utf8();
+                symbols.iter().map(len).sum()
+            };
+            // Symbols are in the order of code points, and so are the bytes of UTF-8.
+            n_bytes(b).cmp(&n_bytes(a)).then_with(|| a.cmp(b))
+        })
+    }
+
+    fn keep_best(&self, seeds: &mut Vec<Seed>) {
+        if seeds.len() > self.n_seeds {
+            seeds.select_nth_unstable_by(self.n_seeds, |a, b| self.order(a, b));
+            seeds.truncate(self.n_seeds);
+            seeds.shrink_to_fit();
+        }
+    }
+
+    /// The substrings that are nodes of the tree of common prefixes and allowed as pieces.
+    fn collect(&self, suffixes: &[u32], common: &[u8]) -> Vec<Seed> {
+        let max_length = usize::from(self.max_length);
+        let mut seeds = Vec::new();
+        let mut open: Vec<Node> = Vec::new();
+        for i in 0..=suffixes.len() {
+            let kept = common.get(i).filter(|_| i > 0).map_or(0, |&common| usize::from(common));
+            while let Some(node) = open.pop_if(|node| node.length > kept) {
+                seeds.extend(self.seed(node));
+                let next = self.next_of(node.start, kept);
+                match open.last_mut().filter(|parent| parent.length >= kept) {
+                    Some(parent) => {
+                        parent.count += node.count;
+                        parent.next = parent.next.or(self.next_of(node.start, parent.length));
+                    }
+                    None if kept > 0 => open.push(Node { length: kept, next, ..node }),
+                    None => {}
+                }
+            }
+            let Some(&start) = suffixes.get(i) else { break };
+            let part = self.corpus.part_at(start);
+            let length = ((part.end - start) as usize).min(max_length + 1);
+            let count = u128::from(part.count);
+            let next = if part.ends_line { Next::One(0) } else { Next::One(SPACE_BYTE) };
+            match open.last_mut().filter(|node| node.length == length) {
+                Some(same) => {
+                    same.count += count;
+                    same.next = same.next.or(next);
+                }
+                None => open.push(Node { length, count, start, next }),
+            }
+        }
+        seeds
+    }
+
+    fn seed(&self, node: Node) -> Option<Seed> {
+        let Node { length, count, start, next } = node;
+        let symbols = self.corpus.text.get(start as usize..start as usize + length)?;
+        let is_followed = !self.sees_line_ends || next == Next::Many;
+        let is_seed = length > 1
+            && length <= usize::from(self.max_length)
+            && count > 1
+            && is_followed
+            && self.judge.allows(symbols);
+        let length = u8::try_from(length).ok()?;
+        is_seed.then(|| Seed { score: to_f64(count) * f64::from(length), start, length })
+    }
+
+    /// The byte that follows the first `length` symbols of a longer suffix.
+    fn next_of(&self, start: u32, length: usize) -> Next {
+        let symbol = self.corpus.text[start as usize + length];
+        let mut buffer = [0; 4];
+        let first = self.corpus.alphabet[symbol as usize].encode_utf8(&mut buffer).bytes().next();
+        Next::One(first.unwrap_or_default())
+    }
 }
 
-fn order(corpus: &Corpus, a: &Seed, b: &Seed) -> std::cmp::Ordering {
-    b.score.total_cmp(&a.score).then_with(|| {
-        let (a, b) = (symbols(corpus, a), symbols(corpus, b));
-        let n_bytes = |symbols: &[u32]| -> usize {
-            symbols.iter().map(|&symbol| corpus.alphabet[symbol as usize].len_utf8()).sum()
-        };
-        // Symbols are in the order of code points, and so are the bytes of UTF-8.
-        n_bytes(b).cmp(&n_bytes(a)).then_with(|| a.cmp(b))
-    })
+/// The first byte of a metaspace.
+const SPACE_BYTE: u8 = 0xE2;
+
+/// The bytes that follow a substring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    One(u8),
+    Many,
 }
 
-/// The symbols of a seed.
-pub(super) fn symbols<'c>(corpus: &'c Corpus, seed: &Seed) -> &'c [u32] {
-    let start = seed.start as usize;
-    &corpus.text[start..start + usize::from(seed.length)]
-}
-
-fn keep_best(corpus: &Corpus, seeds: &mut Vec<Seed>, n_seeds: usize) {
-    if seeds.len() > n_seeds {
-        seeds.select_nth_unstable_by(n_seeds, |a, b| order(corpus, a, b));
-        seeds.truncate(n_seeds);
-        seeds.shrink_to_fit();
+impl Next {
+    fn or(self, other: Self) -> Self {
+        if self == other { self } else { Self::Many }
     }
 }
 
@@ -176,7 +258,12 @@ impl<'c> Sorter<'c> {
     }
 
     /// Puts suffixes with equal keys on the list of what is still to sort, if there is more to see.
-    fn reopen(&self, open: &mut Vec<(usize, usize, usize)>, group: (usize, usize, usize), key: u64) {
+    fn reopen(
+        &self,
+        open: &mut Vec<(usize, usize, usize)>,
+        group: (usize, usize, usize),
+        key: u64,
+    ) {
         let (from, to, depth) = group;
         let unused = u64::BITS - self.n_bits * u32::try_from(self.n_symbols).unwrap_or(1);
         let is_full = (key >> unused) & ((1 << self.n_bits) - 1) != 0;
@@ -202,47 +289,5 @@ struct Node {
     length: usize,
     count: u128,
     start: u32,
-}
-
-/// Appends the substrings that are nodes of the tree of common prefixes and allowed as pieces.
-fn collect(
-    corpus: &Corpus,
-    judge: &Judge,
-    max_length: usize,
-    suffixes: &[u32],
-    common: &[u8],
-    seeds: &mut Vec<Seed>,
-) {
-    let mut emit = |node: Node| {
-        let start = node.start as usize;
-        if node.count >= 2
-            && (2..=max_length).contains(&node.length)
-            && judge.allows(&corpus.text[start..start + node.length])
-        {
-            #[expect(clippy::cast_precision_loss, reason = "at most 255")]
-            let score = to_f64(node.count) * node.length as f64;
-            let length = u8::try_from(node.length).unwrap_or(u8::MAX);
-            seeds.push(Seed { score, start: node.start, length });
-        }
-    };
-    let mut open: Vec<Node> = Vec::new();
-    for i in 0..=suffixes.len() {
-        let kept = common.get(i).filter(|_| i > 0).map_or(0, |&common| usize::from(common));
-        while let Some(node) = open.pop_if(|node| node.length > kept) {
-            emit(node);
-            match open.last_mut().filter(|parent| parent.length >= kept) {
-                Some(parent) => parent.count += node.count,
-                None if kept > 0 => open.push(Node { length: kept, ..node }),
-                None => {}
-            }
-        }
-        let Some(&start) = suffixes.get(i) else { break };
-        let part = corpus.part_at(start);
-        let length = ((part.end - start) as usize).min(max_length + 1);
-        let count = u128::from(part.count);
-        match open.last_mut().filter(|node| node.length == length) {
-            Some(same) => same.count += count,
-            None => open.push(Node { length, count, start }),
-        }
-    }
+    next: Next,
 }
