@@ -16,5 +16,8 @@ __all__ = [
     "WordCounts",
     "train_bpe",
     "train_unigram",
+<<<<<<< HEAD
     "train_wordpiece",
+=======
+>>>>>>> w-unigram
 ]

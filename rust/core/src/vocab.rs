@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 )]
 pub(crate) type SeededMap<K, V> = std::collections::HashMap<K, V>;
 
+/// A set of such keys.
+pub(crate) type SeededSet<K> = std::collections::HashSet<K>;
+
 /// An unpredictable odd number. The top bits of a number times it are a hash that no keys are bad for (Dietzfelbinger et
 /// al. 1997, "A reliable randomized algorithm for the closest-pair problem").
 pub(crate) fn random_odd() -> u64 {

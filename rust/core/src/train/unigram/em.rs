@@ -48,6 +48,7 @@ pub(super) fn step(
             scratch.add(edges, count, &weights, sums);
         },
     )?;
+    pieces.count_unknown(&mut expected);
     let is_kept = |piece: usize| {
         pieces.is_alive(piece)
             && (single(expected[piece]) >= single(LEAST_EXPECTED) || pieces.is_required(piece))
