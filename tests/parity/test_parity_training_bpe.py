@@ -6,6 +6,7 @@ tokens, which come first; then nothing is left to chance.
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -17,10 +18,10 @@ import merganser as mg
 SIZE = 2_000_000
 
 
-@pytest.fixture(scope="module", params=["english", "multi", "code"])
-def documents(request: pytest.FixtureRequest) -> list[str]:
-    """The beginning of a corpus, by lines."""
-    return corpus(request.param, SIZE).splitlines(keepends=True)
+@pytest.fixture(params=["english", "multi", "code"])
+def documents(request: pytest.FixtureRequest, data: Path) -> list[str]:
+    """Lines from all over a corpus."""
+    return [line for text in corpus(data, request.param, SIZE) for line in text.splitlines(keepends=True)]
 
 
 def model_of(tok: mg.Tokenizer) -> tuple[dict[str, int], list[list[str]]]:
@@ -105,12 +106,13 @@ def test_training_on_characters_equals_tokenizers(
     assert merges == theirs[1]
 
 
-def test_going_on_from_gpt2_keeps_its_ids(published: Callable[[str], mg.Tokenizer]) -> None:
-    base = published("gpt2")
-    text = corpus("multi", SIZE)
-    more = mg.train_bpe([text], vocab_size=base.n_tokens + 3_000, continue_from=base)
+def test_going_on_from_gpt2_keeps_its_ids(data: Path) -> None:
+    base = mg.Tokenizer.from_json((data / "models" / "gpt2" / "tokenizer.json").read_text(encoding="utf-8"))
+    documents = corpus(data, "multi", SIZE)
+    more = mg.train_bpe(documents, vocab_size=base.n_tokens + 3_000, continue_from=base)
     old, new = base.vocab(), more.vocab()
     assert {token: new[token] for token in old} == old
     assert sorted(new.values())[-3_000:] == list(range(base.vocab_size, base.vocab_size + 3_000))
+    text = "".join(documents)
     assert more.decode(more.encode(text)) == text
-    assert more.count(text) < 0.95 * base.count(text)
+    assert more.count(text) < 0.8 * base.count(text)
