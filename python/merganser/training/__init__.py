@@ -16,8 +16,5 @@ __all__ = [
     "WordCounts",
     "train_bpe",
     "train_unigram",
-<<<<<<< HEAD
     "train_wordpiece",
-=======
->>>>>>> w-unigram
 ]
