@@ -11,12 +11,13 @@ from merganser.encoding import Encoding
 from merganser.ragged import Ragged
 from merganser.settings import Padding, Truncation
 from merganser.tokenizer import Tokenizer
-from merganser.training import WordCounts, train_bpe, train_unigram, train_wordpiece
+from merganser.training import CharacterAlphabet, WordCounts, train_bpe, train_unigram, train_wordpiece
 from merganser.training_report import TrainingReport
 
 __version__ = _core.VERSION
 
 __all__ = [
+    "CharacterAlphabet",
     "Comparison",
     "Documents",
     "Encoding",
