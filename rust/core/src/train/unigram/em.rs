@@ -40,7 +40,7 @@ pub(super) fn step(
 ) -> Result<()> {
     progress.begin(Phase::Em, Edges::N_STEPS);
     let weights = weights(pieces);
-    let expected = edges.sum(
+    let mut expected = edges.sum(
         pieces.len(),
         n_threads,
         progress,
