@@ -20,6 +20,7 @@ import merganser as mg
 ROOT = Path(__file__).resolve().parent.parent
 
 REPORT_LINES = pytest.StashKey[list[str]]()
+ERRORS = pytest.StashKey[list[tuple[str, float, float]]]()
 
 # Random tests are the same on every run; `--hypothesis-profile=search` looks further, for a night.
 settings.register_profile(
@@ -40,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[REPORT_LINES] = []
+    config.stash[ERRORS] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -49,6 +51,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section("parity and measurements")
         for line in lines:
             terminalreporter.write_line(line)
+    if config.stash[ERRORS]:
+        terminalreporter.section("parity table")
+        for line in error_table(config.stash[ERRORS]):
+            terminalreporter.write_line(line)
+
+
+def error_table(errors: list[tuple[str, float, float]]) -> list[str]:
+    """Write quantities, their worst relative errors and the bounds in columns; a bound of 0 asks for equality."""
+    width = max(len(quantity) for quantity, _, _ in errors)
+    lines = [f"{'quantity':<{width}}  worst relative error  bound"]
+    for quantity, worst, bound in errors:
+        figures = ("equal" if worst == 0 else "differs", "equal") if bound == 0 else (f"{worst:.1e}", f"{bound:.0e}")
+        lines.append(f"{quantity:<{width}}  {figures[0]:>20}  {figures[1]:>5}")
+    return lines
 
 
 def _skipped_parity(reporter: pytest.TerminalReporter) -> list[str]:
@@ -71,6 +87,17 @@ def _unavailable(reason: str) -> NoReturn:
 def report_line(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Add a line to the summary at the end."""
     return pytestconfig.stash[REPORT_LINES].append
+
+
+@pytest.fixture(scope="session")
+def report_error(pytestconfig: pytest.Config) -> Callable[[str, float, float], None]:
+    """Add a row to the parity table: quantity, worst relative error, bound; and hold the error to the bound."""
+
+    def report(quantity: str, worst: float, bound: float) -> None:
+        pytestconfig.stash[ERRORS].append((quantity, worst, bound))
+        assert worst <= bound, quantity
+
+    return report
 
 
 @pytest.fixture(scope="session")

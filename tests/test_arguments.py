@@ -27,7 +27,7 @@ IDS_OF_ONE = "ids must be one sequence, got an array of shape"
         ("encode", (None,), {}, TEXT + "NoneType"),
         ("encode", (Path("a"),), {}, TEXT + "PosixPath"),
         ("encode", (["a"],), {}, TEXT + "list"),
-        ("encode", ("a",), {"n_threads": "2"}, "n_threads must be an integer or None, got str"),
+        ("encode", ("a",), {"n_threads": "2"}, "n_threads must be an integer, got str"),
         ("encode", ("a",), {"add_special_tokens": "no"}, "add_special_tokens"),
         ("encode_to_numpy", (3,), {}, TEXT + "int"),
         ("encode_batch", ("text",), {}, "texts must be many texts, got one str; wrap a text in a list"),
@@ -45,6 +45,8 @@ IDS_OF_ONE = "ids must be one sequence, got an array of shape"
         ("sample", (3,), {"seed": 1, "dropout": 0.1}, TEXT + "int"),
         ("sample", ("a",), {"seed": "1", "dropout": 0.1}, "seed must be an integer, got str"),
         ("sample", ("a",), {"seed": 1.0, "dropout": 0.1}, "seed must be an integer, got float"),
+        ("sample", ("a",), {"seed": 1, "dropout": "0.1"}, "dropout must be a number, got str"),
+        ("sample", ("a",), {"seed": 1, "alpha": []}, "alpha must be a number, got list"),
         ("sample", ("a",), {"seed": 1, "n_best": 1.5}, "n_best must be an integer, got float"),
         ("sample_batch", ("a",), {"seed": 1, "dropout": 0.1}, "texts must be many texts"),
         ("n_best", ("a", "1"), {}, "n must be an integer, got str"),
@@ -128,10 +130,33 @@ def test_tiktoken_face_refuses_a_wrong_type_by_name(
         ("encode_batch", ([3],), "a text must be str, or a sequence of two, got int"),
         ("decode", (3,), "ids must be a sequence of ids, got int"),
         ("id_to_token", ("a",), "id must be an integer, got str"),
+        ("convert_tokens_to_ids", (3,), "tokens must be str or many of them, got int"),
+        ("convert_ids_to_tokens", (1.5,), "ids must be a sequence of ids, got float"),
+        ("batch_decode", (3,), "sequences must be many sequences of ids, got int"),
+        ("batch_decode", ([3],), "sequences must be a sequence of ids, got int"),
     ],
 )
-def test_hugging_face_backend_refuses_a_wrong_type_by_name(
+def test_hugging_face_face_refuses_a_wrong_type_by_name(
     tok: mg.Tokenizer, call: str, arguments: tuple[Any, ...], message: str
 ) -> None:
     with pytest.raises(TypeError, match=message):
-        getattr(tok.as_hf().backend_tokenizer, call)(*arguments)
+        getattr(tok.as_hf(), call)(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "message"),
+    [
+        ("char_to_token", ("x",), "char must be an integer, got str"),
+        ("char_to_word", (0, "x"), "sequence must be an integer, got str"),
+        ("token_to_chars", (1.5,), "token must be an integer, got float"),
+        ("token_to_word", (None,), "token must be an integer, got NoneType"),
+        ("token_to_sequence", ("x",), "token must be an integer, got str"),
+        ("word_to_tokens", ("x",), "word must be an integer, got str"),
+        ("word_to_chars", (0, None), "sequence must be an integer, got NoneType"),
+    ],
+)
+def test_encoding_refuses_a_wrong_type_by_name(
+    tok: mg.Tokenizer, call: str, arguments: tuple[Any, ...], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        getattr(tok.encode_full("banana"), call)(*arguments)

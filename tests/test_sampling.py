@@ -55,8 +55,9 @@ def test_sample_decodes_to_what_encode_decodes_to(subject: Any) -> None:
     assert drawn == tok.sample(TRAINING_TEXT, seed=1, dropout=0.3, **options)
     assert len(drawn) > len(expected)
     assert tok.decode(drawn) == tok.decode(expected)
-    apart = tok.sample(TRAINING_TEXT, seed=1, dropout=1.0, **options)
-    assert {len(tok.token_bytes(id_)) for id_ in apart if id_ not in tok.special_tokens.values()} <= {1, 5, 6, 7}
+    added = {id_ for id_, *_ in tok._inner.added_token_flags}
+    apart = [id_ for id_ in tok.sample(TRAINING_TEXT, seed=1, dropout=1.0, **options) if id_ not in added]
+    assert {len(tok.token_bytes(id_)) for id_ in apart} == {1}
 
 
 def test_sample_gives_the_same_on_every_machine() -> None:
@@ -64,7 +65,7 @@ def test_sample_gives_the_same_on_every_machine() -> None:
     assert tok.sample("banana bandana", seed=2016, dropout=0.5) == PINNED
 
 
-PINNED = [65, 64, 77, 256, 220, 257, 67, 256]
+PINNED = [257, 258, 220, 257, 67, 256, 64]
 
 
 def test_sample_batch_follows_from_seed_and_index() -> None:

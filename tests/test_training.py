@@ -361,9 +361,9 @@ def test_train_passes_on_what_the_iterator_raises() -> None:
 
 @pytest.mark.parametrize("bad", [None, 5, 1.5, ["a"], bytearray(b"a"), object()], ids=lambda bad: type(bad).__name__)
 def test_train_names_the_document_that_is_no_text(bad: object) -> None:
-    with pytest.raises(TypeError, match=rf"2: .*str or bytes, got {type(bad).__name__}"):
+    with pytest.raises(TypeError, match=rf"document 2 must be str or bytes, got {type(bad).__name__}"):
         mg.train_bpe(["fine", b"fine", bad], vocab_size=300)
-    with pytest.raises(TypeError, match="2: "):
+    with pytest.raises(TypeError, match="document 2 must be"):
         mg.WordCounts.count(["fine", b"fine", bad])
 
 
@@ -381,7 +381,7 @@ def test_train_numbers_documents_over_all_it_has_read() -> None:
     documents = ["word " * 2_000_000] * 3 + ["fine", b"bad \xff"]
     with pytest.raises(TextError, match=r"\b4: .*at byte 4"):
         mg.WordCounts.count(documents)
-    with pytest.raises(TypeError, match=r"\b4: "):
+    with pytest.raises(TypeError, match="document 4 must be"):
         mg.WordCounts.count([*documents[:4], 5])
 
 

@@ -1,6 +1,6 @@
 """merganser: train, encode and compare tokenizers.
 
-Three jobs: train a vocabulary (`train_bpe`), encode a corpus into token shards (`corpus.encode`), and compare
+Three jobs: train a vocabulary (`train_bpe`, `train_wordpiece`), encode a corpus into token shards (`corpus.encode`), and compare
 tokenizers (`compare`). `read` finds documents; `Tokenizer.load` loads what others made.
 """
 
@@ -11,7 +11,7 @@ from merganser.encoding import Encoding
 from merganser.ragged import Ragged
 from merganser.settings import Padding, Truncation
 from merganser.tokenizer import Tokenizer
-from merganser.training import WordCounts, train_bpe, train_unigram
+from merganser.training import WordCounts, train_bpe, train_unigram, train_wordpiece
 from merganser.training_report import TrainingReport
 
 __version__ = _core.VERSION
@@ -32,5 +32,6 @@ __all__ = [
     "errors",
     "read",
     "train_bpe",
+    "train_wordpiece",
     "train_unigram",
 ]

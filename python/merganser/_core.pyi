@@ -17,6 +17,7 @@ __all__ = [
     "document_format",
     "stage_texts",
     "train_bpe",
+    "train_wordpiece",
     "train_unigram",
 ]
 
@@ -159,6 +160,12 @@ class WordCounts:
     def total(self) -> int: ...
     def count_of(self, word: bytes) -> int: ...
     def plus(self, other: WordCounts) -> WordCounts: ...
+    def scaled(self, numerator: int, denominator: int) -> WordCounts: ...
+    def at_least(self, min_count: int) -> WordCounts: ...
+    def most_common(self, n: int) -> list[tuple[bytes, int]]: ...
+    def to_bytes(self, description: str) -> bytes: ...
+    @staticmethod
+    def from_bytes(data: bytes) -> tuple[WordCounts, str]: ...
     def equals(self, other: WordCounts) -> bool: ...
     def pairs(self) -> list[tuple[bytes, int]]: ...
 
@@ -170,9 +177,16 @@ class WordCounter:
         normalizer: str | None,
         special_tokens: list[str],
         n_threads: int | None,
+        max_memory: int | None,
+        spill_folder: str | PathLike[str] | None,
     ) -> WordCounter: ...
     def count(self, texts: Sequence[str | bytes]) -> None: ...
-    def finish(self) -> WordCounts: ...
+    def count_next(self, reader: DocumentReader, n_used: int) -> int | None: ...
+    @property
+    def n_texts(self) -> int: ...
+    @property
+    def n_bytes(self) -> int: ...
+    def finish(self, min_count: int) -> tuple[WordCounts, int, int, int]: ...
 
 @final
 class Trained:
@@ -193,6 +207,23 @@ def train_bpe(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
+def train_wordpiece(
+    counts: WordCounts,
+    vocab_size: int,
+    criterion: str,
+    min_frequency: int | None,
+    special_tokens: list[str],
+    unk_token: str,
+    continuing_subword_prefix: str,
+    limit_alphabet: int | None,
+    character_coverage: float,
+    max_token_length: int | None,
+    max_input_chars_per_word: int,
+    allow_smaller: bool,
+    pre_tokenizer: str,
+    normalizer: str | None,
+    progress: Callable[[int, int | None, str], object] | None,
+) -> Trained: ...
 def train_unigram(
     counts: WordCounts,
     vocab_size: int,
@@ -204,7 +235,6 @@ def train_unigram(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
-
 def sample(
     tokenizer: Tokenizer,
     text: str | bytes,

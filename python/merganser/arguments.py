@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
@@ -12,7 +13,24 @@ from numpy.typing import DTypeLike, NDArray
 
 from merganser.errors import ConfigError, TextError, UnknownTokenError
 
-__all__ = ["Ids", "OnSpecial", "id_array", "id_list", "is_wide", "many_texts", "seed_number", "thread_count", "token_id", "utf8", "valid_text", "whole_number"]
+__all__ = [
+    "Ids",
+    "OnSpecial",
+    "document_lists",
+    "id_array",
+    "id_list",
+    "integer",
+    "is_wide",
+    "many_texts",
+    "path_of",
+    "real_number",
+    "seed_number",
+    "thread_count",
+    "token_id",
+    "utf8",
+    "valid_text",
+    "whole_number",
+]
 
 OnSpecial: TypeAlias = Literal["raise", "encode", "text"]
 """What becomes of a special token's text inside ordinary text."""
@@ -22,20 +40,39 @@ Ids: TypeAlias = "Sequence[int] | NDArray[Any]"
 
 Text = TypeVar("Text", bound="str | bytes")
 
+# A document counts a little more than its text, so that a list of empty ones ends too.
+_WEIGHT_OF_ONE = 64
 _WIDE = {np.dtype(np.uint16): False, np.dtype(np.uint32): True}
 
 
 def many_texts(texts: Iterable[Text], name: str) -> Iterable[Text]:
     """Give `texts` back, but refuse a single text, which would pass for its characters, and a path."""
-    if not isinstance(texts, Iterable):
-        msg = f"{name} must be many texts, got {type(texts).__name__}"
-        raise TypeError(msg)
     if isinstance(texts, (str, bytes, os.PathLike)):
         msg = f"{name} must be many texts, got one {type(texts).__name__}; wrap a text in a list"
         if name == "documents":
             msg += ", and read a path with merganser.read(path)"
         raise TypeError(msg)
+    if not isinstance(texts, Iterable):
+        msg = f"{name} must be many texts, got {type(texts).__name__}"
+        raise TypeError(msg)
     return texts
+
+
+def document_lists(documents: Iterable[str | bytes], max_bytes: int) -> Iterator[tuple[list[str | bytes], int]]:
+    """Give out documents by the list of about `max_bytes`, each list with the sum of its lengths."""
+    texts: list[str | bytes] = []
+    length = 0
+    for index, document in enumerate(many_texts(documents, "documents")):
+        if not isinstance(document, (str, bytes)):
+            msg = f"document {index} must be str or bytes, got {type(document).__name__}"
+            raise TypeError(msg)
+        texts.append(document)
+        length += len(document)
+        if length + _WEIGHT_OF_ONE * len(texts) >= max_bytes:
+            yield texts, length
+            texts, length = [], 0
+    if texts:
+        yield texts, length
 
 
 def utf8(text: str) -> bytes:
@@ -71,6 +108,9 @@ def id_list(ids: Iterable[int], name: str) -> list[int]:
 
 def id_array(ids: Ids) -> Ids:
     """Turn an array of any integer type into one of uint32, which the core takes as it is; leave the rest as it is."""
+    if not isinstance(ids, Iterable) or isinstance(ids, (str, bytes)):
+        msg = f"ids must be integers, got {type(ids).__name__}"
+        raise TypeError(msg)
     if isinstance(ids, np.ndarray) and ids.ndim != 1:
         msg = f"ids must be one sequence, got an array of shape {ids.shape}; decode_batch takes many"
         raise TypeError(msg)
@@ -80,28 +120,35 @@ def id_array(ids: Ids) -> Ids:
     return ids
 
 
-def whole_number(value: int | None, name: str) -> int | None:
-    """Give an integer of any type back as `int`, ``None`` as it is, and refuse the rest by the argument's `name`."""
-    if value is None:
-        return None
+def integer(value: int, name: str) -> int:
+    """Give an integer of any type back as `int`, and refuse the rest; `name` says which argument it is."""
     try:
-        number = operator.index(value)
+        return operator.index(value)
     except TypeError:
         msg = f"{name} must be an integer, got {type(value).__name__}"
         raise TypeError(msg) from None
+
+
+def whole_number(value: int, name: str) -> int:
+    """Refuse what is not an integer from 0 on."""
+    number = integer(value, name)
     if not 0 <= number < 1 << 63:
         msg = f"{name} must be at least 0 and below 2**63, got {number}"
         raise ConfigError(msg)
     return number
 
 
+def real_number(value: float, name: str) -> float:
+    """Give a number of any type back as `float`, and refuse the rest."""
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+        msg = f"{name} must be a number, got {type(value).__name__}"
+        raise TypeError(msg)
+    return float(value)
+
+
 def seed_number(seed: int) -> int:
     """Refuse a seed that is not an integer of 64 bits without a sign."""
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        msg = f"seed must be an integer, got {type(seed).__name__}"
-        raise TypeError(msg) from None
+    number = integer(seed, "seed")
     if not 0 <= number < 1 << 64:
         msg = f"seed must be from 0 to 2**64 - 1, got {number}"
         raise ConfigError(msg)
@@ -109,28 +156,25 @@ def seed_number(seed: int) -> int:
 
 
 def token_id(id: int, vocab_size: int) -> int:  # the field's word
-    """Give an id of any integer type back as `int`; refuse what is none, and one that no vocabulary holds."""
-    try:
-        number = operator.index(id)
-    except TypeError:
-        msg = f"id must be an integer, got {type(id).__name__}"
-        raise TypeError(msg) from None
+    """Give an id of any integer type back as `int`, and refuse one that no vocabulary holds."""
+    number = integer(id, "id")
     if not 0 <= number < 1 << 32:
         msg = f"token id {number} is not in the vocabulary (vocab_size {vocab_size})"
         raise UnknownTokenError(msg)
     return number
 
 
+def path_of(path: str | os.PathLike[str], name: str = "path") -> Path:
+    """Make a path, and refuse what is none."""
+    if not isinstance(path, (str, os.PathLike)):
+        msg = f"{name} must be str or os.PathLike, got {type(path).__name__}"
+        raise TypeError(msg)
+    return Path(path)
+
+
 def thread_count(n_threads: int | None) -> int | None:
     """Refuse a number of threads below one."""
-    if n_threads is None:
-        return None
-    try:
-        number = operator.index(n_threads)
-    except TypeError:
-        msg = f"n_threads must be an integer or None, got {type(n_threads).__name__}"
-        raise TypeError(msg) from None
-    if not 1 <= number < 1 << 63:
+    if n_threads is not None and not 1 <= integer(n_threads, "n_threads") < 1 << 63:
         msg = f"n_threads must be at least 1, got {n_threads}"
         raise ConfigError(msg)
     return n_threads

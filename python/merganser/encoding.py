@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from merganser.arguments import integer
+
 if TYPE_CHECKING:
     from rich.text import Text
 
@@ -162,6 +164,7 @@ class Encoding:
         int or None
             ``None`` where no token stands for it, as for white space that is not encoded.
         """
+        char, sequence = integer(char, "char"), integer(sequence, "sequence")
         starts, ends = self.char_offsets.T
         found = np.flatnonzero((self.sequence_ids == sequence) & (starts <= char) & (char < ends))
         return int(found[0]) if found.size else None
@@ -241,6 +244,7 @@ class Encoding:
         -------
         tuple of int, or None
         """
+        word, sequence = integer(word, "word"), integer(sequence, "sequence")
         found = np.flatnonzero((self.sequence_ids == sequence) & (self.word_ids == word)) if word >= 0 else np.empty(0)
         return (int(found[0]), int(found[-1]) + 1) if found.size else None
 
@@ -374,7 +378,7 @@ def _to_chars(
 
 
 def _known(values: NDArray[np.int64], place: int) -> int | None:
-    value = int(values[place]) if 0 <= place < len(values) else -1
+    value = int(values[place]) if 0 <= integer(place, "token") < len(values) else -1
     return None if value < 0 else value
 
 

@@ -51,6 +51,8 @@ class TrainingReport:
         Different words, and words in all.
     n_alphabet, n_learned : int
         Tokens there were before training, and tokens that training made.
+    min_frequency : int or None
+        How often a pair had to occur, where the trainer chose or says so.
     dropped : tuple of Dropped
         What was left out.
     seconds : mapping of str to float
@@ -76,6 +78,7 @@ class TrainingReport:
     n_learned: int
     options: Mapping[str, Any] = field(default_factory=dict)
     sources: tuple[Mapping[str, Any], ...] = ()
+    min_frequency: int | None = None
     dropped: tuple[Dropped, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     peak_memory_bytes: int | None = None
@@ -98,6 +101,8 @@ class TrainingReport:
         ]
         if self.options:
             lines.append("options: " + ", ".join(f"{name}={value!r}" for name, value in self.options.items()))
+        if self.min_frequency:
+            lines.append(f"pairs: joined where they occur {self.min_frequency:,} times or more")
         lines += [f"source: {_listed(source, _told)}" for source in self.sources]
         lines += [
             f"dropped: {one.what} ({one.n_different:,} different, {one.n_occurrences:,} in all)" for one in self.dropped

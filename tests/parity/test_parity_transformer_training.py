@@ -42,7 +42,7 @@ PROMPTS = [[5, 8, 13, 21, 34], [7], [9, 4, 6]]
     ],
     ids=["AdamW", "Adam of the paper", "Adam with L2"],
 )
-def test_optimizer_is_that_of_torch_over_100_steps(torch, report_line, name, optimizer, options):
+def test_optimizer_is_that_of_torch_over_100_steps(torch, report_error, name, optimizer, options):
     rng = np.random.default_rng(0)
     start = rng.standard_normal((40, 50), dtype=np.float32)
     scales = 10.0 ** rng.uniform(-6, 1, size=start.shape)
@@ -57,26 +57,27 @@ def test_optimizer_is_that_of_torch_over_100_steps(torch, report_line, name, opt
         peer_optimizer.step()
     expected = theirs.detach().numpy()
     worst = float(np.max(np.abs(ours["w"] - expected) / np.maximum(1, np.abs(expected))))
-    equal = float(np.mean(ours["w"] == expected))
-    report_line(f"{name} {options}: 100 steps within {worst:.1e} of torch, {equal:.0%} equal to the bit")
-    assert worst < 1e-6
+    report_error(f"{name} {options}: parameters after 100 steps", worst, 1e-6)
 
 
-def test_clipping_is_that_of_torch(torch):
+def test_clipping_is_that_of_torch(torch, report_error):
     rng = np.random.default_rng(1)
+    worst = 0.0
     gradients = {name: rng.standard_normal((30, 20), dtype=np.float32) for name in "abc"}
     parameters = [torch.nn.Parameter(torch.zeros(30, 20)) for _ in gradients]
     for parameter, gradient in zip(parameters, gradients.values(), strict=True):
         parameter.grad = torch.from_numpy(gradient.copy())
     for max_norm in (0.5, 1000.0):
         factor, norm = clip_by_global_norm(gradients, max_norm)
-        assert norm == pytest.approx(float(torch.nn.utils.clip_grad_norm_(parameters, max_norm)), rel=1e-6)
+        expected = float(torch.nn.utils.clip_grad_norm_(parameters, max_norm))
+        worst = max(worst, abs(norm - expected) / expected)
         for parameter, gradient in zip(parameters, gradients.values(), strict=True):
             np.testing.assert_allclose(gradient * np.float32(factor), parameter.grad.numpy(), rtol=1e-6)
             parameter.grad = torch.from_numpy(gradient.copy())
+    report_error("clipping: norm of all gradients", worst, 1e-6)
 
 
-def test_schedules_are_those_of_transformers(torch, transformers):
+def test_schedules_are_those_of_transformers(torch, transformers, report_error):
     def rates(make, n_steps=30):
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
         schedule = make(optimizer)
@@ -109,10 +110,12 @@ def test_schedules_are_those_of_transformers(torch, transformers):
         got = [schedule(step) for step in range(len(expected))]
         # Beyond the end, the peer's cosine rises again.
         n = 25 if name == "cosine" else len(expected)
-        np.testing.assert_allclose(got[:n], expected[:n], rtol=1e-12, atol=1e-16, err_msg=name)
+        differences = np.abs(np.subtract(got[:n], expected[:n]))
+        worst = float((differences / np.maximum(np.abs(expected[:n]), 1e-4)).max())
+        report_error(f"schedule {name}: {n} rates", worst, 1e-12)
 
 
-def test_filters_keep_the_sets_of_transformers(torch, transformers):
+def test_filters_keep_the_sets_of_transformers(torch, transformers, report_error):
     logits = np.random.default_rng(2).standard_normal((200, 50)).astype(np.float32) * 3
     scores = torch.from_numpy(logits)
     for options, processor in (
@@ -123,12 +126,14 @@ def test_filters_keep_the_sets_of_transformers(torch, transformers):
         got = Sampling(**options).probabilities(logits) > 0
         expected = torch.isfinite(processor(torch.zeros(200, 1, dtype=torch.long), scores.clone())).numpy()
         np.testing.assert_array_equal(got, expected, err_msg=str(options))
+        report_error(f"filter {options}: sets of 200 rows", 0, 0)
     seen_ids = np.random.default_rng(3).integers(0, 50, size=(200, 9))
     seen = np.zeros(logits.shape, bool)
     np.put_along_axis(seen, seen_ids, True, axis=1)
     expected = transformers.RepetitionPenaltyLogitsProcessor(1.7)(torch.from_numpy(seen_ids), scores.clone())
     probabilities = Sampling(repetition_penalty=1.7).probabilities(logits, seen=seen)
-    np.testing.assert_allclose(probabilities, torch.softmax(expected, -1).numpy(), rtol=2e-5)
+    wanted = torch.softmax(expected, -1).numpy()
+    report_error("repetition penalty: probabilities", float((np.abs(probabilities - wanted) / wanted).max()), 2e-5)
 
 
 def make_gpt(torch, transformers, folder):
@@ -188,7 +193,7 @@ def cut(ids, stop):
     return ids[: ids.index(stop) + 1] if stop in ids else ids
 
 
-def test_greedy_generation_is_that_of_transformers(torch, models):
+def test_greedy_generation_is_that_of_transformers(torch, models, report_error):
     peer_model, model, params = models
     expected, _ = peer_generate(torch, peer_model, max_new_tokens=80, eos_token_id=None)
     got = generate(model, params, PROMPTS, max_new_tokens=80)
@@ -199,13 +204,16 @@ def test_greedy_generation_is_that_of_transformers(torch, models):
     )
     # Of the longest prompt only: the peer counts padding as seen.
     assert got[0].tolist() == penalised[0]
+    report_error(
+        f"{type(model).__name__}: 80 greedy tokens of {len(PROMPTS)} prompts, with repetition penalty too", 0, 0
+    )
 
 
 @pytest.mark.parametrize("length_penalty", [1.0, 0.0, 2.0, -0.5])
 @pytest.mark.parametrize("n_beams", [2, 5])
-def test_beam_search_is_that_of_transformers(torch, models, report_line, n_beams, length_penalty):
+def test_beam_search_is_that_of_transformers(torch, models, report_error, n_beams, length_penalty):
     peer_model, model, params = models
-    n_compared = 0
+    n_compared, worst = 0, 0.0
     for stop in (11, 23, 37):
         sequences, scores = peer_generate(
             torch,
@@ -227,15 +235,18 @@ def test_beam_search_is_that_of_transformers(torch, models, report_line, n_beams
         )
         got = [hypothesis for hypotheses in found for hypothesis in hypotheses]
         assert len(got) == len(sequences)
-        np.testing.assert_allclose([h.score for h in got], scores.numpy(), rtol=1e-4, atol=1e-4)
+        differences = np.abs(np.array([h.score for h in got]) - scores.numpy())
+        worst = max(worst, float((differences / np.maximum(1, np.abs(scores.numpy()))).max()))
         assert [h.ids.tolist() for h in got] == [
             cut(ids, stop)[: len(h.ids)] for ids, h in zip(sequences, got, strict=True)
         ]
         n_compared += len(got)
-    report_line(f"beam search {n_beams} beams, penalty {length_penalty}: {n_compared} hypotheses equal")
+    quantity = f"{type(model).__name__}: {n_beams} beams, length penalty {length_penalty}"
+    report_error(f"{quantity}: ids of {n_compared} hypotheses", 0, 0)
+    report_error(f"{quantity}: their scores", worst, 1e-4)
 
 
-def test_training_follows_torch_step_by_step(torch, transformers, report_line, tmp_path):
+def test_training_follows_torch_step_by_step(torch, transformers, report_error, tmp_path):
     config = transformers.GPT2Config(
         vocab_size=61, n_positions=32, n_embd=32, n_layer=2, n_head=4, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0
     )
@@ -272,9 +283,8 @@ def test_training_follows_torch_step_by_step(torch, transformers, report_line, t
         torch.nn.utils.clip_grad_norm_(peer_model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-        worst = max(worst, abs(trainer.step(state).loss - loss.item()))
-    report_line(f"50 training steps with dropout 0: losses within {worst:.1e} of torch")
-    assert worst < 1e-3
+        worst = max(worst, abs(trainer.step(state).loss - loss.item()) / loss.item())
+    report_error("50 training steps, AdamW, linear schedule, smoothing 0.1: losses", worst, 1e-4)
 
 
 @pytest.mark.parametrize("task", ["gpt-step", "pair-step", "generate-1"])

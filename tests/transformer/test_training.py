@@ -28,6 +28,7 @@ from merganser.transformer import (
     save_checkpoint,
 )
 from merganser.transformer import checkpoint as checkpoint_module
+from merganser.transformer.curves import smooth
 
 CONFIG = GptConfig(vocab_size=11, d_model=16, n_layers=2, n_heads=2, d_ff=32, max_positions=12)
 MODEL = Gpt(CONFIG)
@@ -209,6 +210,16 @@ def test_curves_are_drawn(tmp_path):
     assert "nats per target" in svg or "<path" in svg
     plot_curves({"one": records}, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_smoothed_curve_neither_lags_nor_heeds_what_is_not_finite():
+    line = np.linspace(5.0, 1.0, 101)
+    # In the middle of a straight fall, a mean of the past would be 9 steps late.
+    assert smooth(line, 0.9)[50] == pytest.approx(3.0)
+    np.testing.assert_allclose(smooth([2.0, float("nan"), 2.0, float("inf")], 0.5), 2.0)
+    np.testing.assert_array_equal(smooth([3.0, 1.0], 0.0), [3.0, 1.0])
+    assert smooth([9.0, 3.0, 1.0], 0.9)[0] == 9.0
+    assert np.isnan(smooth([float("nan")], 0.9)).all()
 
 
 def test_checkpoints_are_kept_as_many_as_asked(tmp_path):

@@ -9,14 +9,13 @@ form of compression, Petrov et al. (2023), "Language Model Tokenizers Introduce 
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from merganser.compare.named_rows import NamedRows
 
+if TYPE_CHECKING:
     from rich.table import Table
 
 __all__ = ["METRICS", "Comparison", "Metric", "Row", "TextTotals"]
@@ -234,7 +233,7 @@ class Row:
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(NamedRows[Row]):
     """Tokenizers compared on one text: a row each, in the order given.
 
     It prints as a table, shows as one in a notebook, and turns into JSON.
@@ -264,21 +263,6 @@ class Comparison:
     n_threads: int | None
     on_special: str
 
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self.rows)
-
-    def __getitem__(self, key: int | str) -> Row:
-        """Give a row by its place or its tokenizer's name."""
-        if not isinstance(key, str):
-            return self.rows[key]
-        for row in self.rows:
-            if row.name == key:
-                return row
-        raise KeyError(key)
-
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data.
 
@@ -294,21 +278,6 @@ class Comparison:
             "text": asdict(self.text),
             "tokenizers": [row.to_dict() for row in self.rows],
         }
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """Return everything as JSON.
-
-        Parameters
-        ----------
-        indent : int or None, default 2
-            Spaces a level is indented by; None: all on one line.
-
-        Returns
-        -------
-        str
-            What has no value, such as the fertility of a text without words, is null.
-        """
-        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
     def __rich__(self) -> Table:
         from merganser.compare.table import rich_table

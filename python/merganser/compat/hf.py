@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from merganser.arguments import id_list
 from merganser.compat.hf_backend import Backend
 from merganser.compat.hf_call import Calls, check_side
 from merganser.errors import ConfigError
@@ -197,14 +198,19 @@ class HFTokenizer(Calls, Backend):
 
     def convert_tokens_to_ids(self, tokens: str | Iterable[str]) -> Any:
         """Return the id of a token, or a list of those of many; that of `unk_token` for unknown ones."""
-        return self._id_of(tokens) if isinstance(tokens, str) else [self._id_of(token) for token in tokens]
+        if isinstance(tokens, str):
+            return self._id_of(tokens)
+        if not isinstance(tokens, Iterable):
+            msg = f"tokens must be str or many of them, got {type(tokens).__name__}"
+            raise TypeError(msg)
+        return [self._id_of(token) for token in tokens]
 
     def convert_ids_to_tokens(self, ids: int | Iterable[int], skip_special_tokens: bool = False) -> Any:
         """Return the token of an id, or a list of those of many."""
         if isinstance(ids, int):
             return self.id_to_token(ids)
         skipped = set(self.all_special_ids) if skip_special_tokens else set()
-        return [self.id_to_token(int(id_)) for id_ in ids if int(id_) not in skipped]
+        return [self.id_to_token(int(id_)) for id_ in id_list(ids, "ids") if int(id_) not in skipped]
 
     def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False) -> list[str]:
         """Return the tokens of a text."""
@@ -212,7 +218,11 @@ class HFTokenizer(Calls, Backend):
 
     def batch_decode(self, sequences: Iterable[Sequence[int]], skip_special_tokens: bool = False) -> list[str]:
         """Return the text of each sequence; special tokens stay unless told otherwise, unlike in `decode`."""
-        return self.decode_batch([[int(id_) for id_ in ids] for ids in sequences], skip_special_tokens)
+        if not isinstance(sequences, Iterable):
+            msg = f"sequences must be many sequences of ids, got {type(sequences).__name__}"
+            raise TypeError(msg)
+        batch = [[int(id_) for id_ in id_list(ids, "sequences")] for ids in sequences]
+        return self.decode_batch(batch, skip_special_tokens)
 
     @property
     def vocab_size(self) -> int:

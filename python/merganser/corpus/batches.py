@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from merganser.arguments import many_texts
+from merganser.arguments import document_lists
 from merganser.errors import MerganserError
 
 _IN_BATCH = re.compile(r"text (\d+): ")
-# A document counts a little more than its text, so that a batch of empty ones ends too.
-_WEIGHT_OF_ONE = 64
 
 
 @dataclass
@@ -50,16 +48,7 @@ def located_batches(documents: Iterable[str | bytes], max_bytes: int) -> Iterato
     if isinstance(documents, LocatedSource):
         yield from documents.located_batches(max_bytes)
         return
-    texts: list[str | bytes] = []
-    weight = first = 0
-    for index, document in enumerate(many_texts(documents, "documents")):
-        if not isinstance(document, (str, bytes)):
-            msg = f"document {index} must be str or bytes, got {type(document).__name__}"
-            raise TypeError(msg)
-        texts.append(document)
-        weight += len(document) + _WEIGHT_OF_ONE
-        if weight >= max_bytes:
-            yield Batch(texts, [("documents", first, 0)])
-            texts, weight, first = [], 0, index + 1
-    if texts:
+    first = 0
+    for texts, _ in document_lists(documents, max_bytes):
         yield Batch(texts, [("documents", first, 0)])
+        first += len(texts)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
-from collections.abc import Iterator
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from merganser.compare.named_rows import NamedRows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -75,7 +75,7 @@ class LmRow:
 
 
 @dataclasses.dataclass(frozen=True)
-class LmComparison:
+class LmComparison(NamedRows[LmRow]):
     """Bits per byte of the same model on the tokens of several tokenizers.
 
     Attributes
@@ -98,21 +98,6 @@ class LmComparison:
     n_duplicates: int
     records: tuple[dict[str, Any], ...]
 
-    def __iter__(self) -> Iterator[LmRow]:
-        return iter(self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, key: int | str) -> LmRow:
-        """Return a row by its place or its name."""
-        if isinstance(key, int):
-            return self.rows[key]
-        for row in self.rows:
-            if row.name == key:
-                return row
-        raise KeyError(key)
-
     def to_dict(self) -> dict[str, Any]:
         """Return everything as lists and dictionaries.
 
@@ -130,15 +115,6 @@ class LmComparison:
             "records": list(self.records),
             "caveats": list(CAVEATS),
         }
-
-    def to_json(self) -> str:
-        """Return everything as JSON.
-
-        Returns
-        -------
-        str
-        """
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=2)
 
     def __rich__(self) -> Table:
         from rich import box

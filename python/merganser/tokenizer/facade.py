@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from merganser import _core, files
-from merganser.arguments import many_texts, valid_text
+from merganser.arguments import many_texts, path_of, valid_text
 from merganser.settings import Padding, Truncation, check_setting
 from merganser.tokenizer.decoding_calls import DecodingCalls
 from merganser.tokenizer.encoding_calls import EncodingCalls
@@ -125,7 +124,7 @@ class Tokenizer(LoadingCalls, EncodingCalls, SamplingCalls, DecodingCalls, Vocab
         OSError
             If the file cannot be written.
         """
-        files.save(self._inner, Path(path), self._config)
+        files.save(self._inner, path_of(path), self._config)
 
     def with_truncation(self, truncation: Truncation | None) -> Tokenizer:
         """Return this tokenizer with another `truncation`, which every call that encodes then keeps.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from merganser import _core, files, hub, openai
-from merganser.arguments import utf8
+from merganser.arguments import path_of, utf8, valid_text
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -83,7 +82,7 @@ class LoadingCalls:
         >>> folder.cleanup()
         """
         options = files.LoadOptions(pattern=pattern, special_tokens=special_tokens, lowercase=lowercase)
-        return cls._wrap(*files.load(Path(path), options))
+        return cls._wrap(*files.load(path_of(path), options))
 
     @classmethod
     def from_pretrained(
@@ -126,7 +125,8 @@ class LoadingCalls:
         OSError
             If the hub cannot be reached, or the repository does not exist or may not be read.
         """
-        cache = None if cache_dir is None else Path(cache_dir)
+        cache = None if cache_dir is None else path_of(cache_dir, "cache_dir")
+        valid_text(name, "name")
         folder = hub.fetch(
             name,
             revision=revision,
@@ -166,7 +166,8 @@ class LoadingCalls:
         OSError
             If it cannot be fetched.
         """
-        cache = None if cache_dir is None else Path(cache_dir)
+        cache = None if cache_dir is None else path_of(cache_dir, "cache_dir")
+        valid_text(name, "name")
         data, encoding = openai.fetch(name, cache_dir=cache, base_url=base_url)
         specials = None if encoding.special_tokens is None else list(encoding.special_tokens.items())
         return cls._wrap(_core.Tokenizer.from_tiktoken(data, encoding.pattern, specials))
@@ -189,4 +190,7 @@ class LoadingCalls:
         FormatError, VocabError
             As :meth:`load`.
         """
+        if not isinstance(text, (str, bytes)):
+            msg = f"text must be str or bytes, got {type(text).__name__}; load(path) reads a file"
+            raise TypeError(msg)
         return cls._wrap(_core.Tokenizer.from_json(utf8(text) if isinstance(text, str) else text))

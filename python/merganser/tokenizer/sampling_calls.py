@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from numpy.typing import DTypeLike
 
 from merganser import _core
-from merganser.arguments import OnSpecial, is_wide, many_texts, seed_number, thread_count, whole_number
+from merganser.arguments import OnSpecial, is_wide, many_texts, real_number, seed_number, thread_count, whole_number
 from merganser.ragged import Ragged
 
 __all__ = ["SamplingCalls"]
@@ -46,8 +46,8 @@ class SamplingCalls:
             BPE: the probability with which each merge is left out [1]_; 0 is :meth:`encode`, 1 leaves bytes or
             characters. By default that of the model's own file, if it has one.
         alpha : float, optional
-            Unigram: each segmentation is drawn with a probability in proportion to the `alpha`-th power of its own [2]_;
-            1 by default, 0 for all alike.
+            Unigram: each segmentation is drawn with a probability in proportion to the `alpha`-th power of its own
+            [2]_; 1 by default, 0 for all alike.
         n_best : int, optional
             Unigram: how many of the best segmentations of each pre-token are drawn from, 1 to 1024; all by default.
         add_special_tokens, on_special
@@ -83,7 +83,7 @@ class SamplingCalls:
         >>> tok.tokens(tok.encode("banana")), tok.tokens(tok.sample("banana", seed=5, dropout=0.5))
         (['ban', 'ana'], ['b', 'an', 'a', 'n', 'a'])
         """
-        sampling = (dropout, alpha, whole_number(n_best, "n_best"))
+        sampling = _sampling(dropout, alpha, n_best)
         return _core.sample(self._inner, text, add_special_tokens, on_special, sampling, seed_number(seed))
 
     def sample_batch(
@@ -132,14 +132,14 @@ class SamplingCalls:
         >>> import merganser as mg
         >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259)
         >>> [len(ids) for ids in tok.sample_batch(["banana"] * 4, seed=0, dropout=0.5)]
-        [3, 5, 3, 3]
+        [4, 4, 6, 2]
         """
         ids, offsets = _core.sample_batch(
             self._inner,
             list(many_texts(texts, "texts")),
             add_special_tokens,
             on_special,
-            (dropout, alpha, whole_number(n_best, "n_best")),
+            _sampling(dropout, alpha, n_best),
             seed_number(seed),
             is_wide(dtype),
             thread_count(n_threads),
@@ -187,5 +187,14 @@ class SamplingCalls:
         ----------
         Kudo 2018, "Subword Regularization", section 3.
         """
-        n_checked = whole_number(n, "n")
-        return _core.n_best(self._inner, text, 0 if n_checked is None else n_checked, add_special_tokens, on_special)
+        return _core.n_best(self._inner, text, whole_number(n, "n"), add_special_tokens, on_special)
+
+
+def _sampling(
+    dropout: float | None, alpha: float | None, n_best: int | None
+) -> tuple[float | None, float | None, int | None]:
+    return (
+        None if dropout is None else real_number(dropout, "dropout"),
+        None if alpha is None else real_number(alpha, "alpha"),
+        None if n_best is None else whole_number(n_best, "n_best"),
+    )

@@ -4,6 +4,7 @@ from merganser.training.bpe import train_bpe
 from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
 from merganser.training.unigram import train_unigram
 from merganser.training.word_counts import WordCounts
+from merganser.training.wordpiece import train_wordpiece
 
 __all__ = [
     "Normalizer",
@@ -13,4 +14,5 @@ __all__ = [
     "WordCounts",
     "train_bpe",
     "train_unigram",
+    "train_wordpiece",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from merganser import _core
-from merganser.arguments import many_texts, thread_count, utf8, valid_text
+from merganser.arguments import document_lists, many_texts, thread_count, utf8, valid_text
 from merganser.errors import ConfigError
 from merganser.progress import Progress, reporting
 from merganser.training.stages import Normalizer, PreTokenizer, stage_texts
@@ -211,16 +211,7 @@ def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | byte
         for texts in documents.batches(_BATCH_BYTES):
             yield list(texts), documents.n_bytes_read, documents.total_bytes
         return
-    batch: list[str | bytes] = []
-    in_batch = done = 0
-    for index, document in enumerate(many_texts(documents, "documents")):
-        if not isinstance(document, (str, bytes)):
-            msg = f"text {index}: text must be str or bytes, got {type(document).__name__}"
-            raise TypeError(msg)
-        batch.append(document)
-        in_batch += len(document)
-        if in_batch >= _BATCH_BYTES:
-            done += in_batch
-            yield batch, done, None
-            batch, in_batch = [], 0
-    yield batch, done + in_batch, None
+    done = 0
+    for batch, length in document_lists(documents, _BATCH_BYTES):
+        done += length
+        yield batch, done, None

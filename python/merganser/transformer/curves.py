@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError, MissingDependencyError
@@ -120,7 +121,7 @@ def plot_curves(
     out : str or PathLike
         The picture; its ending (``.svg``, ``.png``, ``.pdf``) says in which form.
     smoothing : float, default 0.9
-        Weight of the past in the bold line; the pale line is what was recorded.
+        The bold line is a mean over ``smoothing / (1 - smoothing)`` steps to either side; the pale one was recorded.
 
     Raises
     ------
@@ -135,7 +136,7 @@ def plot_curves(
     except ImportError:
         msg = "curves need matplotlib: pip install 'merganser[transformer]'"
         raise MissingDependencyError(msg) from None
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
     axes = figure.subplots()
     for index, (name, log) in enumerate(logs.items()):
         records = read_log(log) if isinstance(log, (str, os.PathLike)) else log
@@ -143,26 +144,33 @@ def plot_curves(
         losses = [record["loss"] for record in records]
         color = f"C{index}"
         axes.plot(steps, losses, color=color, alpha=0.25, linewidth=0.8)
-        axes.plot(steps, _smooth(losses, smoothing), color=color, linewidth=1.6, label=name)
+        axes.plot(steps, smooth(losses, smoothing), color=color, linewidth=1.6, label=f"{name}, smoothed")
         evaluated = [(record["step"], record["evaluation"]) for record in records if "evaluation" in record]
         if evaluated:
             axes.plot(*zip(*evaluated, strict=True), "o--", color=color, markersize=4, label=f"{name}, held out")
     axes.set_xlabel("step")
     axes.set_ylabel("nats per target")
     axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
     kind = os.path.splitext(os.fspath(out))[1].lstrip(".") or "svg"
     with atomic_write(out) as file:
         figure.savefig(file, format=kind, metadata={"Date": None} if kind == "svg" else None)
 
 
-def _smooth(values: Sequence[float], weight: float) -> list[float]:
-    """Return the running mean with a decaying memory, without the pull of a start at zero."""
-    mean = total = 0.0
-    smooth = []
-    for value in values:
-        if np.isfinite(value):
-            mean = weight * mean + (1 - weight) * value
-            total = weight * total + (1 - weight)
-        smooth.append(mean / total if total else float("nan"))
-    return smooth
+def smooth(values: Sequence[float], weight: float) -> NDArray[np.float64]:
+    """Return the mean of the finite values around each step: a mean of the past alone would lag behind a fall.
+
+    It takes ``weight / (1 - weight)`` steps to either side; fewer near the start, where the fall is steep.
+    """
+    n_values = len(values)
+    places = np.arange(n_values)
+    before = np.minimum(places, round(weight / (1 - weight)))
+    after = np.minimum(before, n_values - 1 - places)
+    is_finite = np.isfinite(values)
+    totals = np.concatenate([[0.0], np.cumsum(np.where(is_finite, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(is_finite)])
+    sums = totals[places + after + 1] - totals[places - before]
+    n_used = counts[places + after + 1] - counts[places - before]
+    means: NDArray[np.float64] = np.divide(sums, n_used, out=np.full(n_values, np.nan), where=n_used > 0)
+    return means

@@ -38,6 +38,8 @@ mod _core {
     use crate::training::unigram::train_unigram;
     #[pymodule_export]
     use crate::training::word_counts::{WordCounter, WordCounts};
+    #[pymodule_export]
+    use crate::training::wordpiece::train_wordpiece;
 
     /// The Unicode version of every character class and of normalization.
     #[pymodule_export]

@@ -4,6 +4,7 @@ pub(crate) mod bpe;
 pub(crate) mod trained;
 pub(crate) mod unigram;
 pub(crate) mod word_counts;
+pub(crate) mod wordpiece;
 
 use merganser_core::train::Stages;
 use pyo3::prelude::*;

@@ -8,7 +8,7 @@ mod bert;
 mod byte_level;
 mod char_sets;
 mod characters;
-mod charsmap;
+pub(crate) mod charsmap;
 mod ends;
 mod growth;
 mod precompiled;
@@ -146,6 +146,21 @@ impl Normalization {
     /// Whether no text ever changes.
     pub fn is_identity(&self) -> bool {
         self.stages.is_empty()
+    }
+
+    /// Whether what becomes of a stretch between two ASCII spaces or line ends depends on it alone, and they become white
+    /// space: characters are replaced one by one, or combined with marks that follow them.
+    pub fn is_local(&self) -> bool {
+        self.stages.iter().all(|stage| {
+            matches!(
+                stage,
+                Stage::Form(_)
+                    | Stage::Lowercase
+                    | Stage::StripAccents
+                    | Stage::Bert(_)
+                    | Stage::Nmt
+            )
+        })
     }
 
     /// Normalizes `text`.

@@ -80,6 +80,11 @@ impl Progress {
         })
     }
 
+    /// The bytes of a text, many at a time, ended early as [`Progress::char_indices`] is.
+    pub fn chunks<'t>(&self, text: &'t str) -> impl Iterator<Item = &'t [u8]> {
+        text.as_bytes().chunks(POLL_BYTES).take_while(|_| self.check().is_ok())
+    }
+
     /// Phase, steps done, and steps in all (0: unknown).
     pub fn snapshot(&self) -> (Phase, u64, u64) {
         let phase = match self.phase.load(Relaxed) {

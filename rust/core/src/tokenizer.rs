@@ -187,7 +187,8 @@ impl Tokenizer {
                     let pre_token = text.text().get(range.clone()).unwrap_or_default();
                     let long = &mut scratch[0].long;
                     let span = |from: usize, to: usize| {
-                        text.span(range.start + from..range.start + to).unwrap_or_default()
+                        text.span(range.start + from..range.start + to)
+                            .unwrap_or_else(|| text.place(range.start + from))
                     };
                     self.model.tokenize(pre_token, progress, long, &mut tokens).map_err(
                         |error| error.map_offset(|place| span(place, pre_token.len()).0),

@@ -80,6 +80,14 @@ impl<'a> Traced<'a> {
         Some((spans.first()?.0, spans.last()?.1))
     }
 
+    /// The empty stretch of the raw text where `text[at]` begins, or where the text ends.
+    pub fn place(&self, at: usize) -> Span {
+        let before = || at.checked_sub(1).and_then(|before| self.span(before..at));
+        let place = self.span(at..at + 1).map(|(start, _)| start);
+        let place = place.or_else(|| before().map(|(_, end)| end)).unwrap_or_default();
+        (place, place)
+    }
+
     /// A part of it as a text of its own.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Traced<'_> {
@@ -110,11 +118,12 @@ impl<'a> Traced<'a> {
         Ok(())
     }
 
-    /// Replaces each character of a text that is all ASCII by `map` of it, which must be ASCII too. The spans stay.
-    pub fn map_ascii(&mut self, map: impl Fn(u8) -> u8) {
-        let mut bytes = std::mem::take(&mut self.text).into_owned().into_bytes();
-        for byte in &mut bytes {
-            *byte = map(*byte);
+    /// Replaces each character of a text that is all ASCII by `map` of it, which must be ASCII too; when asked to stop, leaves
+    /// the text half done. The spans stay.
+    pub fn map_ascii(&mut self, progress: &Progress, map: impl Fn(u8) -> u8) {
+        let mut bytes = Vec::with_capacity(self.text.len());
+        for chunk in progress.chunks(&self.text) {
+            bytes.extend(chunk.iter().map(|&byte| map(byte)));
         }
         // Both conditions are the caller's; without them the text is repaired rather than lost.
         let text = String::from_utf8(bytes);

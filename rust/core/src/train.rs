@@ -3,12 +3,13 @@
 //! Trainers see counts, never text: they are pure and deterministic, and counting can be done anywhere and summed.
 
 pub mod bpe;
+pub mod sentencepiece;
 pub mod unigram;
 pub mod word_counter;
 pub mod word_counts;
 pub mod wordpiece;
 
-pub use word_counter::WordCounter;
+pub use word_counter::{Counted, Spilling, WordCounter};
 pub use word_counts::WordCounts;
 
 use crate::definition::Definition;
@@ -44,6 +45,9 @@ pub struct Report {
     pub n_alphabet: u64,
     /// Tokens that training made.
     pub n_learned: u64,
+    /// How often a pair had to occur, where the trainer says so: by it or by the caller chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_frequency: Option<u64>,
     /// What was left out, and how much of it.
     pub dropped: Vec<Dropped>,
 }

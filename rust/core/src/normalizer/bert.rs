@@ -13,8 +13,8 @@ use crate::traced::Traced;
 pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer, progress: &Progress) {
     let BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase: lowers } =
         options;
-    if is_clean_ascii(text.text()) {
-        return clean_ascii(text, options);
+    if is_clean_ascii(text.text(), progress) {
+        return clean_ascii(text, options, progress);
     }
     if clean_text {
         per_character(
@@ -51,18 +51,19 @@ pub(super) fn normalize(text: &mut Traced<'_>, options: BertNormalizer, progress
 }
 
 /// Whether all is ASCII and no control needs to go.
-fn is_clean_ascii(text: &str) -> bool {
-    text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r'))
+fn is_clean_ascii(text: &str, progress: &Progress) -> bool {
+    let is_clean = |&byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
+    progress.chunks(text).all(|chunk| chunk.iter().all(is_clean))
 }
 
-fn clean_ascii(text: &mut Traced<'_>, options: BertNormalizer) {
+fn clean_ascii(text: &mut Traced<'_>, options: BertNormalizer, progress: &Progress) {
     let map = |byte: u8| match byte {
         b'\t' | b'\n' | b'\r' if options.clean_text => b' ',
         b'A'..=b'Z' if options.lowercase => byte.to_ascii_lowercase(),
         _ => byte,
     };
-    if text.text().bytes().any(|byte| map(byte) != byte) {
-        text.map_ascii(map);
+    if progress.chunks(text.text()).any(|chunk| chunk.iter().any(|&byte| map(byte) != byte)) {
+        text.map_ascii(progress, map);
     }
 }
 

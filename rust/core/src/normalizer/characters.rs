@@ -33,7 +33,7 @@ pub(super) fn per_character(
 pub(super) fn lowercase(text: &mut Traced<'_>, progress: &Progress) {
     if text.text().is_ascii() {
         if text.text().bytes().any(|byte| byte.is_ascii_uppercase()) {
-            text.map_ascii(|byte| byte.to_ascii_lowercase());
+            text.map_ascii(progress, |byte| byte.to_ascii_lowercase());
         }
         return;
     }

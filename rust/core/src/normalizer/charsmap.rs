@@ -12,7 +12,10 @@
 //! key is longer than [`MAX_KEY`] (a trie with a loop has endless ones). So a search never leaves the array, and its steps are
 //! bounded, whatever the units are.
 
+mod writer;
+
 use crate::error::{Error, Result};
+pub(crate) use writer::write;
 
 /// What a key may have in bytes; each place of a text is searched that far.
 pub(super) const MAX_KEY: usize = 256;

@@ -247,7 +247,7 @@ mod tests {
                 let traced = normalized(&text, form);
                 prop_assert_eq!(traced.text(), &expected);
                 let mut untraced = Traced::untraced(&text);
-                normalize(&mut untraced, form, &Progress::default()).unwrap();
+                normalize(&mut untraced, form, &Progress::default());
                 prop_assert_eq!(untraced.text(), &expected);
             }
         }

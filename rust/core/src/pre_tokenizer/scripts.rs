@@ -54,6 +54,9 @@ fn build() -> Vec<(char, char, usize)> {
     table
 }
 
+static COMMON: LazyLock<usize> = LazyLock::new(|| place_of("Common"));
+static INHERITED: LazyLock<usize> = LazyLock::new(|| place_of("Inherited"));
+
 fn class_of(pattern: &str) -> ClassUnicode {
     let hir = regex_syntax::parse(pattern).map(regex_syntax::hir::Hir::into_kind);
     match hir {
@@ -68,9 +71,11 @@ fn place_of(name: &str) -> usize {
 
 /// The script of a character, as a number; `None`: it changes nothing.
 fn script_of(c: char) -> Option<usize> {
-    if c == ' ' {
-        return None;
-    }
+    if c == ' ' { None } else { known(c) }
+}
+
+/// The script of a character; `None`: it has none in Unicode 9.0.
+fn known(c: char) -> Option<usize> {
     if c == PROLONGED_SOUND_MARK {
         return Some(place_of("Han"));
     }
@@ -81,16 +86,24 @@ fn script_of(c: char) -> Option<usize> {
     TABLE.get(i).filter(|&&(start, ..)| start <= c).map(|&(.., script)| script)
 }
 
+/// The script of a character, as a number; without one in Unicode 9.0 it is common.
+pub(crate) fn of(c: char) -> usize {
+    known(c).unwrap_or_else(|| *COMMON)
+}
+
+/// The number of the script of marks that take the script of what they stand on.
+pub(crate) fn inherited() -> usize {
+    *INHERITED
+}
+
 /// The script that a character belongs to alone, as a number; `None`: it goes with any.
 pub(crate) fn own_script_of(c: char) -> Option<usize> {
-    static SHARED: LazyLock<[usize; 2]> = LazyLock::new(|| ["Common", "Inherited"].map(place_of));
-    script_of(c).filter(|script| !SHARED.contains(script))
+    known(c).filter(|&script| script != *COMMON && script != *INHERITED)
 }
 
 /// The script of a character, as a number; what has none counts as common. `None`: it has that of what is before it.
 pub(crate) fn script_or_inherited(c: char) -> Option<usize> {
-    let script = script_of(c).unwrap_or_else(|| place_of("Common"));
-    (script != place_of("Inherited")).then_some(script)
+    Some(of(c)).filter(|&script| script != inherited())
 }
 
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.

@@ -165,3 +165,27 @@ fn dropout_needs_a_seed_and_gives_the_same_for_the_same() {
     assert_ne!(with_seed(1), with_seed(2));
     assert_ne!(with_seed(1), vec![3; 20]);
 }
+
+#[test]
+fn bytes_of_a_prefix_stand_for_no_text() {
+    let bytes = (0..=u8::MAX).map(|byte| (format!("<0x{byte:02X}>"), u32::from(byte)));
+    let model = BpeDefinition {
+        vocab: bytes.chain([("a".to_owned(), 256), ("-a".to_owned(), 257)]).collect(),
+        continuing_subword_prefix: Some("-".to_owned()),
+        end_of_word_suffix: Some("!".to_owned()),
+        byte_fallback: true,
+        ..BpeDefinition::default()
+    };
+    let built = CharacterBpe::new(&model, &FxHashSet::default()).unwrap();
+    let expected = [
+        (256, 0, 1),
+        (u32::from(b'-'), 1, 1),
+        (0xC3, 1, 2),
+        (0xA9, 2, 3),
+        (257, 3, 4),
+        (u32::from(b'-'), 4, 4),
+        (u32::from(b'z'), 4, 5),
+        (u32::from(b'!'), 5, 5),
+    ];
+    assert_eq!(tokens(&built, "aéaz").unwrap(), expected);
+}

@@ -17,7 +17,7 @@ fn options(vocab_size: usize, criterion: Criterion) -> WordPieceOptions {
     WordPieceOptions {
         vocab_size,
         criterion,
-        min_frequency: 0,
+        min_frequency: Some(0),
         special_tokens: vec!["[UNK]".to_owned()],
         unk_token: "[UNK]".to_owned(),
         continuing_subword_prefix: "##".to_owned(),
@@ -115,7 +115,7 @@ fn naive(words: &Words, options: &WordPieceOptions) -> Vec<String> {
         };
         let max = options.max_token_length.unwrap_or(usize::MAX);
         let may = |&(&(left, right), &count): &(&(usize, usize), &u64)| {
-            count >= options.min_frequency.max(1)
+            count >= options.min_frequency.unwrap_or(0).max(1)
                 && lengths[left] + lengths[right] <= max
                 && id_of(&tokens, &spell((left, right))).is_none()
         };
@@ -173,7 +173,7 @@ fn training() -> impl Strategy<Value = WordPieceOptions> {
             options.special_tokens.extend(specials.into_iter().map(str::to_owned));
             options.continuing_subword_prefix = prefix.to_owned();
             options.max_input_chars_per_word = max_chars;
-            WordPieceOptions { max_token_length, min_frequency, ..options }
+            WordPieceOptions { max_token_length, min_frequency: Some(min_frequency), ..options }
         },
     )
 }
@@ -194,5 +194,19 @@ proptest! {
         let strict = WordPieceOptions { allow_smaller: false, ..options.clone() };
         let is_reached = expected.len() == options.vocab_size && !is_ambiguous;
         prop_assert_eq!(tokens(&words, &strict).is_ok(), is_reached);
+    }
+
+    #[test]
+    fn floor_is_the_largest_that_fills_the_vocabulary(words in words(), more in 0..12_usize) {
+        let n_first = naive(&words, &options(0, Criterion::Likelihood)).len();
+        let given = options(n_first + more, Criterion::Likelihood);
+        let chosen = WordPieceOptions { min_frequency: None, ..given.clone() };
+        let trained = trained(&words, &chosen).unwrap();
+        let floor = trained.report.min_frequency.unwrap();
+        let under = |floor| tokens(&words, &WordPieceOptions { min_frequency: Some(floor), ..given.clone() }).unwrap();
+        prop_assert_eq!(&tokens_of(&trained), &under(floor));
+        let is_filled = under(floor).len() == given.vocab_size;
+        prop_assert!(is_filled || floor == 1);
+        prop_assert!(more == 0 || under(floor + 1).len() < given.vocab_size);
     }
 }

@@ -14,6 +14,7 @@
 //! best is kept all the same.
 
 mod alphabet;
+mod floor;
 mod joining;
 mod neighbours;
 mod pairs;
@@ -28,11 +29,11 @@ use crate::decoder::Decoder;
 use crate::definition::{Definition, Model, WordPieceDefinition};
 use crate::error::{Error, Result};
 use crate::post_processor::{PostProcessor, Template};
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::train::{Report, Stages, Trained, WordCounts};
 
 use alphabet::{Alphabet, Limits};
-use joining::{Joining, Rules};
+use joining::{Joining, Rules, Start};
 
 /// Which pair comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +51,9 @@ pub struct WordPieceOptions {
     pub vocab_size: usize,
     /// Which pair comes next.
     pub criterion: Criterion,
-    /// A pair that occurs less often is not joined.
-    pub min_frequency: u64,
+    /// A pair that occurs less often is not joined; `None`: 0 by frequency, and by likelihood the largest floor found under
+    /// which the vocabulary still fills (see [`floor`]).
+    pub min_frequency: Option<u64>,
     /// Texts of the special tokens; they get the first ids.
     pub special_tokens: Vec<String>,
     /// The special token of words that cannot be written.
@@ -95,31 +97,47 @@ pub fn train(
     let (words, token_counts) = alphabet.spell(counts, n_special, progress)?;
     let tokens = [&options.special_tokens[..], &alphabet.tokens].concat();
     let n_alphabet = alphabet.tokens.len();
-    let max_length = options.max_token_length.and_then(|length| u32::try_from(length).ok());
-    let rules = Rules {
-        criterion: options.criterion,
-        least: options.min_frequency.max(1),
-        vocab_size: options.vocab_size,
-        max_length: max_length.unwrap_or(u32::MAX),
-        prefix: &options.continuing_subword_prefix,
-    };
-    let tokens = Joining::new(rules, tokens, token_counts, words, progress)?.run(progress)?;
+    let start = Start::new(tokens, token_counts, words, progress)?;
+    let (tokens, min_frequency) = learn(&start, options, progress)?;
     if tokens.len() < options.vocab_size && !options.allow_smaller {
         return Err(Error::Config(format!(
-            "vocab_size {} cannot be reached: these word counts give at most {} tokens (min_frequency {}); \
-             ask for that many, lower min_frequency, count more text, or pass allow_smaller=True",
+            "vocab_size {} cannot be reached: these word counts give from {} to {} tokens (min_frequency \
+             {min_frequency}); ask for that many, lower min_frequency, count more text, or pass allow_smaller=True",
             options.vocab_size,
+            start.tokens.len(),
             tokens.len(),
-            options.min_frequency
         )));
     }
     let report = Report {
         n_alphabet: n_alphabet as u64,
         n_learned: (tokens.len() - n_special - n_alphabet) as u64,
+        min_frequency: Some(min_frequency),
         dropped: alphabet.dropped,
         ..Report::of(counts)
     };
     Ok(Trained { definition: define(options, tokens), report })
+}
+
+/// All tokens, and the floor under which they were learned.
+fn learn(
+    start: &Start,
+    options: &WordPieceOptions,
+    progress: &Progress,
+) -> Result<(Vec<String>, u64)> {
+    let max_length = options.max_token_length.and_then(|length| u32::try_from(length).ok());
+    let rules = Rules {
+        criterion: options.criterion,
+        least: options.min_frequency.unwrap_or(0).max(1),
+        vocab_size: options.vocab_size,
+        max_length: max_length.unwrap_or(u32::MAX),
+        prefix: &options.continuing_subword_prefix,
+    };
+    if options.min_frequency.is_none() && options.criterion == Criterion::Likelihood {
+        return floor::learn_under_largest(rules, start, progress);
+    }
+    progress.begin(Phase::Merge, (options.vocab_size - start.tokens.len()) as u64);
+    let tokens = Joining::new(rules, start, progress)?.run(progress)?;
+    Ok((tokens, options.min_frequency.unwrap_or(0)))
 }
 
 /// Ids stay below the marks of [`words`].

@@ -133,8 +133,8 @@ impl CharacterBpe {
             if let Some(id) = self.alphabet.get(character, is_first, is_last) {
                 self.put_unk(&mut pending, &mut symbols);
                 symbols.push(id, n_bytes);
-            } else if !self.alphabet.push_bytes(character, is_first, is_last, |id| {
-                symbols.push(id, 1);
+            } else if !self.alphabet.push_bytes(character, is_first, is_last, |id, n_bytes| {
+                symbols.push(id, n_bytes);
             }) {
                 if self.unk_id.is_none() {
                     return Err(Error::Unencodable { byte_offset: place });
@@ -190,22 +190,20 @@ impl CharacterBpe {
     fn merge_all(&self, part: &str, progress: &Progress, tokens: &mut Vec<Token>) -> Result<()> {
         let mut symbols = self.symbols(part, progress)?;
         self.merge(&mut symbols, progress)?;
-        put_tokens(&symbols, part.len(), tokens);
+        put_tokens(&symbols, tokens);
         Ok(())
     }
 }
 
-/// Appends the symbols that are left after merging. The bytes of a prefix or suffix count as well where they became tokens;
-/// spans that would lie beyond the pre-token are at its end.
-fn put_tokens(symbols: &Symbols, n_bytes: usize, tokens: &mut Vec<Token>) {
+/// Appends the symbols that are left after merging.
+fn put_tokens(symbols: &Symbols, tokens: &mut Vec<Token>) {
     let first = tokens.len();
     for (&id, &start) in symbols.ids.iter().zip(&symbols.starts) {
         if id != NONE {
-            let start = start.min(n_bytes);
             if let Some(before) = tokens.get_mut(first..).and_then(<[Token]>::last_mut) {
                 before.end = start;
             }
-            tokens.push(Token { id, start, end: symbols.end.min(n_bytes) });
+            tokens.push(Token { id, start, end: symbols.end });
         }
     }
 }
@@ -285,7 +283,7 @@ impl Tokenize for CharacterBpe {
         let mut symbols = self.symbols(pre_token, progress)?;
         let is_current = |rank, pair| self.is_current(rank, pair);
         merge_at_random(&self.pairs, is_current, (dropout, random), progress, &mut symbols.ids)?;
-        put_tokens(&symbols, pre_token.len(), tokens);
+        put_tokens(&symbols, tokens);
         Ok(())
     }
 }

@@ -21,6 +21,8 @@ const MARK: u32 = 1 << 31;
 pub(super) const BORDER: u32 = u32::MAX;
 /// Symbols and tokens are numbered below this.
 pub(super) const MAX_TOKENS: usize = 1 << 30;
+/// Places whose cells are fetched at once, so that the processor waits for all of them together.
+pub(super) const LOOK_AHEAD: usize = 64;
 /// Every how many cells the run is noted.
 const NOTE: usize = 64;
 
@@ -52,11 +54,7 @@ impl Cells {
     ///
     /// # Errors
     /// [`Error::Config`] when the words together exceed 2 GiB or counts of pairs could exceed 63 bits.
-    pub(super) fn push(
-        &mut self,
-        symbols: impl IntoIterator<Item = u32>,
-        count: u64,
-    ) -> Result<()> {
+    pub(super) fn push(&mut self, symbols: impl IntoIterator<Item = u32>, count: u64) -> Result<()> {
         let start = self.flat.len();
         self.flat.extend(symbols);
         let n = self.flat.len() - start;
@@ -64,10 +62,9 @@ impl Cells {
             return Ok(());
         }
         self.flat.push(BORDER);
-        let end =
-            u32::try_from(self.flat.len()).ok().filter(|&end| end < MARK).ok_or_else(|| {
-                Error::Config("the different words together must stay below 2 GiB".to_owned())
-            })?;
+        let end = u32::try_from(self.flat.len()).ok().filter(|&end| end < MARK).ok_or_else(|| {
+            Error::Config("the different words together must stay below 2 GiB".to_owned())
+        })?;
         let count = i64::try_from(count).map_err(|_| overflow())?;
         let n = i64::try_from(n).map_err(|_| overflow())?;
         let n_symbols = n.checked_mul(count).and_then(|n| n.checked_add(self.n_symbols));
@@ -126,6 +123,21 @@ impl Cells {
         self.flat[middle as usize] = MARK;
         self.flat[place as usize + 1] = mark;
         self.flat[end as usize - 1] = mark;
+    }
+
+    /// Writes those of `places` at which `token` starts into `found`, which must be as long, and returns how many there are.
+    pub(super) fn starts_of(&self, token: u32, places: &[u32], found: &mut [u32]) -> usize {
+        let mut n_found = 0;
+        for &place in places {
+            found[n_found] = place;
+            n_found += usize::from(self.token(place) == token);
+        }
+        n_found
+    }
+
+    /// Sum over the words of symbols times count, as they were at the start.
+    pub(super) fn n_symbols(&self) -> i64 {
+        self.n_symbols
     }
 
     /// Looks counts up for ascending places.

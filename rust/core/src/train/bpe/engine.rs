@@ -7,10 +7,10 @@
 
 use std::cmp::Ordering;
 
-use super::cells::Cells;
+use super::cells::{Cells, LOOK_AHEAD};
 use super::learn::Merge;
 use super::neighbours::Neighbours;
-use super::pairs::{Pair, Pairs, is_at};
+use super::pairs::{Pair, Pairs, Slot, is_at};
 use super::queue::{Queue, Ranking};
 use crate::error::Result;
 use crate::progress::Progress;
@@ -43,7 +43,7 @@ pub(super) struct Engine<R> {
     rights: Neighbours,
     /// A pair that occurs less often is not merged.
     least: i64,
-    /// A pair that occurs less often when it comes up is not even kept.
+    /// A pair that occurs less often is not even kept until all that are kept are used up.
     least_kept: i64,
     /// Buffers of a step.
     places: Vec<u32>,
@@ -73,58 +73,67 @@ impl<R: Rules> Ranking for By<'_, R> {
     }
 }
 
-/// How far a run may go.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// A pair that occurs less often is not merged.
-    pub(super) min_frequency: u64,
-    /// Whether pairs below that may be needed: merged by force, or gaining occurrences after they came up.
-    pub(super) keep_rare: bool,
-}
+/// Each time the pairs are counted again, so many times rarer ones are kept.
+const RARER: i64 = 16;
 
 impl<R: Rules> Engine<R> {
-    pub(super) fn new(
-        mut rules: R,
-        cells: Cells,
-        limits: Limits,
-        progress: &Progress,
-    ) -> Result<Self> {
-        progress.check()?;
-        let least = i64::try_from(limits.min_frequency).unwrap_or(i64::MAX).max(1);
-        let least_kept = if limits.keep_rare { 1 } else { least };
-        let n_tokens = rules.n_tokens();
-        let pairs = Pairs::new(&cells, n_tokens, least_kept, |pair| rules.may_merge(pair));
-        let mut queue = Queue::new();
-        for (slot, _) in pairs.slots() {
-            queue.push(slot, &By { pairs: &pairs, rules: &rules });
-        }
-        Ok(Self {
+    /// An engine that merges no pair that occurs less than `min_frequency` times, unless by [`Engine::force`].
+    pub(super) fn new(rules: R, cells: Cells, min_frequency: u64, progress: &Progress) -> Result<Self> {
+        let mut engine = Self {
             rules,
             cells,
-            pairs,
-            queue,
+            pairs: Pairs::default(),
+            queue: Queue::new(),
             lefts: Neighbours::default(),
             rights: Neighbours::default(),
-            least,
-            least_kept,
+            least: i64::try_from(min_frequency).unwrap_or(i64::MAX).max(1),
+            least_kept: 1,
             places: Vec::new(),
             came_up: Vec::new(),
-        })
+        };
+        let least_kept = (engine.cells.n_symbols() >> 14).max(engine.least);
+        engine.count_again(least_kept, progress)?;
+        Ok(engine)
+    }
+
+    /// Counts all pairs anew, and keeps those that occur `least_kept` times.
+    fn count_again(&mut self, least_kept: i64, progress: &Progress) -> Result<()> {
+        self.least_kept = least_kept;
+        // First the old ones go, so that memory holds one of both.
+        self.pairs = Pairs::default();
+        self.queue = Queue::new();
+        let n_tokens = self.rules.n_tokens();
+        let rules = &mut self.rules;
+        self.pairs = Pairs::new(&self.cells, n_tokens, self.least_kept, progress, |pair| {
+            rules.may_merge(pair)
+        })?;
+        for (slot, _) in self.pairs.slots() {
+            self.queue.push(slot, &By { pairs: &self.pairs, rules: &self.rules });
+        }
+        Ok(())
     }
 
     /// Merges the most frequent pair; `None` when no pair is left.
     pub(super) fn step(&mut self, progress: &Progress) -> Result<Option<Merge>> {
-        let by = By { pairs: &self.pairs, rules: &self.rules };
-        let Some(slot) = self.queue.pop(self.least, &by) else {
-            return Ok(None);
-        };
-        let (pair, count) = (self.pairs.get(slot).pair, self.pairs.get(slot).count);
-        let product = self.merge(pair, Some(slot), progress)?;
-        Ok(Some(Merge { pair, product, count: count.unsigned_abs() }))
+        loop {
+            let by = By { pairs: &self.pairs, rules: &self.rules };
+            if let Some(slot) = self.queue.pop(self.least_kept, &by) {
+                let Slot { pair, count, .. } = *self.pairs.get(slot);
+                let product = self.merge(pair, Some(slot), progress)?;
+                return Ok(Some(Merge { pair, product, count: count.unsigned_abs() }));
+            }
+            if self.least_kept == self.least {
+                return Ok(None);
+            }
+            self.count_again((self.least_kept / RARER).max(self.least), progress)?;
+        }
     }
 
     /// Merges a pair however often it occurs.
     pub(super) fn force(&mut self, pair: Pair, progress: &Progress) -> Result<Merge> {
+        if self.least_kept > 1 {
+            self.count_again(1, progress)?;
+        }
         let slot = self.pairs.find(pair);
         let count = slot.map_or(0, |slot| self.pairs.get(slot).count);
         let product = self.merge(pair, slot, progress)?;
@@ -145,22 +154,26 @@ impl<R: Rules> Engine<R> {
         self.rights.begin(self.rules.n_tokens());
         self.came_up.clear();
         let mut counts = self.cells.counts();
+        let mut live = [0; LOOK_AHEAD];
         for batch in places.chunks(POLL_PLACES) {
             progress.check()?;
-            for &place in batch {
-                if is_at(&self.cells, pair, place) {
-                    let count = counts.at(&self.cells, place);
-                    self.join(pair, place, product, count);
+            for stretch in batch.chunks(LOOK_AHEAD) {
+                let n_live = self.cells.starts_of(pair.0, stretch, &mut live);
+                for &place in &live[..n_live] {
+                    if is_at(&self.cells, pair, place) {
+                        let count = counts.at(&self.cells, place);
+                        self.join(pair, place, product, count);
+                    }
                 }
             }
         }
         self.places = places;
-        self.lose(pair);
-        if product as usize == n_tokens {
-            self.gain(product);
-        } else {
-            self.gain_late(product)?;
+        if (product as usize) < n_tokens {
+            self.count_again(self.least_kept, progress)?;
+            return Ok(product);
         }
+        self.lose(pair);
+        self.gain(product);
         self.keep_places();
         Ok(product)
     }
@@ -231,40 +244,11 @@ impl<R: Rules> Engine<R> {
             let change = side.of(token);
             let pair = if is_left { (token, product) } else { (product, token) };
             if change.given >= self.least_kept && self.rules.may_merge(pair) {
-                let slot = self.pairs.add(pair, change.given, change.n_places);
+                let slot = self.pairs.add(pair, token, change.given, change.n_places);
                 change.slot = Some(slot);
                 self.queue.push(slot, &By { pairs: &self.pairs, rules: &self.rules });
             }
         }
-    }
-
-    /// The pairs of a token that an earlier step made, or that was there from the start.
-    fn gain_late(&mut self, product: u32) -> Result<()> {
-        let of = |token, is_left| if is_left { (token, product) } else { (product, token) };
-        let touched = |side: &Neighbours, is_left| -> Vec<(Pair, bool)> {
-            side.touched.iter().map(|&token| (of(token, is_left), is_left)).collect()
-        };
-        let mut touched = [touched(&self.lefts, true), touched(&self.rights, false)].concat();
-        touched.sort_unstable();
-        let n_before = |&(pair, _): &(Pair, bool)| {
-            self.pairs.find(pair).map_or(0, |slot| self.pairs.n_places(slot))
-        };
-        let n_places: usize = touched.iter().map(n_before).sum();
-        self.pairs.reserve(&self.cells, n_places + self.came_up.len())?;
-        for (pair, is_left) in touched {
-            let token = if is_left { pair.0 } else { pair.1 };
-            let change = if is_left { self.lefts.of(token) } else { self.rights.of(token) };
-            if let Some(slot) = self.pairs.change(pair, change.given) {
-                self.pairs.grow(slot, change.n_places);
-                change.slot = Some(slot);
-            } else if change.given >= self.least_kept && self.rules.may_merge(pair) {
-                change.slot = Some(self.pairs.add_late(pair, change.given, change.n_places));
-            }
-            if let Some(slot) = change.slot {
-                self.queue.push(slot, &By { pairs: &self.pairs, rules: &self.rules });
-            }
-        }
-        Ok(())
     }
 
     /// Writes down where the pairs with the product came up.

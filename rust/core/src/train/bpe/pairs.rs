@@ -1,17 +1,18 @@
 //! [`Pairs`]: the pairs of adjacent tokens, their counts and the places where each was seen to begin.
 //!
 //! No hash table: **a pair comes up in the step that makes the newer of its two tokens**, since from then on tokens only go.
-//! So all the pairs of one step lie side by side, those with the new token on the right first, each half in the order of the
-//! other token, and (x, y) is found by binary search in the step of max(x, y). The pairs of the symbols that words are made of at
-//! the start lie in rows by their left symbol. (A merge that makes a token that is there already breaks the rule: the pairs it
-//! brings up are kept in `late`, which is empty otherwise.)
+//! So all the pairs of one step lie side by side, those with the new token on the right first, then those with it on the left,
+//! both in the order of the other token, and (x, y) is found by binary search in the step of max(x, y). The pairs of the tokens
+//! that there were at the start lie in rows by their left token.
+//!
+//! Only pairs that occur `least_kept` times are kept. A count only falls once a pair has come up, so the others are not wanted
+//! until all that are kept are used up; then [`Pairs::new`] counts again, with a smaller limit.
 //!
 //! Places lie in one arena. Those of a pair that was merged are dead; when half of the arena is, the living move together.
 
-use rustc_hash::FxHashMap;
-
-use super::cells::Cells;
+use super::cells::{Cells, LOOK_AHEAD};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 
 /// A pair of tokens, left and right.
 pub(super) type Pair = (u32, u32);
@@ -32,20 +33,20 @@ struct Step {
     end: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Pairs {
     slots: Vec<Slot>,
+    /// What the slots of a row or of half a step are searched by: the token that differs.
+    keys: Vec<u32>,
     /// Where the row of each first symbol starts, and where the last ends.
     rows: Vec<u32>,
     steps: Vec<Step>,
-    late: FxHashMap<Pair, u32>,
-    /// Whether places of a slot may lie before those of an earlier one.
-    is_disordered: bool,
     arena: Vec<u32>,
+    /// Places of pairs that were merged.
     n_dead: usize,
 }
 
-/// An arena below this is never moved.
+/// So many dead places are never minded.
 const SMALL: usize = 1 << 16;
 
 impl Pairs {
@@ -54,14 +55,17 @@ impl Pairs {
         cells: &Cells,
         n_tokens: usize,
         least: i64,
+        progress: &Progress,
         mut may_merge: impl FnMut(Pair) -> bool,
-    ) -> Self {
+    ) -> Result<Self> {
         let (mut arena, ends) = places_by_left(cells, n_tokens);
         let mut slots: Vec<Slot> = Vec::new();
+        let mut keys = Vec::new();
         let mut rows = vec![0];
         let mut by_right = ByRight::new(n_tokens);
         let (mut read, mut write) = (0, 0);
         for (left, end) in (0..).zip(ends) {
+            progress.check()?;
             by_right.take(cells, &arena[read..end]);
             read = end;
             for &right in &by_right.touched {
@@ -70,64 +74,46 @@ impl Pairs {
                 tally.start = if is_kept { write } else { u32::MAX };
                 if is_kept {
                     let n_places = tally.n_places;
-                    slots.push(Slot {
-                        pair: (left, right),
-                        count: tally.count,
-                        start: write,
-                        n_places,
-                    });
+                    slots.push(Slot { pair: (left, right), count: tally.count, start: write, n_places });
+                    keys.push(right);
                     write += n_places;
                 }
             }
-            by_right.put(cells, &mut arena);
+            by_right.put(&mut arena);
             rows.push(index(slots.len()));
         }
         arena.truncate(write as usize);
         arena.shrink_to_fit();
-        Self {
+        Ok(Self {
             slots,
+            keys,
             rows,
             steps: Vec::new(),
-            late: FxHashMap::default(),
-            is_disordered: false,
             arena,
             n_dead: 0,
-        }
+        })
     }
 
     /// The slot of a pair.
     pub(super) fn find(&self, (left, right): Pair) -> Option<u32> {
         let newer = left.max(right) as usize;
         let n_first = self.rows.len() - 1;
-        let (start, end, by_left) = if newer < n_first {
-            (self.rows[left as usize], self.rows[left as usize + 1], false)
+        let (start, end, key) = if newer < n_first {
+            (self.rows[left as usize], self.rows[left as usize + 1], right)
         } else {
             let step = self.steps.get(newer - n_first)?;
             if right as usize == newer {
-                (step.start, step.middle, true)
+                (step.start, step.middle, left)
             } else {
-                (step.middle, step.end, false)
+                (step.middle, step.end, right)
             }
         };
-        let slots = &self.slots[start as usize..end as usize];
-        let found = if by_left {
-            slots.binary_search_by_key(&left, |slot| slot.pair.0)
-        } else {
-            slots.binary_search_by_key(&right, |slot| slot.pair.1)
-        };
-        match found {
-            Ok(place) => Some(start + index(place)),
-            Err(_) if self.late.is_empty() => None,
-            Err(_) => self.late.get(&(left, right)).copied(),
-        }
+        let found = self.keys[start as usize..end as usize].binary_search(&key);
+        found.ok().map(|place| start + index(place))
     }
 
     pub(super) fn get(&self, slot: u32) -> &Slot {
         &self.slots[slot as usize]
-    }
-
-    pub(super) fn n_places(&self, slot: u32) -> usize {
-        self.get(slot).n_places as usize
     }
 
     pub(super) fn slots(&self) -> impl Iterator<Item = (u32, &Slot)> {
@@ -135,10 +121,10 @@ impl Pairs {
     }
 
     /// Changes the count of a pair that is kept; one that is not is nobody's concern.
-    pub(super) fn change(&mut self, pair: Pair, by: i64) -> Option<u32> {
-        let slot = self.find(pair)?;
-        self.slots[slot as usize].count += by;
-        Some(slot)
+    pub(super) fn change(&mut self, pair: Pair, by: i64) {
+        if let Some(slot) = self.find(pair) {
+            self.slots[slot as usize].count += by;
+        }
     }
 
     /// Takes the places of a pair that is merged, in ascending order; it occurs no more.
@@ -146,38 +132,18 @@ impl Pairs {
         let Slot { start, n_places, .. } = self.slots[slot as usize];
         places.clear();
         places.extend_from_slice(&self.arena[start as usize..(start + n_places) as usize]);
-        if self.is_disordered {
-            places.sort_unstable();
-            places.dedup();
-        }
         self.n_dead += places.len();
         let slot = &mut self.slots[slot as usize];
         (slot.count, slot.n_places) = (0, 0);
     }
 
-    /// A new pair with room for `n_places`, which [`Pairs::put`] fills.
-    pub(super) fn add(&mut self, pair: Pair, count: i64, n_places: u32) -> u32 {
+    /// A new pair with room for `n_places`, which [`Pairs::put`] fills; `key` is the token of it that the step did not make.
+    pub(super) fn add(&mut self, pair: Pair, key: u32, count: i64, n_places: u32) -> u32 {
         let slot = index(self.slots.len());
         self.slots.push(Slot { pair, count, start: index(self.arena.len()), n_places: 0 });
+        self.keys.push(key);
         self.arena.resize(self.arena.len() + n_places as usize, u32::MAX);
         slot
-    }
-
-    /// A pair of a token that an earlier step made.
-    pub(super) fn add_late(&mut self, pair: Pair, count: i64, n_places: u32) -> u32 {
-        let slot = self.add(pair, count, n_places);
-        self.late.insert(pair, slot);
-        slot
-    }
-
-    /// Makes room for `n_more` places of a pair that has some.
-    pub(super) fn grow(&mut self, slot: u32, n_more: u32) {
-        let Slot { start, n_places, .. } = self.slots[slot as usize];
-        self.is_disordered = true;
-        self.n_dead += n_places as usize;
-        self.slots[slot as usize].start = index(self.arena.len());
-        self.arena.extend_from_within(start as usize..(start + n_places) as usize);
-        self.arena.resize(self.arena.len() + n_more as usize, u32::MAX);
     }
 
     #[inline]
@@ -197,14 +163,14 @@ impl Pairs {
         self.steps.push(Step { start, middle, end: index(self.slots.len()) });
     }
 
-    /// Makes sure of room for `n_places` more: moves the living places together when half of the arena is dead, or when it
-    /// would outgrow 32 bits.
+    /// Makes sure of room for `n_places` more: moves the living places together when half of the arena is dead, or when
+    /// it would outgrow 32 bits.
     ///
     /// # Errors
     /// [`Error::Config`] when it outgrows them all the same.
     pub(super) fn reserve(&mut self, cells: &Cells, n_places: usize) -> Result<()> {
         let is_full = |len: usize| len.saturating_add(n_places) >= u32::MAX as usize;
-        let is_half_dead = self.arena.len() >= SMALL && self.n_dead >= self.arena.len() / 2;
+        let is_half_dead = self.n_dead >= SMALL.max(self.arena.len() / 2);
         if is_half_dead || is_full(self.arena.len()) {
             self.tidy(cells);
         }
@@ -218,22 +184,20 @@ impl Pairs {
 
     /// Moves the living places together.
     fn tidy(&mut self, cells: &Cells) {
-        let mut order: Vec<u32> = (0..index(self.slots.len())).collect();
-        order.retain(|&slot| self.slots[slot as usize].n_places > 0);
-        if self.is_disordered {
-            order.sort_unstable_by_key(|&slot| self.slots[slot as usize].start);
-        }
         let mut write = 0;
-        for slot in order {
-            let slot = &mut self.slots[slot as usize];
+        let mut live = [0; LOOK_AHEAD];
+        for slot in &mut self.slots {
             let places = slot.start as usize..(slot.start + slot.n_places) as usize;
             slot.start = index(write);
             if slot.count > 0 {
-                for read in places {
-                    let place = self.arena[read];
-                    if is_at(cells, slot.pair, place) {
-                        self.arena[write] = place;
-                        write += 1;
+                for first in places.clone().step_by(LOOK_AHEAD) {
+                    let stretch = first..places.end.min(first + LOOK_AHEAD);
+                    let n_live = cells.starts_of(slot.pair.0, &self.arena[stretch], &mut live);
+                    for &place in &live[..n_live] {
+                        if is_at(cells, slot.pair, place) {
+                            self.arena[write] = place;
+                            write += 1;
+                        }
                     }
                 }
             }
@@ -252,7 +216,8 @@ pub(super) fn is_at(cells: &Cells, (left, right): Pair, place: u32) -> bool {
 
 /// The places of tokens that have a next one, ordered by the token, and where each token's places end.
 fn places_by_left(cells: &Cells, n_tokens: usize) -> (Vec<u32>, Vec<usize>) {
-    let begins_pair = |place: u32| cells.is_token(place) && cells.is_token(cells.next(place));
+    let begins_pair =
+        |place: u32| cells.is_token(place) && cells.is_token(cells.next(place));
     let mut ends = vec![0_usize; n_tokens];
     for place in (0..cells.len()).filter(|&place| begins_pair(place)) {
         ends[cells.token(place) as usize] += 1;
@@ -279,7 +244,8 @@ struct Tally {
 
 /// The places of one left token, grouped by the token to the right.
 struct ByRight {
-    places: Vec<u32>,
+    /// Each place and the token to its right.
+    places: Vec<(u32, u32)>,
     tallies: Vec<Tally>,
     touched: Vec<u32>,
 }
@@ -291,11 +257,10 @@ impl ByRight {
 
     fn take(&mut self, cells: &Cells, places: &[u32]) {
         self.places.clear();
-        self.places.extend_from_slice(places);
+        self.places.extend(places.iter().map(|&place| (place, cells.token(cells.next(place)))));
         self.touched.clear();
         let mut counts = cells.counts();
-        for &place in places {
-            let right = cells.token(cells.next(place));
+        for &(place, right) in &self.places {
             let tally = &mut self.tallies[right as usize];
             if tally.n_places == 0 {
                 self.touched.push(right);
@@ -307,9 +272,9 @@ impl ByRight {
     }
 
     /// Writes the places back, each right token's from the start that its tally has; those that have none are left out.
-    fn put(&mut self, cells: &Cells, arena: &mut [u32]) {
-        for &place in &self.places {
-            let tally = &mut self.tallies[cells.token(cells.next(place)) as usize];
+    fn put(&mut self, arena: &mut [u32]) {
+        for &(place, right) in &self.places {
+            let tally = &mut self.tallies[right as usize];
             if tally.start != u32::MAX {
                 arena[tally.start as usize] = place;
                 tally.start += 1;

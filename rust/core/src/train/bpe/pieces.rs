@@ -6,7 +6,7 @@
 
 use super::alphabet::{Characters, Uncovered, lay_out_characters};
 use super::bounds::Bounds;
-use super::engine::{Engine, Limits, Rules};
+use super::engine::{Engine, Rules};
 use super::learn::run;
 use super::tokens::{Order, Tokens};
 use crate::error::Result;
@@ -50,8 +50,7 @@ pub fn learn_pieces(
     };
     let laid = lay_out_characters(counts, &alphabet, &mut tokens, progress)?;
     let n_first = tokens.n_tokens();
-    let limits = Limits { min_frequency: 1, keep_rare: false };
-    let mut engine = Engine::new(tokens, laid.cells, limits, progress)?;
+    let mut engine = Engine::new(tokens, laid.cells, 1, progress)?;
     progress.begin(Phase::Merge, options.n_pieces as u64);
     let merges = run(&mut engine, n_first.saturating_add(options.n_pieces), progress)?;
     let text = |id| String::from_utf8_lossy(engine.rules.texts.get(id)).into_owned();

@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::{Error, Result};
-use crate::progress::{Phase, Progress};
+use crate::progress::Progress;
 use crate::train::wordpiece::Criterion;
 use crate::train::wordpiece::neighbours::Neighbours;
 use crate::train::wordpiece::pairs::Pairs;
@@ -45,16 +45,68 @@ pub(super) struct Joining<'a> {
     n_polled: u32,
 }
 
-impl<'a> Joining<'a> {
-    /// Words in single characters: `tokens` are the special tokens and the alphabet, `counts` how often each stands in all
-    /// words, those of one character among them.
+/// Words in single characters, and what stands beside what: where every run starts from.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// Special tokens and alphabet.
+    pub(super) tokens: Vec<String>,
+    /// How often each token stands in all words, those of one character among them.
+    counts: Vec<u64>,
+    words: Words,
+    /// Every pair with its count and at how many places it begins, ordered by ids.
+    pairs: Vec<((u32, u32), (u64, u32))>,
+}
+
+impl Start {
+    /// Counts the pairs.
     pub(super) fn new(
-        rules: Rules<'a>,
         tokens: Vec<String>,
         counts: Vec<u64>,
         words: Words,
         progress: &Progress,
     ) -> Result<Self> {
+        let mut pairs: FxHashMap<(u32, u32), (u64, u32)> = FxHashMap::default();
+        for_each_pair(&words, progress, |_, left, right, count| {
+            let sums = pairs.entry((left, right)).or_default();
+            sums.0 += count;
+            sums.1 += 1;
+        })?;
+        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        pairs.sort_unstable_by_key(|&(pair, _)| pair);
+        Ok(Self { tokens, counts, words, pairs })
+    }
+
+    /// The count of the most frequent pair.
+    pub(super) fn largest_count(&self) -> u64 {
+        self.pairs.iter().map(|&(_, (count, _))| count).max().unwrap_or(0)
+    }
+}
+
+/// Calls `visit` with every two neighbours: place, left token, right token, count.
+fn for_each_pair(
+    words: &Words,
+    progress: &Progress,
+    mut visit: impl FnMut(u32, u32, u32, u64),
+) -> Result<()> {
+    let mut n_since_poll = 0;
+    for (start, count) in words.iter() {
+        let mut place = start;
+        while let Some(next) = words.next(place, 1) {
+            visit(place, words.token(place), words.token(next), count);
+            place = next;
+        }
+        n_since_poll += place - start;
+        if n_since_poll >= POLL_PLACES {
+            n_since_poll = 0;
+            progress.check()?;
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Joining<'a> {
+    pub(super) fn new(rules: Rules<'a>, start: &Start, progress: &Progress) -> Result<Self> {
+        let Start { tokens, counts, words, .. } = start;
         let most = tokens.len() + words.n_cells() as usize;
         let weights = match rules.criterion {
             Criterion::Likelihood => counts.iter().map(|&count| count.max(1)).collect(),
@@ -64,22 +116,29 @@ impl<'a> Joining<'a> {
             rules,
             taken: tokens.iter().cloned().collect(),
             lengths: vec![1; tokens.len()],
-            tokens,
-            counts,
-            words,
+            tokens: tokens.clone(),
+            counts: counts.clone(),
+            words: words.clone(),
             pairs: Pairs::new(rules.least, weights, rules.vocab_size.min(most)),
             products: Vec::new(),
             before: Neighbours::default(),
             after: Neighbours::default(),
             n_polled: 0,
         };
-        joining.count_pairs(progress)?;
+        if rules.max_length > 1 {
+            for &((left, right), (count, n_places)) in &start.pairs {
+                joining.pairs.insert(left, right, count, n_places);
+            }
+            let Self { words, pairs, .. } = &mut joining;
+            for_each_pair(words, progress, |place, left, right, _| {
+                pairs.add_place(left, right, place);
+            })?;
+        }
         Ok(joining)
     }
 
     /// Joins until the vocabulary is full or no pair is left; all tokens.
     pub(super) fn run(mut self, progress: &Progress) -> Result<Vec<String>> {
-        progress.begin(Phase::Merge, (self.rules.vocab_size - self.tokens.len()) as u64);
         while self.tokens.len() < self.rules.vocab_size {
             let Some(pair) = self.pairs.best() else { break };
             let (left, right) = (self.pairs.get(pair).left, self.pairs.get(pair).right);
@@ -99,49 +158,6 @@ impl<'a> Joining<'a> {
     fn spell(&self, left: u32, right: u32) -> String {
         let (left, right) = (&self.tokens[left as usize], &self.tokens[right as usize]);
         [left, right.strip_prefix(self.rules.prefix).unwrap_or(right)].concat()
-    }
-
-    /// Calls `visit` with every two neighbours: place, left token, right token, count.
-    fn for_each_pair(
-        words: &Words,
-        progress: &Progress,
-        mut visit: impl FnMut(u32, u32, u32, u64),
-    ) -> Result<()> {
-        let mut n_since_poll = 0;
-        for (start, count) in words.iter() {
-            let mut place = start;
-            while let Some(next) = words.next(place, 1) {
-                visit(place, words.token(place), words.token(next), count);
-                place = next;
-            }
-            n_since_poll += place - start;
-            if n_since_poll >= POLL_PLACES {
-                n_since_poll = 0;
-                progress.check()?;
-            }
-        }
-        Ok(())
-    }
-
-    fn count_pairs(&mut self, progress: &Progress) -> Result<()> {
-        let Self { words, pairs, rules, .. } = self;
-        let mut counts: FxHashMap<(u32, u32), (u64, u32)> = FxHashMap::default();
-        Self::for_each_pair(words, progress, |_, left, right, count| {
-            let sums = counts.entry((left, right)).or_default();
-            sums.0 += count;
-            sums.1 += 1;
-        })?;
-        let mut counts: Vec<_> = counts.into_iter().collect();
-        counts.sort_unstable_by_key(|&(pair, _)| pair);
-        if rules.max_length < 2 {
-            return Ok(());
-        }
-        for ((left, right), (count, n_places)) in counts {
-            pairs.insert(left, right, count, n_places);
-        }
-        Self::for_each_pair(words, progress, |place, left, right, _| {
-            pairs.add_place(left, right, place);
-        })
     }
 
     /// Puts the last token in the place of a pair, everywhere.

@@ -18,7 +18,7 @@ const BORDER: u32 = u32::MAX;
 /// Every how many cells the word is noted, to find the count of a place.
 const NOTE: usize = 16;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Words {
     cells: Vec<u32>,
     /// First cell and count of each word.

@@ -124,25 +124,28 @@ impl Alphabet {
         self.has_all_bytes || self.get(character, false, false).is_some()
     }
 
-    /// Gives out the tokens of the bytes of a character and what belongs around it; `false`, and none, if one is missing.
+    /// Gives out the tokens of the bytes of a character and what belongs around it, each with the bytes of text it stands for:
+    /// what belongs around stands for none. `false`, and none, if one is missing.
     pub(super) fn push_bytes(
         &self,
         character: char,
         is_first: bool,
         is_last: bool,
-        mut push: impl FnMut(u32),
+        mut push: impl FnMut(u32, usize),
     ) -> bool {
         let Some(byte_ids) = &self.byte_ids else { return false };
         let (prefix, suffix) = self.around(self.form(is_first, is_last));
         let mut buffer = [0; 4];
         let character = character.encode_utf8(&mut buffer);
         let ids = || {
-            let bytes = prefix.bytes().chain(character.bytes()).chain(suffix.bytes());
-            bytes.map(|byte| byte_ids[usize::from(byte)])
+            let around = |text: &'_ str| text.bytes().map(|byte| (byte, 0)).collect::<Vec<_>>();
+            let own = character.bytes().map(|byte| (byte, 1));
+            let bytes = around(prefix).into_iter().chain(own).chain(around(suffix));
+            bytes.map(|(byte, n_bytes)| (byte_ids[usize::from(byte)], n_bytes))
         };
-        let has_all = ids().all(|id| id != NONE);
+        let has_all = ids().all(|(id, _)| id != NONE);
         if has_all {
-            ids().for_each(&mut push);
+            ids().for_each(|(id, n_bytes)| push(id, n_bytes));
         }
         has_all
     }
