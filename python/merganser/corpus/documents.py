@@ -180,6 +180,22 @@ class Documents:
         if batch.texts:
             yield batch
 
+    def readers(self) -> Iterator[Reader]:
+        """Give out a reader of each file, for who reads them by itself; one is to be read to its end before the next.
+
+        Yields
+        ------
+        Reader
+            What reads one file; `n_bytes_read` and the other counters take in what it read when the next is asked for.
+        """
+        counters = self._pass = Pass()
+        for path in self.paths:
+            reader = self._open(path)
+            yield reader
+            counters.n_documents += reader.n_documents
+            counters.n_replaced += reader.n_replaced
+            counters.n_bytes_read += reader.n_bytes_read
+
     def _open(self, path: str) -> Reader:
         if path == STDIN:
             if self._is_stdin_read:

@@ -1,38 +1,33 @@
 """Unigram: the executable specification of training, and of the best segmentation.
 
-A Unigram model gives every piece a probability and takes the pieces of a text to be independent; a text is cut into the
-most probable pieces. Training starts from far too many pieces and takes away. Again and again:
+Every piece has a probability, the pieces of a text are taken to be independent, and a text is cut into the most
+probable ones. Training starts from far too many pieces and takes away. Again and again:
 
-1. twice, expectation maximisation: with the present probabilities, each way to cut a word has its share of the word's
-   count; a piece's expected count is the sum of the shares that use it. Pieces below 0.5 go. The logarithm of the new
-   probability of piece i is psi(expected_i) - psi(sum), psi the digamma function: less than log(expected_i / sum), the
-   more so the rarer the piece (a sparse prior; Liang and Klein).
-2. pruning: cut every word in the best way. If piece i went, its uses u_i would be cut in the next best way, into pieces
-   a, b, ..., and the log likelihood would fall by u_i * (log(u_i / U) - sum of log((u_a + u_i) / U')), with U all uses and
-   U' all uses then. Pieces that no best cut uses, or that are cut better than kept, go; of the others, those with the
-   smallest falls, until a share of 0.75 is left. Characters go only when no best cut uses them.
+1. twice, expectation maximisation: each way to cut a word has a share of the word's count, by its present probability;
+   a piece's expected count is the sum of the shares that use it. Pieces below 0.5 go. The logarithm of the new
+   probability is psi(expected) - psi(sum), psi the digamma function: the rarer, the less than log(expected / sum).
+2. pruning: cut every word in the best way. Without piece i its u_i uses would be cut in the next best way, a, b, ...,
+   and the log likelihood would fall by u_i * (log(u_i / U) - sum of log((u_a + u_i) / U')), U all uses now, U' then.
+   What no best cut uses goes, and what is cut better than kept; of the rest the largest falls stay, 0.75 in all.
 
-until no more than 1.1 times the pieces asked for are left: the best-scored of these, and every character, is the
-vocabulary. A character that is no piece costs 10 more than the worst piece.
+until 1.1 times the pieces asked for are left: the best-scored of these, and every character, are the vocabulary.
 
-One string worked through: ``hug`` ten times, with the pieces h, u, g, ug of probability 1/4 each. It is cut h|u|g, with
-probability 1/64, or h|ug, 1/16: shares 1/5 and 4/5. So h is expected 10 times, u and g 2 times, ug 8 times.
+Worked through: ``hug`` ten times, and h, u, g, ug of probability 1/4 each. h|u|g has 1/64 and h|ug 1/16, so their
+shares are 2 and 8: h is expected 10 times, u and g 2 times, ug 8 times.
 
-What decides between alternatives is compared as numbers of 32 bits, so that the last bits of a sum do not; then come
-the longer last piece (best cut), the earlier piece (pruning: characters by code point, then seeds best first), and the
-smaller in code points (final choice).
+What decides is compared as numbers of 32 bits, so that the last bits of a sum do not; then come the longer last piece
+(best cut), the earlier piece (pruning: characters by code point, seeds best first), the smaller text (final choice).
 
-References: Kudo 2018, "Subword Regularization", arXiv 1804.10959, section 3.2; Liang and Klein 2007, "Structured Bayesian
-Nonparametric Models with Variational Inference"; SentencePiece 0.2.3, whose order of steps this is.
+References: Kudo 2018, arXiv 1804.10959, section 3.2; Liang and Klein 2007, "Structured Bayesian Nonparametric Models
+with Variational Inference" (psi); SentencePiece 0.2.3, whose order of steps this is.
 """
 
 import math
 import struct
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 Scores = dict[str, float]
-UNKNOWN_PENALTY = 10.0
 
 
 def single(x: float) -> float:
@@ -48,25 +43,10 @@ def digamma(x: float) -> float:
     return math.log(x) - 0.5 / x - y * (1 / 12 - y * (1 / 120 - y * (1 / 252 - y * (1 / 240 - y / 132))))
 
 
-def starts_words(piece: str) -> bool:
-    """Whether U+2581, which stands for a space, is nowhere but at the start: what a piece must be by default."""
-    return "\u2581" not in piece[1:]
-
-
-def alphabet(words: Mapping[str, int], coverage: float = 1.0) -> list[str]:
-    """List the most frequent characters until they are a share `coverage` of all; ties by code point."""
-    counts: Counter[str] = Counter()
-    for word, count in words.items():
-        counts.update({character: count * n for character, n in Counter(word).items()})
-    ranked = sorted(counts, key=lambda character: (-counts[character], character))
-    covered = [sum(counts[character] for character in ranked[:n]) for n in range(len(ranked))]
-    return [c for c, before in zip(ranked, covered, strict=True) if coverage >= 1 or before / counts.total() < coverage]
-
-
-def seeds(words: Mapping[str, int], max_length: int, size: int, allows: Callable[[str], bool]) -> Scores:
+def seeds(words: Mapping[str, int], max_length: int, size: int) -> Scores:
     """Score characters by count, and the best substrings that occur twice or more by count times length.
 
-    A substring that is always followed by the same character is left out: with it, it occurs as often and is longer.
+    One always followed by the same character is left out, and one with U+2581, a space, but at its start.
     """
     counts: Counter[str] = Counter()
     followers: defaultdict[str, set[str]] = defaultdict(set)
@@ -75,8 +55,8 @@ def seeds(words: Mapping[str, int], max_length: int, size: int, allows: Callable
             for end in range(start + 1, min(start + max_length, len(word)) + 1):
                 counts[word[start:end]] += count
                 followers[word[start:end]] |= {word[end]} if end < len(word) else {"", word}
-    substrings = [s for s in counts if len(s) > 1 and counts[s] > 1 and len(followers[s]) > 1 and allows(s)]
-    best = sorted(substrings, key=lambda s: (-counts[s] * len(s), -len(s.encode()), s))[:size]
+    repeated = [s for s in counts if len(s) > 1 and counts[s] > 1 and len(followers[s]) > 1 and "\u2581" not in s[1:]]
+    best = sorted(repeated, key=lambda s: (-counts[s] * len(s), -len(s.encode()), s))[:size]
     scores = {s: counts[s] * len(s) for s in [*sorted(c for c in counts if len(c) == 1), *best]}
     return {s: math.log(score) - math.log(sum(scores.values())) for s, score in scores.items()}
 
@@ -89,7 +69,7 @@ def edges(word: str, scores: Scores, max_length: int, without: str = "") -> Iter
             if piece in scores and piece != without:
                 yield start, end, scores[piece]
             elif end == start + 1:
-                yield start, end, min(scores.values()) - UNKNOWN_PENALTY
+                yield start, end, min(scores.values()) - 10
 
 
 def expected_counts(words: Mapping[str, int], scores: Scores, max_length: int) -> Scores:
@@ -144,31 +124,26 @@ def shrink(words: Mapping[str, int], scores: Scores, max_length: int, n_kept: in
 
 
 def train(
-    words: Mapping[str, int],
-    n_pieces: int,
-    *,
-    max_length: int = 16,
-    seed_size: int = 1_000_000,
-    allows: Callable[[str], bool] = starts_words,
+    words: Mapping[str, int], n_pieces: int, max_length: int = 16, seed_size: int = 1_000_000
 ) -> list[tuple[str, float]]:
     """Train a vocabulary: pieces and scores, best first.
 
     >>> train({"hug": 10, "pug": 5, "hugs": 5}, 6)[0][0]
-    'ug'
+    'hug'
     """
-    scores = seeds(words, max_length, seed_size, allows)
+    scores = seeds(words, max_length, seed_size)
     n_desired = n_pieces + n_pieces // 10
     while True:
-        for _ in range(2):
-            scores = step(words, scores, max_length)
+        scores = step(words, step(words, scores, max_length), max_length)
         scores = shrink(words, scores, max_length, max(n_desired, int(0.75 * len(scores))))
         if len(scores) <= n_desired:
             break
-    worst = min(scores.values(), default=0.0)
     reached = {s: x for s, x in scores.items() if len(s) == 1 or single(x) >= best_cut(s, scores, max_length, s)[1]}
-    characters = alphabet(words)
-    lost = [character for character in characters if character not in reached]
-    chosen = {c: reached.get(c, worst + 0.0001 * lost.index(c) if c in lost else 0.0) for c in characters}
+    counts = Counter({c: sum(count * word.count(c) for word, count in words.items()) for c in set().union(*words)})
+    chosen, lost = {}, min(scores.values(), default=0.0)  # a character that is no piece any more scores as the worst
+    for character in sorted(counts, key=lambda character: (-counts[character], character)):
+        chosen[character] = reached.get(character, lost)
+        lost += 0.0001 * (character not in reached)
     for piece in sorted(reached, key=lambda piece: (-single(reached[piece]), piece)):
         if len(chosen) < n_pieces:
             chosen.setdefault(piece, reached[piece])

@@ -24,7 +24,7 @@ def train_unigram(
     pre_tokenizer: PreTokenizer | None = None,
     normalizer: Normalizer | None = None,
     special_tokens: Iterable[str] = (),
-    unk_token: str | None = "<unk>",
+    unk_token: str | None = "<unk>",  # noqa: S107  # a token of the vocabulary
     byte_fallback: bool = False,
     character_coverage: float = 0.9995,
     required_characters: str = "",
@@ -44,9 +44,9 @@ def train_unigram(
 ) -> Tokenizer:
     """Train a Unigram vocabulary: pieces with probabilities, of which a text is cut into the most probable.
 
-    It starts from many substrings of the words and takes away, round by round, those without which the likelihood of the
-    text falls least. Equal documents and options give the same tokenizer, byte for byte, on any machine with any number
-    of threads.
+    It starts from many substrings of the words and takes away, round by round, those without which the likelihood of
+    the text falls least. Equal documents and options give the same tokenizer, byte for byte, on any machine with any
+    number of threads.
 
     Parameters
     ----------
@@ -83,7 +83,8 @@ def train_unigram(
     split_digits : bool, default False
         Whether each digit is a piece of its own.
     split_by_whitespace : bool, default True
-        Whether U+2581 stands only at the start of pieces; otherwise also inside, where the pre-tokenizer leaves it there.
+        Whether U+2581 stands only at the start of pieces; otherwise also inside, where the pre-tokenizer leaves it
+        there.
     seed_size : int, default 1,000,000
         How many substrings to start from, the best by frequency times length.
     shrinking_factor : float, default 0.75

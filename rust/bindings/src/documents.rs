@@ -108,8 +108,35 @@ impl PyDocumentReader {
         raised.map_or(outcome, Err)
     }
 
+    /// Whether the file is one document, for [`Self::fill_piece`].
+    pub(crate) fn is_whole(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.lock().is_whole())
+    }
+
+    /// As [`Self::fill`], of a file that is one document: the next piece, and whether it is the last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::fill`].
+    pub(crate) fn fill_piece(
+        &self,
+        py: Python<'_>,
+        n_used: usize,
+        min_bytes: usize,
+    ) -> PyResult<Option<bool>> {
+        let mut raised = None;
+        let outcome = py.detach(|| {
+            let mut should_stop = || {
+                raised = Python::attach(check_signals).err();
+                raised.is_some()
+            };
+            short(|| self.lock().fill_piece(n_used, min_bytes, &mut should_stop))
+        });
+        raised.map_or(outcome, Err)
+    }
+
     /// Only without the GIL: who holds the lock takes the GIL to look for signals.
-    fn lock(&self) -> MutexGuard<'_, Box<DocumentReader>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Box<DocumentReader>> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -178,6 +178,86 @@ impl DocumentReader {
         }
     }
 
+    /// Whether the file is one document, which [`Self::fill_piece`] can give out piece by piece.
+    pub fn is_whole(&self) -> bool {
+        self.delimiter.is_none()
+    }
+
+    /// Reads on in a file that is one document, until `min_bytes` more than were used are there, or all: for who takes a
+    /// document in pieces, and so need not hold it whole. `n_used` bytes of the last piece are done with; if that is none of
+    /// it, the next one has twice as many. Returns whether the piece is the last; `None`: that one was given out.
+    ///
+    /// # Errors
+    /// As [`Self::next_batch_or_stop`].
+    pub fn fill_piece(
+        &mut self,
+        n_used: usize,
+        min_bytes: usize,
+        should_stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<bool>> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        if self.is_finished {
+            return Ok(None);
+        }
+        let n_used = n_used.min(self.scanned);
+        self.pending.drain(..n_used);
+        self.scanned -= n_used;
+        self.byte_offset += n_used as u64;
+        let least = if n_used == 0 { min_bytes.max(self.pending.len() * 2) } else { min_bytes };
+        while !self.is_at_end && self.pending.len() < least {
+            self.read_chunk(should_stop)?;
+        }
+        self.validate_pending().inspect_err(|failure| self.failure = Some(failure.clone()))?;
+        self.is_finished = self.is_at_end;
+        self.n_documents += u64::from(self.is_at_end);
+        Ok(Some(self.is_at_end))
+    }
+
+    /// The text that [`Self::fill_piece`] has read.
+    pub fn piece(&self) -> &str {
+        let valid = self.pending.get(..self.scanned).unwrap_or_default();
+        std::str::from_utf8(valid).unwrap_or_default()
+    }
+
+    /// Makes text of what is read, up to a character that is not there in full.
+    fn validate_pending(&mut self) -> Result<()> {
+        let new = self.pending.get(self.scanned..).unwrap_or_default();
+        let Err(error) = std::str::from_utf8(new) else {
+            self.scanned = self.pending.len();
+            return Ok(());
+        };
+        // At most three bytes can be the start of a character.
+        let is_cut = |n: &usize| {
+            let tail = new.get(new.len() - n..).unwrap_or_default();
+            let whole = std::str::from_utf8(tail);
+            whole.is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        };
+        let n_cut = if self.is_at_end { None } else { (1..=new.len().min(3)).find(is_cut) };
+        let n_whole = new.len() - n_cut.unwrap_or(0);
+        let position = self.scanned + error.valid_up_to();
+        if error.valid_up_to() < n_whole {
+            if self.invalid_bytes == InvalidBytes::Refuse {
+                return Err(Error::InvalidFileText {
+                    place: self.source.name().to_owned(),
+                    byte_offset: self.byte_offset + position as u64,
+                });
+            }
+            let tail = self.pending.split_off(self.scanned + n_whole);
+            let new = self.pending.split_off(self.scanned);
+            if let Ok((text, n_replaced)) = text::into_string(new, InvalidBytes::Replace) {
+                self.pending.extend_from_slice(text.as_bytes());
+                self.n_replaced += n_replaced;
+            }
+            self.scanned = self.pending.len();
+            self.pending.extend_from_slice(&tail);
+        } else {
+            self.scanned += n_whole;
+        }
+        Ok(())
+    }
+
     /// How many documents were given out.
     pub fn n_documents(&self) -> u64 {
         self.n_documents

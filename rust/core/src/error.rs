@@ -126,6 +126,16 @@ pub struct IoError {
     pub problem: String,
 }
 
+impl IoError {
+    /// The error of something done with a file that the caller knows as `path`.
+    pub fn new(path: impl Into<String>, error: &std::io::Error) -> Self {
+        // The system's words without the "(os error 2)" that Rust adds and Python repeats in its own way.
+        let words = error.to_string();
+        let problem = words.split(" (os error").next().unwrap_or(&words).to_owned();
+        Self { code: error.raw_os_error(), path: path.into(), problem }
+    }
+}
+
 impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.problem)

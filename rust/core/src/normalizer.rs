@@ -148,6 +148,21 @@ impl Normalization {
         self.stages.is_empty()
     }
 
+    /// Whether what becomes of a stretch between two ASCII spaces or line ends depends on it alone, and they become white
+    /// space: characters are replaced one by one, or combined with marks that follow them.
+    pub fn is_local(&self) -> bool {
+        self.stages.iter().all(|stage| {
+            matches!(
+                stage,
+                Stage::Form(_)
+                    | Stage::Lowercase
+                    | Stage::StripAccents
+                    | Stage::Bert(_)
+                    | Stage::Nmt
+            )
+        })
+    }
+
     /// Normalizes `text`.
     ///
     /// # Errors

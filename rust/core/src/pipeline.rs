@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use crate::added_tokens::{AddedTokens, OnSpecial, Part};
 use crate::compiled::CompiledPreTokenizer;
-use crate::compiled::words::{Word, WordScheme};
+use crate::compiled::splitter::Scheme;
+use crate::compiled::words::{Chunking, Word, WordScheme};
 use crate::definition::Definition;
 use crate::error::Result;
 use crate::normalizer::Normalization;
@@ -92,6 +93,51 @@ impl Pipeline {
                     !generic.rewrites()
                 }
             }
+    }
+
+    /// The stretches of a text, between added tokens, that can be normalized and split each by itself; `None`: there are none.
+    pub fn chunking(&self) -> Option<Chunking> {
+        let PreTokenizing::Words(scheme, _) = &self.pre_tokenizer else {
+            return None;
+        };
+        let tokens = self.added.tokens();
+        let is_raw = self.normalization.is_local() && !tokens.iter().any(|t| t.is_normalized);
+        if is_raw { scheme.chunking(tokens.is_empty()) } else { None }
+    }
+
+    /// Whether a text may be cut between a letter and a space before another, ASCII all, without a change of its
+    /// pre-tokens: no added token lies across, no pre-token does, and none depends on where its text begins.
+    pub fn may_cut_at_words(&self) -> bool {
+        let is_spaced = |token: &crate::added_tokens::AddedToken| {
+            token.is_normalized || token.content.bytes().any(|byte| byte.is_ascii_whitespace())
+        };
+        let may_cut = match &self.pre_tokenizer {
+            PreTokenizing::Compiled(compiled) => {
+                self.normalization.is_local()
+                    && compiled.scheme != Scheme::Whole
+                    && !compiled.add_prefix_space
+            }
+            PreTokenizing::Words(..) => self.chunking().is_some(),
+            PreTokenizing::Generic(_) => false,
+        };
+        may_cut && !self.added.tokens().iter().any(is_spaced)
+    }
+
+    /// Calls `each(text, bounds)` with the pre-tokens of a stretch that [`Pipeline::chunking`] tells, as
+    /// [`Pipeline::for_each_batch`] does.
+    ///
+    /// # Errors
+    /// Those of the normalizer and of `each`.
+    pub fn for_each_in_chunk(
+        &self,
+        chunk: &str,
+        each: impl FnMut(&str, &[usize]) -> Result<()>,
+    ) -> Result<()> {
+        let progress = Progress::default();
+        let mut part = Traced::untraced(chunk);
+        self.normalization.normalize(&mut part, &progress)?;
+        let n_bytes = part.text().len();
+        self.for_each_batch(&part, 0, 0..n_bytes, &progress, each)
     }
 
     /// Calls `each` with every added token, and every stretch between them, normalized, with its place in `text` (exact

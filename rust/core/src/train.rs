@@ -9,7 +9,7 @@ pub mod word_counter;
 pub mod word_counts;
 pub mod wordpiece;
 
-pub use word_counter::WordCounter;
+pub use word_counter::{Counted, Spilling, WordCounter};
 pub use word_counts::WordCounts;
 
 use crate::definition::Definition;

@@ -18,11 +18,7 @@ use crate::error::{Error, Result};
 )]
 pub(crate) type SeededMap<K, V> = std::collections::HashMap<K, V>;
 
-/// A set whose hash differs from table to table.
-#[expect(
-    clippy::disallowed_types,
-    reason = "seeded against hostile keys; no result depends on its order"
-)]
+/// A set of such keys.
 pub(crate) type SeededSet<K> = std::collections::HashSet<K>;
 
 /// An unpredictable odd number. The top bits of a number times it are a hash that no keys are bad for (Dietzfelbinger et

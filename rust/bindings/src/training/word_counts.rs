@@ -1,17 +1,21 @@
 //! `_core.WordCounts` and `_core.WordCounter`.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 
-use merganser_core::definition::{BpeDefinition, Definition, Model};
-use merganser_core::pipeline::Pipeline;
-use merganser_core::train::{WordCounter as CoreCounter, WordCounts as CoreCounts, bpe};
+use merganser_core::documents::DocumentBatch;
+use merganser_core::train::{Spilling, WordCounter as CoreCounter, WordCounts as CoreCounts};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::stages;
 use crate::call::{long, short};
 use crate::convert;
+use crate::documents::PyDocumentReader;
 use crate::errors::python::{ConfigError, InternalError};
+
+/// Bytes of documents read at a time.
+const BATCH_BYTES: usize = 4 << 20;
 
 #[pyclass(frozen, module = "merganser._core")]
 pub(crate) struct WordCounts(pub(super) CoreCounts);
@@ -41,6 +45,29 @@ impl WordCounts {
 
     fn plus(&self, py: Python<'_>, other: &Self) -> PyResult<Self> {
         py.detach(|| short(|| self.0.plus(&other.0))).map(Self)
+    }
+
+    fn scaled(&self, py: Python<'_>, numerator: u64, denominator: u64) -> PyResult<Self> {
+        py.detach(|| short(|| self.0.scaled(numerator, denominator))).map(Self)
+    }
+
+    fn at_least(&self, py: Python<'_>, min_count: u64) -> Self {
+        Self(py.detach(|| self.0.at_least(min_count)))
+    }
+
+    fn most_common<'py>(&self, py: Python<'py>, n: usize) -> PyResult<Bound<'py, PyList>> {
+        let words = py.detach(|| self.0.most_common(n));
+        PyList::new(py, words.into_iter().map(|(word, count)| (PyBytes::new(py, word), count)))
+    }
+
+    fn to_bytes<'py>(&self, py: Python<'py>, description: &str) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &py.detach(|| self.0.to_bytes(description)))
+    }
+
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<(Self, String)> {
+        let (counts, description) = py.detach(|| short(|| CoreCounts::from_bytes(data)))?;
+        Ok((Self(counts), description))
     }
 
     fn equals(&self, other: &Self) -> bool {
@@ -77,21 +104,17 @@ impl WordCounter {
         normalizer: Option<&str>,
         special_tokens: Vec<String>,
         n_threads: Option<usize>,
+        max_memory: Option<usize>,
+        spill_folder: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let stages = stages(normalizer, pre_tokenizer)?;
-        let definition = Definition {
-            normalizer: stages.normalizer,
-            pre_tokenizer: stages.pre_tokenizer,
-            model: Model::Bpe(BpeDefinition { ..BpeDefinition::default() }),
-            post_processor: None,
-            decoder: None,
-            added_tokens: bpe::special_tokens(&special_tokens),
-            truncation: None,
-            padding: None,
-            training: None,
+        let pipeline = {
+            let stages = stages(normalizer, pre_tokenizer)?;
+            short(|| stages.pipeline(&special_tokens))?
         };
-        let pipeline = short(|| Pipeline::new(&definition, true))?;
-        Ok(Self(Mutex::new(Some(Box::new(CoreCounter::new(pipeline, n_threads))))))
+        let spilling = max_memory.zip(spill_folder);
+        let spilling = spilling.map(|(max_memory, folder)| Spilling { max_memory, folder });
+        let counter = CoreCounter::new(pipeline, n_threads, spilling);
+        Ok(Self(Mutex::new(Some(Box::new(counter)))))
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
@@ -105,12 +128,60 @@ impl WordCounter {
         })
     }
 
-    fn finish(&self, py: Python<'_>) -> PyResult<WordCounts> {
+    /// Counts the next documents of a file, or the next piece of one that is a single document; false: there are none.
+    /// `n_used` says how much of the last piece was counted.
+    fn count_next(
+        &self,
+        py: Python<'_>,
+        reader: &PyDocumentReader,
+        n_used: usize,
+    ) -> PyResult<Option<usize>> {
+        self.with(|counter| {
+            let Some(counter) = counter else {
+                return Err(finished());
+            };
+            if reader.is_whole(py) && counter.takes_pieces() {
+                let Some(is_last) = reader.fill_piece(py, n_used, BATCH_BYTES)? else {
+                    return Ok(None);
+                };
+                return long(py, None, |progress| {
+                    let reader = reader.lock();
+                    counter.count_piece(reader.piece(), is_last, progress).map(Some)
+                });
+            }
+            let mut batch = DocumentBatch::default();
+            if !reader.fill(py, BATCH_BYTES, &mut batch)? {
+                return Ok(None);
+            }
+            let texts: Vec<&str> = batch.iter().collect();
+            long(py, None, |progress| counter.count(&texts, progress).map(|()| Some(0)))
+        })
+    }
+
+    #[getter]
+    fn n_texts(&self) -> PyResult<usize> {
+        self.with(|counter| counter.as_ref().map(|counter| counter.n_texts()).ok_or_else(finished))
+    }
+
+    #[getter]
+    fn n_bytes(&self) -> PyResult<u64> {
+        self.with(|counter| counter.as_ref().map(|counter| counter.n_bytes()).ok_or_else(finished))
+    }
+
+    /// The counts of words that occur so often; how many words were left out, how often they occurred, and how many bytes
+    /// were spilled.
+    fn finish(&self, py: Python<'_>, min_count: u64) -> PyResult<(WordCounts, u64, u64, u64)> {
         self.with(|counter| {
             let Some(counter) = counter.take() else {
                 return Err(finished());
             };
-            py.detach(|| short(|| counter.finish())).map(WordCounts)
+            let counted = long(py, None, |progress| counter.finish(min_count, progress))?;
+            Ok((
+                WordCounts(counted.counts),
+                counted.n_dropped,
+                counted.n_dropped_occurrences,
+                counted.n_spilled_bytes,
+            ))
         })
     }
 }

@@ -100,6 +100,29 @@ impl Key {
         self.0.to_le_bytes()
     }
 
+    /// The key as a number whose order is that of the bytes.
+    pub fn ordinal(self) -> u128 {
+        self.0.swap_bytes()
+    }
+
+    /// The key of an [`Key::ordinal`].
+    pub fn from_ordinal(ordinal: u128) -> Self {
+        Self(ordinal.swap_bytes())
+    }
+
+    /// The low and the high half.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "takes halves")]
+    pub fn halves(self) -> (u64, u64) {
+        (self.0 as u64, (self.0 >> 64) as u64)
+    }
+
+    /// The key of its halves.
+    #[inline]
+    pub fn from_halves((low, high): (u64, u64)) -> Self {
+        Self(u128::from(low) | u128::from(high) << 64)
+    }
+
     /// Length of the pre-token.
     pub fn n_bytes(self) -> usize {
         usize::from(self.0.to_le_bytes()[15])

@@ -28,6 +28,15 @@ pub enum WordScheme {
     SplitMetaspace(Metaspace),
 }
 
+/// Stretches whose pre-tokens do not depend on what stands around them, see [`WordScheme::chunking`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chunking {
+    /// What is between spaces and line ends.
+    WhiteSpace,
+    /// Each space with what follows it up to the next.
+    Spaces,
+}
+
 /// A pre-token: a stretch of the text, and the mark before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
@@ -117,6 +126,20 @@ impl WordScheme {
             Self::Metaspace(Metaspace { prepend_scheme: PrependScheme::First, .. })
                 | Self::SplitMetaspace(Metaspace { prepend_scheme: PrependScheme::First, .. })
         )
+    }
+
+    /// The stretches of a text whose pre-tokens do not depend on what stands around them; `None`: they do. `is_whole` says
+    /// that a stretch which does not begin with a space begins the raw text.
+    pub fn chunking(self, is_whole: bool) -> Option<Chunking> {
+        if self.needs_spans() && !is_whole {
+            return None;
+        }
+        match self {
+            Self::Bert | Self::Whitespace | Self::WhitespaceSplit => Some(Chunking::WhiteSpace),
+            Self::SplitMetaspace(_) if self.needs_spans() => None,
+            Self::SplitMetaspace(_) => Some(Chunking::WhiteSpace),
+            Self::Metaspace(_) => Some(Chunking::Spaces),
+        }
     }
 
     /// The first place at or after `from`, which is not 0, where the text may be cut, or the end of the text.

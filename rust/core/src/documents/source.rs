@@ -102,10 +102,7 @@ impl Source {
 }
 
 fn io_error(name: &str, error: &io::Error) -> Error {
-    // The system's words without the "(os error 2)" that Rust adds and Python repeats in its own way.
-    let words = error.to_string();
-    let problem = words.split(" (os error").next().unwrap_or(&words).to_owned();
-    Error::Io(IoError { code: error.raw_os_error(), path: name.to_owned(), problem })
+    Error::Io(IoError::new(name, error))
 }
 
 struct Counted<R> {

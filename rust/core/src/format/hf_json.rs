@@ -30,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::normalizer::Normalizer;
 use crate::pre_tokenizer::PreTokenizer;
 
+pub(crate) use score::readable;
 pub(crate) use write::{VocabOut, text_of};
 pub use write::{write, write_pretty};
 

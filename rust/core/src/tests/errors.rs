@@ -152,7 +152,7 @@ fn every_long_call_stops_when_asked() {
         let ids = tokenizer.encode_with_threads(&long, mode, Some(n_threads), &progress);
         assert_eq!(ids, Err(Error::Interrupted));
         let pipeline = Pipeline::new(tokenizer.definition(), true).unwrap();
-        let mut counter = WordCounter::new(pipeline, Some(n_threads));
+        let mut counter = WordCounter::new(pipeline, Some(n_threads), None);
         assert_eq!(counter.count(&[&long, "a"], &progress), Err(Error::Interrupted));
     }
     assert_eq!(tokenizer.encode("a", mode, &progress), Err(Error::Interrupted));

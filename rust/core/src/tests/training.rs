@@ -100,11 +100,11 @@ fn counting(name: &str, specials: &[&str]) -> Definition {
 
 fn count(definition: &Definition, batches: &[&[&str]], n_threads: usize) -> WordCounts {
     let pipeline = Pipeline::new(definition, true).unwrap();
-    let mut counter = WordCounter::new(pipeline, Some(n_threads));
+    let mut counter = WordCounter::new(pipeline, Some(n_threads), None);
     for batch in batches {
         counter.count(batch, &Progress::default()).unwrap();
     }
-    counter.finish().unwrap()
+    counter.finish(0, &Progress::default()).unwrap().counts
 }
 
 proptest! {

@@ -18,12 +18,14 @@ mod alphabet;
 mod bounds;
 mod cells;
 mod char_map;
+mod continued;
 mod definition;
 mod engine;
 mod learn;
 mod neighbours;
 mod pairs;
 mod pieces;
+mod prune;
 mod queue;
 mod seeds;
 mod texts;
@@ -36,10 +38,12 @@ pub use learn::Merge;
 pub use pieces::{Pieces, PiecesOptions, learn_pieces};
 pub use tokens::Order;
 
+use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::train::{Report, Stages, Trained, WordCounts};
 use learn::{Learned, learn};
+use prune::prune;
 
 /// What a caller may choose when training.
 #[derive(Debug, Clone)]
@@ -60,6 +64,9 @@ pub struct BpeOptions {
     pub forbidden_tokens: Vec<Vec<u8>>,
     /// Drops the tokens that occur less often when training ends, if no other token needs them.
     pub prune: Option<u64>,
+    /// A byte-level BPE tokenizer to go on from: its tokens keep their ids and count for `vocab_size`, its merges come
+    /// first. `special_tokens` and `alphabet` are its own then.
+    pub continue_from: Option<Box<Definition>>,
     /// Whether a vocabulary smaller than asked is a result rather than an error.
     pub allow_smaller: bool,
     /// The stages that the words were counted with.
@@ -78,6 +85,7 @@ impl BpeOptions {
             seed_tokens: Vec::new(),
             forbidden_tokens: Vec::new(),
             prune: None,
+            continue_from: None,
             allow_smaller: false,
             stages,
         }
@@ -90,9 +98,13 @@ impl BpeOptions {
 /// [`Error::Config`] when `vocab_size` is below special tokens and alphabet, or above what the counts can give, or options
 /// contradict each other; [`Error::Interrupted`].
 pub fn train(counts: &WordCounts, options: &BpeOptions, progress: &Progress) -> Result<Trained> {
-    let learned = learn(counts, options, options.vocab_size, progress)?;
+    let mut learned = learn(counts, options, options.vocab_size, progress)?;
     check_reached(&learned, options, options.vocab_size)?;
-    Ok(trained(counts, &learned, options, learned.texts.len()))
+    if let Some(least) = options.prune {
+        learned = prune(learned, least);
+    }
+    let n_tokens = learned.texts.len();
+    trained(counts, &learned, options, n_tokens)
 }
 
 /// Trains vocabularies of several sizes in one run: each is the beginning of the larger ones.
@@ -105,6 +117,11 @@ pub fn train_nested(
     vocab_sizes: &[usize],
     progress: &Progress,
 ) -> Result<Vec<Trained>> {
+    if options.prune.is_some() {
+        return Err(Error::Config(
+            "prune drops tokens from one vocabulary: vocab_sizes would no longer be nested".to_owned(),
+        ));
+    }
     let largest = vocab_sizes.iter().copied().max().unwrap_or(options.vocab_size);
     let learned = learn(counts, options, largest, progress)?;
     let one = |&n_tokens: &usize| {
@@ -116,7 +133,7 @@ pub fn train_nested(
             )));
         }
         check_reached(&learned, options, n_tokens)?;
-        Ok(trained(counts, &learned, options, n_tokens.min(learned.texts.len())))
+        trained(counts, &learned, options, n_tokens.min(learned.texts.len()))
     };
     vocab_sizes.iter().map(one).collect()
 }
@@ -140,16 +157,24 @@ fn trained(
     learned: &Learned,
     options: &BpeOptions,
     n_tokens: usize,
-) -> Trained {
-    let n_merges = learned.merges.partition_point(|merge| {
-        let Merge { product, .. } = merge;
-        (*product as usize) < n_tokens
-    });
+) -> Result<Trained> {
+    // A merge that makes a token of the alphabet belongs to the token made next.
+    let is_beyond = |merge: &Merge| merge.product as usize >= n_tokens;
+    let n_merges = if n_tokens < learned.texts.len() {
+        learned.merges.iter().position(is_beyond)
+    } else {
+        None
+    };
+    let n_merges = n_merges.unwrap_or(learned.merges.len());
     let report = Report {
         n_alphabet: learned.n_alphabet as u64,
         n_learned: (n_tokens - learned.n_first) as u64,
         dropped: learned.dropped.clone(),
         ..Report::of(counts)
     };
-    Trained { definition: definition::definition(learned, options, n_tokens, n_merges), report }
+    let definition = match &options.continue_from {
+        None => definition::definition(learned, options, n_tokens, n_merges),
+        Some(base) => continued::definition(learned, base, n_tokens, n_merges)?,
+    };
+    Ok(Trained { definition, report })
 }

@@ -57,8 +57,9 @@ pub struct LearnOptions {
     pub n_sub_iterations: usize,
     /// Whether words are bytes, each of which the vocabulary spells as a character.
     pub is_byte_level: bool,
-    /// The character at which a line ends, in words that hold it; it is no text. With it, substrings are seeds only where
-    /// SentencePiece's are: those followed by different bytes, the space after a word and the end of a line among them.
+    /// The character at which a line ends, in words that hold it; it is no text. With it SentencePiece is followed also in
+    /// what it does by accident: only substrings that are followed by different bytes are seeds, the space after a word and
+    /// the end of a line among them, and unknown characters are taken for the most frequent one.
     pub line_end: Option<char>,
     /// Whether fewer pieces than asked for are a result rather than an error.
     pub allow_smaller: bool,
@@ -232,6 +233,9 @@ fn seed_pieces(
     for (text, score) in seeds.into_iter().chain(missing) {
         let is_required = required.contains(text.as_str());
         pieces.push(text.into_boxed_str(), ln(score) - sum, is_required);
+    }
+    if let Some(&most_frequent) = corpus.by_count.first().filter(|_| options.line_end.is_some()) {
+        pieces.take_unknown_for(most_frequent as usize - 1);
     }
     Ok(pieces)
 }

@@ -1,35 +1,125 @@
-//! [`WordCounter`]: counts the pre-tokens of texts.
+//! [`WordCounter`]: counts the pre-tokens of texts, at the speed of splitting them, in bounded memory.
 //!
-//! A counter has one table a thread. Pre-tokens of up to fifteen bytes, nearly all, are numbers in an open-addressing table;
-//! longer ones are in a hash map. The sums do not depend on which thread counted what.
+//! Text goes through the stages in pieces; each thread counts the frequent words in a small table of its own
+//! ([`outbox`]), and the rest go in parcels to tables that all threads share ([`table`]), so that no word is held twice and
+//! nothing is left to be merged. Where the stages allow it, what is counted first are *chunks* of the text as it stands, and
+//! the stages see each different chunk once, at the end ([`chunks`]). Tables that outgrow their memory become sorted runs on
+//! disk ([`store`]), which are merged at the end ([`merge`]).
+//!
+//! The sums depend neither on which thread counted what, nor on how the text was cut, nor on what was spilled.
 
-use crate::added_tokens::OnSpecial;
-use crate::compiled::word_cache::Key;
-use crate::error::Result;
+mod chunks;
+mod merge;
+mod outbox;
+mod store;
+mod table;
+
+use merganser_simd::Classifier;
+
+use crate::added_tokens::{AddedToken, OnSpecial, Part};
+use crate::compiled::words::Chunking;
+use crate::definition::{BpeDefinition, Definition, Model};
+use crate::error::{Error, Result};
 use crate::parallel;
 use crate::pipeline::{Pipeline, TextPart, Unit};
 use crate::progress::Progress;
 use crate::traced::Traced;
-use crate::train::WordCounts;
-use crate::train::word_counts::overflow;
-use crate::vocab::{SeededMap, random_odd};
+use crate::train::word_counts::Builder;
+use crate::train::{Stages, WordCounts};
+
+use merge::merge;
+use outbox::{Front, N_SHARDS, Shards};
+pub use store::Spilling;
+use store::Store;
+
+/// About so much text is one thread's work without a break.
+const UNIT_BYTES: usize = 1 << 18;
+/// Chunks between two looks at whether to stop while the stages see them.
+const POLL_CHUNKS: usize = 1 << 10;
+/// Bytes of chunks between two looks while they are counted.
+const POLL_BYTES: usize = 1 << 16;
 
 /// Counts the pre-tokens of texts.
+///
+/// ```
+/// use merganser_core::definition::{BpeDefinition, Definition, Model};
+/// use merganser_core::pipeline::Pipeline;
+/// use merganser_core::progress::Progress;
+/// use merganser_core::train::{Stages, WordCounter};
+/// let pipeline = Stages::parse(Some("bert"), Some("bert"))?.pipeline(&[])?;
+/// let mut counter = WordCounter::new(pipeline, Some(1), None);
+/// counter.count(&["The cat.", "the dog"], &Progress::default())?;
+/// let counts = counter.finish(0, &Progress::default())?.counts;
+/// assert_eq!(counts.count_of(b"the"), 2);
+/// # Ok::<(), merganser_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct WordCounter {
     pipeline: Pipeline,
+    chunking: Option<Chunking>,
+    classifier: Classifier,
     n_threads: usize,
     /// One a thread, as far as threads had work.
-    tables: Vec<Table>,
+    fronts: Vec<Front>,
+    store: Store,
+    spilling: Option<Spilling>,
     /// How many texts were counted: errors number them over all calls.
     n_texts: usize,
+    n_bytes: u64,
+}
+
+/// What a counter gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// The counts.
+    pub counts: WordCounts,
+    /// Different words that were too rare.
+    pub n_dropped: u64,
+    /// How often they occurred in all.
+    pub n_dropped_occurrences: u64,
+    /// Bytes that were written to disk.
+    pub n_spilled_bytes: u64,
+}
+
+impl Stages {
+    /// The stages, ready to run, for counting words without these special tokens.
+    ///
+    /// # Errors
+    /// Those of [`Pipeline::new`]; of special tokens that are empty or stand twice.
+    pub fn pipeline(&self, special_tokens: &[String]) -> Result<Pipeline> {
+        let definition = Definition {
+            normalizer: self.normalizer.clone(),
+            pre_tokenizer: self.pre_tokenizer.clone(),
+            model: Model::Bpe(BpeDefinition::default()),
+            post_processor: None,
+            decoder: None,
+            added_tokens: (0..)
+                .zip(special_tokens)
+                .map(|(id, content)| AddedToken::special(id, content))
+                .collect(),
+            truncation: None,
+            padding: None,
+            training: None,
+        };
+        Pipeline::new(&definition, true)
+    }
 }
 
 impl WordCounter {
-    /// Counts what `pipeline` makes of texts; special tokens in them are left out.
-    pub fn new(pipeline: Pipeline, n_threads: Option<usize>) -> Self {
-        let n_threads = parallel::n_threads(n_threads);
-        Self { pipeline, n_threads, tables: Vec::new(), n_texts: 0 }
+    /// Counts what `pipeline` makes of texts; special tokens in them are left out. With `spilling` the memory of the tables
+    /// is bounded.
+    pub fn new(pipeline: Pipeline, n_threads: Option<usize>, spilling: Option<Spilling>) -> Self {
+        Self {
+            chunking: pipeline.chunking(),
+            pipeline,
+            classifier: Classifier::best(),
+            n_threads: parallel::n_threads(n_threads),
+            fronts: Vec::new(),
+            store: Store::new(spilling.clone(), "counted"),
+            spilling,
+            n_texts: 0,
+            n_bytes: 0,
+        }
     }
 
     /// How many texts were counted.
@@ -37,166 +127,329 @@ impl WordCounter {
         self.n_texts
     }
 
+    /// How many bytes they had.
+    pub fn n_bytes(&self) -> u64 {
+        self.n_bytes
+    }
+
     /// Counts each of `texts` as a text of its own.
     ///
     /// # Errors
-    /// [`Error::PatternLimit`] inside [`Error::InBatch`], which numbers the texts of all calls; [`Error::Interrupted`].
+    /// [`Error::PatternLimit`] inside [`Error::InBatch`], which numbers the texts of all calls; [`Error::Interrupted`];
+    /// [`Error::Io`] when a run cannot be written.
     pub fn count(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
-        let Self { pipeline, n_threads, tables, n_texts } = self;
-        let first = *n_texts;
-        let units = pipeline.units(texts, OnSpecial::Encode);
-        let n_tables = tables.len().max(units.len().clamp(1, *n_threads));
-        tables.resize_with(n_tables, Table::default);
-        parallel::map(tables, units.len(), |table, i| match &units[i] {
+        match self.chunking {
+            Some(chunking) => self.count_chunks(chunking, texts, progress)?,
+            None => self.count_units(texts, progress)?,
+        }
+        self.n_texts += texts.len();
+        self.n_bytes += texts.iter().map(|text| text.len() as u64).sum::<u64>();
+        if self.spilling.is_some() {
+            self.empty_fronts()?;
+            self.store.spill_if_large(progress)?;
+        }
+        Ok(())
+    }
+
+    /// Whether [`WordCounter::count_piece`] can count a piece before the last.
+    pub fn takes_pieces(&self) -> bool {
+        self.pipeline.may_cut_at_words()
+    }
+
+    /// Counts a text that comes in pieces: as much of `text` as can be told to be whole words, and all of it if it is the
+    /// last piece. Returns how many bytes were counted; the next piece begins with the rest. Zero: give more at once.
+    ///
+    /// # Errors
+    /// As [`WordCounter::count`].
+    pub fn count_piece(&mut self, text: &str, is_last: bool, progress: &Progress) -> Result<usize> {
+        if is_last {
+            self.count(&[text], progress)?;
+            return Ok(text.len());
+        }
+        let cut = if self.takes_pieces() { last_cut(text.as_bytes()) } else { 0 };
+        if cut > 0 {
+            self.count(&[text.get(..cut).unwrap_or_default()], progress)?;
+            self.n_texts -= 1;
+        }
+        Ok(cut)
+    }
+
+    fn ready_fronts(&mut self, n_units: usize) {
+        let n_fronts = self.fronts.len().max(n_units.clamp(1, self.n_threads));
+        let hasher = self.store.hasher;
+        self.fronts.resize_with(n_fronts, || Front::new(hasher));
+    }
+
+    fn empty_fronts(&mut self) -> Result<()> {
+        self.fronts.iter_mut().try_for_each(|front| front.empty(&self.store.shards))
+    }
+
+    fn count_units(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
+        let (texts, index_of) = self.cut_long(texts);
+        let units = self.pipeline.units(&texts, OnSpecial::Encode);
+        self.ready_fronts(units.len());
+        let Self { pipeline, fronts, store, n_texts, .. } = self;
+        let located = |error: Error, index: usize| {
+            error.in_batch(*n_texts + index_of.get(index).copied().unwrap_or_default())
+        };
+        parallel::map(fronts, units.len(), |front, i| match &units[i] {
             Unit::Texts(range) => range.clone().try_for_each(|index| {
-                table
-                    .count_text(pipeline, texts[index], progress)
-                    .map_err(|error| error.in_batch(first + index))
+                count_text(front, &store.shards, pipeline, texts[index], progress)
+                    .map_err(|error| located(error, index))
             }),
             Unit::Piece { index, part, stretch } => {
                 let base = part.start;
                 let part = Traced::untraced(texts[*index].get(part.clone()).unwrap_or_default());
-                table
-                    .count_part(pipeline, &part, base, stretch.clone(), progress)
-                    .map_err(|error| error.in_batch(first + *index))
+                let stretch = (base, stretch.clone());
+                count_part(front, &store.shards, pipeline, &part, stretch, progress)
+                    .map_err(|error| located(error, *index))
             }
             Unit::Token(_) | Unit::EndOfText => Ok(()),
         })?;
-        *n_texts += texts.len();
         Ok(())
     }
 
-    /// The counts.
-    ///
-    /// # Errors
-    /// [`Error::Config`] when the total exceeds 64 bits.
-    pub fn finish(self) -> Result<WordCounts> {
-        let mut tables = self.tables.into_iter();
-        let mut sum = tables.next().unwrap_or_default();
-        for table in tables {
-            sum.add_table(table)?;
-        }
-        sum.into_counts()
-    }
-}
-
-/// The counts of one thread. Each table has its own hash, also so that pouring one into another, slot by slot, does not
-/// fill the other's slots in order and pile them up.
-#[derive(Debug)]
-struct Table {
-    keys: Vec<Key>,
-    counts: Vec<u64>,
-    n_used: usize,
-    multipliers: (u64, u64),
-    shift: u32,
-    long: SeededMap<Box<[u8]>, u64>,
-}
-
-/// Slots of a table at first.
-const MIN_SLOTS: usize = 1 << 12;
-
-impl Default for Table {
-    fn default() -> Self {
-        Self {
-            keys: vec![Key::EMPTY; MIN_SLOTS],
-            counts: vec![0; MIN_SLOTS],
-            n_used: 0,
-            multipliers: (random_odd(), random_odd()),
-            shift: u64::BITS - MIN_SLOTS.trailing_zeros(),
-            long: SeededMap::default(),
-        }
-    }
-}
-
-impl Table {
-    fn count_text(&mut self, pipeline: &Pipeline, text: &str, progress: &Progress) -> Result<()> {
-        pipeline.for_each_part(text, OnSpecial::Encode, progress, |part, base| match part {
-            TextPart::Token(..) => Ok(()),
-            TextPart::Text(part) => {
-                self.count_part(pipeline, part, base, 0..part.text().len(), progress)
+    /// The texts, long ones in pieces where that changes nothing, and the index of the text that each is of.
+    fn cut_long<'t>(&self, texts: &[&'t str]) -> (Vec<&'t str>, Vec<usize>) {
+        let may_cut = self.takes_pieces();
+        let (mut pieces, mut index_of) = (Vec::new(), Vec::new());
+        for (index, text) in texts.iter().enumerate() {
+            let mut rest = *text;
+            loop {
+                let cut = if may_cut { first_cut(rest.as_bytes(), UNIT_BYTES) } else { None };
+                let (first, others) = rest.split_at(cut.unwrap_or(rest.len()));
+                pieces.push(first);
+                index_of.push(index);
+                rest = others;
+                if rest.is_empty() {
+                    break;
+                }
             }
-        })
+        }
+        (pieces, index_of)
     }
 
-    fn count_part(
+    fn count_chunks(
         &mut self,
-        pipeline: &Pipeline,
-        part: &Traced<'_>,
-        base: usize,
-        stretch: std::ops::Range<usize>,
+        chunking: Chunking,
+        texts: &[&str],
         progress: &Progress,
     ) -> Result<()> {
-        pipeline.for_each_batch(part, base, stretch, progress, |text, bounds| {
-            let text = text.as_bytes();
-            bounds.windows(2).try_for_each(|bound| match Key::new(text, bound[0], bound[1]) {
-                Some(key) => self.add(key, 1),
-                None => self.add_long(&text[bound[0]..bound[1]], 1),
-            })
-        })
-    }
-
-    #[inline]
-    fn add(&mut self, key: Key, count: u64) -> Result<()> {
-        if self.n_used * 4 >= self.keys.len() * 3 {
-            self.grow()?;
-        }
-        let mask = self.keys.len() - 1;
-        let mut slot = self.slot(key);
-        while self.keys[slot] != key {
-            if self.keys[slot] == Key::EMPTY {
-                self.keys[slot] = key;
-                self.n_used += 1;
-                break;
+        let units = self.chunk_units(texts)?;
+        self.ready_fronts(units.len());
+        let Self { fronts, store, classifier, .. } = self;
+        parallel::map(fronts, units.len(), |front, i| {
+            for text in &units[i] {
+                let text = text.as_bytes();
+                let mut told = 0;
+                chunks::for_each(chunking, *classifier, text, |chunk| {
+                    if chunk.1 - told >= POLL_BYTES {
+                        progress.advance((chunk.1 - told) as u64)?;
+                        told = chunk.1;
+                    }
+                    front.add(&store.shards, text, chunk, 1)
+                })?;
+                progress.advance((text.len() - told) as u64)?;
             }
-            slot = (slot + 1) & mask;
-        }
-        self.counts[slot] = self.counts[slot].checked_add(count).ok_or_else(overflow)?;
+            Ok(())
+        })?;
         Ok(())
     }
 
-    #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "shifted down to the table's size")]
-    fn slot(&self, key: Key) -> usize {
-        (key.hash(self.multipliers) >> self.shift) as usize
-    }
-
-    #[cold]
-    fn grow(&mut self) -> Result<()> {
-        let n_slots = self.keys.len() * 2;
-        self.shift -= 1;
-        let keys = std::mem::replace(&mut self.keys, vec![Key::EMPTY; n_slots]);
-        let counts = std::mem::replace(&mut self.counts, vec![0; n_slots]);
-        self.n_used = 0;
-        keys.into_iter()
-            .zip(counts)
-            .filter(|&(key, _)| key != Key::EMPTY)
-            .try_for_each(|(key, count)| self.add(key, count))
-    }
-
-    fn add_long(&mut self, word: &[u8], count: u64) -> Result<()> {
-        match self.long.get_mut(word) {
-            Some(sum) => *sum = sum.checked_add(count).ok_or_else(overflow)?,
-            None => _ = self.long.insert(word.into(), count),
-        }
-        Ok(())
-    }
-
-    fn add_table(&mut self, other: Self) -> Result<()> {
-        for (key, count) in other.keys.into_iter().zip(other.counts) {
-            if key != Key::EMPTY {
-                self.add(key, count)?;
+    /// The texts without their added tokens, long ones cut before spaces.
+    fn chunk_units<'t>(&self, texts: &[&'t str]) -> Result<Vec<Vec<&'t str>>> {
+        let (mut units, mut unit, mut n_bytes) = (Vec::new(), Vec::new(), 0);
+        for text in texts {
+            for part in self.pipeline.added().cut_raw(text, OnSpecial::Encode)? {
+                let Part::Text(range) = part else { continue };
+                let mut rest = text.get(range).unwrap_or_default();
+                while !rest.is_empty() {
+                    let tail = rest.as_bytes().get(UNIT_BYTES..).unwrap_or_default();
+                    let space = memchr::memchr(b' ', tail).map(|at| UNIT_BYTES + at);
+                    let (first, others) = rest.split_at(space.unwrap_or(rest.len()));
+                    n_bytes += first.len();
+                    unit.push(first);
+                    rest = others;
+                    if n_bytes >= UNIT_BYTES {
+                        units.push(std::mem::take(&mut unit));
+                        n_bytes = 0;
+                    }
+                }
             }
         }
-        // Sums do not depend on the order of the map.
-        other.long.into_iter().try_for_each(|(word, count)| self.add_long(&word, count))
+        units.push(unit);
+        Ok(units)
     }
 
-    fn into_counts(self) -> Result<WordCounts> {
-        let short = self.keys.iter().zip(&self.counts).filter(|&(key, _)| *key != Key::EMPTY);
-        let short: Vec<([u8; 16], usize, u64)> =
-            short.map(|(key, &count)| (key.bytes(), key.n_bytes(), count)).collect();
-        let short = short.iter().map(|(bytes, len, count)| (&bytes[..*len], *count));
-        let long = self.long.iter().map(|(word, &count)| (&word[..], count));
-        WordCounts::from_pairs(short.chain(long))
+    /// The counts of words that occur at least `min_count` times.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the total exceeds 64 bits, or the different words exceed the memory given; [`Error::Io`] of
+    /// runs; [`Error::Interrupted`].
+    pub fn finish(mut self, min_count: u64, progress: &Progress) -> Result<Counted> {
+        self.empty_fronts()?;
+        self.fronts = Vec::new();
+        let n_threads = self.n_threads;
+        let store = match self.chunking {
+            None => self.store,
+            Some(_) if self.store.is_in_memory() => self.split_shards(progress)?,
+            Some(_) => self.split_streams(progress)?,
+        };
+        let n_spilled_bytes = store.n_spilled_bytes();
+        let max_memory = self.spilling.map(|spilling| spilling.max_memory);
+        let mut builder = Builder::default();
+        let (mut n_dropped, mut n_dropped_occurrences) = (0, 0);
+        merge(store.into_streams(n_threads)?, progress, |word, count| {
+            if count < min_count {
+                n_dropped += 1;
+                n_dropped_occurrences += count;
+                return Ok(());
+            }
+            match max_memory {
+                Some(max_memory) if builder.n_bytes() > max_memory => Err(too_large(max_memory)),
+                _ => builder.push(word, count),
+            }
+        })?;
+        let counts = builder.finish();
+        Ok(Counted { counts, n_dropped, n_dropped_occurrences, n_spilled_bytes })
     }
+
+    /// The words of the chunks in the tables.
+    fn split_shards(&mut self, progress: &Progress) -> Result<Store> {
+        let mut words = Store::new(self.spilling.clone(), "words");
+        let (pipeline, chunks) = (&self.pipeline, &self.store);
+        let hasher = words.hasher;
+        let mut fronts: Vec<Front> =
+            std::iter::repeat_with(|| Front::new(hasher)).take(self.n_threads).collect();
+        // So many shards, each in part, are spilled at a time.
+        let n_at_once = if self.spilling.is_some() { 1 } else { N_SHARDS };
+        for first in (0..N_SHARDS).step_by(n_at_once) {
+            parallel::map(&mut fronts, n_at_once, |front, i| {
+                let mut index = 0;
+                for_each_chunk(chunks, first + i, |chunk, count| {
+                    index += 1;
+                    if index % POLL_CHUNKS == 0 {
+                        progress.check()?;
+                    }
+                    split_chunk(front, &words.shards, pipeline, chunk, count)
+                })
+            })?;
+            if self.spilling.is_some() {
+                fronts.iter_mut().try_for_each(|front| front.empty(&words.shards))?;
+                words.spill_if_large(progress)?;
+            }
+        }
+        fronts.iter_mut().try_for_each(|front| front.empty(&words.shards))?;
+        Ok(words)
+    }
+
+    /// The words of the chunks in tables and runs.
+    fn split_streams(&mut self, progress: &Progress) -> Result<Store> {
+        let mut words = Store::new(self.spilling.clone(), "words");
+        let mut front = Front::new(words.hasher);
+        let chunks = std::mem::replace(&mut self.store, Store::new(None, ""));
+        let mut n_chunks = 0;
+        merge(chunks.into_streams(self.n_threads)?, progress, |chunk, count| {
+            n_chunks += 1;
+            split_chunk(&mut front, &words.shards, &self.pipeline, chunk, count)?;
+            if n_chunks % POLL_CHUNKS == 0 {
+                words.spill_if_large(progress)?;
+            }
+            Ok(())
+        })?;
+        front.empty(&words.shards)?;
+        Ok(words)
+    }
+}
+
+/// Calls `each` with the chunks of one shard, which is empty afterwards.
+fn for_each_chunk(
+    chunks: &Store,
+    shard: usize,
+    mut each: impl FnMut(&[u8], u64) -> Result<()>,
+) -> Result<()> {
+    let mut shard = chunks.take_shard(shard);
+    for (ordinal, count) in std::mem::take(&mut shard.short) {
+        let bytes = ordinal.to_be_bytes();
+        each(bytes.get(..usize::from(bytes[15])).unwrap_or_default(), count)?;
+    }
+    let mut index = 0;
+    while let Some((chunk, count)) = shard.long(index) {
+        each(chunk, count)?;
+        index += 1;
+    }
+    Ok(())
+}
+
+/// Counts the words of a chunk that occurs `count` times.
+fn split_chunk(
+    front: &mut Front,
+    shards: &Shards,
+    pipeline: &Pipeline,
+    chunk: &[u8],
+    count: u64,
+) -> Result<()> {
+    // Chunks are cut out of text at ASCII characters.
+    let chunk = std::str::from_utf8(chunk)
+        .map_err(|_| Error::Internal("a chunk is not valid UTF-8".to_owned()))?;
+    pipeline.for_each_in_chunk(chunk, |text, bounds| {
+        let text = text.as_bytes();
+        bounds.windows(2).try_for_each(|bound| front.add(shards, text, (bound[0], bound[1]), count))
+    })
+}
+
+fn count_text(
+    front: &mut Front,
+    shards: &Shards,
+    pipeline: &Pipeline,
+    text: &str,
+    progress: &Progress,
+) -> Result<()> {
+    pipeline.for_each_part(text, OnSpecial::Encode, progress, |part, base| match part {
+        TextPart::Token(..) => Ok(()),
+        TextPart::Text(part) => {
+            let stretch = (base, 0..part.text().len());
+            count_part(front, shards, pipeline, part, stretch, progress)
+        }
+    })
+}
+
+fn count_part(
+    front: &mut Front,
+    shards: &Shards,
+    pipeline: &Pipeline,
+    part: &Traced<'_>,
+    (base, stretch): (usize, std::ops::Range<usize>),
+    progress: &Progress,
+) -> Result<()> {
+    pipeline.for_each_batch(part, base, stretch, progress, |text, bounds| {
+        let text = text.as_bytes();
+        bounds.windows(2).try_for_each(|bound| front.add(shards, text, (bound[0], bound[1]), 1))
+    })
+}
+
+/// Whether a space stands there between letters.
+fn is_cut(text: &[u8], place: usize) -> bool {
+    let is_letter = |place: Option<usize>| {
+        place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_alphabetic)
+    };
+    is_letter(place.checked_sub(1)) && is_letter(Some(place + 1))
+}
+
+/// The last place where a text may be cut; 0: nowhere.
+fn last_cut(text: &[u8]) -> usize {
+    memchr::memrchr_iter(b' ', text).find(|&place| is_cut(text, place)).unwrap_or(0)
+}
+
+/// The first place from `from` on where a text may be cut.
+fn first_cut(text: &[u8], from: usize) -> Option<usize> {
+    let rest = text.get(from..)?;
+    memchr::memchr_iter(b' ', rest).map(|place| from + place).find(|&place| is_cut(text, place))
+}
+
+#[cold]
+fn too_large(max_memory: usize) -> Error {
+    Error::Config(format!(
+        "the different words alone take more than max_memory = {max_memory} bytes; leave out the rare ones with min_count, or allow more"
+    ))
 }

@@ -1,15 +1,62 @@
-//! [`WordCounts`]: how often each pre-token occurs.
+//! [`WordCounts`]: how often each pre-token occurs; a value that can be summed, scaled, filtered, saved.
 //!
-//! Words are sorted by bytes, so that equal counts are equal values, whatever the order they were counted in.
+//! Sorted by bytes, so that the same words and counts are the same value whatever they were counted from and by how many
+//! threads.
+
+pub(crate) mod coding;
+mod file;
 
 use crate::error::{Error, Result};
 
 /// Pre-tokens and their counts, sorted by bytes, no pre-token twice, no count zero.
+///
+/// ```
+/// use merganser_core::train::WordCounts;
+/// let counts = WordCounts::from_pairs([("the", 2), (" cat", 1), ("the", 1)])?;
+/// assert_eq!(counts.iter().collect::<Vec<_>>(), [(&b" cat"[..], 1), (b"the", 3)]);
+/// assert_eq!(counts.scaled(1, 2)?.total(), 2, "1/2 is even 0, 3/2 is even 2");
+/// # Ok::<(), merganser_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WordCounts {
     bytes: Vec<u8>,
     /// Where each word ends in `bytes`, and its count.
     words: Vec<(usize, u64)>,
+}
+
+/// Takes words in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    counts: WordCounts,
+    total: u64,
+}
+
+impl Builder {
+    /// Takes a word that is greater than the last.
+    pub(crate) fn push(&mut self, word: &[u8], count: u64) -> Result<()> {
+        self.total = self.total.checked_add(count).ok_or_else(overflow)?;
+        self.counts.bytes.extend_from_slice(word);
+        self.counts.words.push((self.counts.bytes.len(), count));
+        Ok(())
+    }
+
+    /// The last word taken.
+    pub(crate) fn last(&self) -> Option<&[u8]> {
+        self.counts.last()
+    }
+
+    /// Bytes that the words take in memory.
+    pub(crate) fn n_bytes(&self) -> usize {
+        self.counts.bytes.len() + self.counts.words.len() * size_of::<(usize, u64)>()
+    }
+
+    /// The words taken.
+    pub(crate) fn finish(self) -> WordCounts {
+        let WordCounts { mut bytes, mut words } = self.counts;
+        bytes.shrink_to_fit();
+        words.shrink_to_fit();
+        WordCounts { bytes, words }
+    }
 }
 
 impl WordCounts {
@@ -20,24 +67,23 @@ impl WordCounts {
     pub fn from_pairs<W: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (W, u64)>) -> Result<Self> {
         let mut pairs: Vec<(W, u64)> = pairs.into_iter().collect();
         pairs.sort_unstable_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
-        let mut counts = Self::default();
-        let mut total = 0_u64;
-        for (word, count) in &pairs {
-            let word = word.as_ref();
-            total = total.checked_add(*count).ok_or_else(overflow)?;
-            if *count == 0 || word.is_empty() {
-                continue;
-            }
-            if counts.last() == Some(word) {
-                if let Some((_, sum)) = counts.words.last_mut() {
+        Self::from_sorted(pairs.iter().map(|(word, count)| (word.as_ref(), *count)))
+    }
+
+    /// Counts from pairs sorted by bytes.
+    fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a [u8], u64)>) -> Result<Self> {
+        let mut builder = Builder::default();
+        for (word, count) in pairs.filter(|&(word, count)| count > 0 && !word.is_empty()) {
+            if builder.last() == Some(word) {
+                builder.total = builder.total.checked_add(count).ok_or_else(overflow)?;
+                if let Some((_, sum)) = builder.counts.words.last_mut() {
                     *sum += count;
                 }
             } else {
-                counts.bytes.extend_from_slice(word);
-                counts.words.push((counts.bytes.len(), *count));
+                builder.push(word, count)?;
             }
         }
-        Ok(counts)
+        Ok(builder.finish())
     }
 
     fn last(&self) -> Option<&[u8]> {
@@ -90,10 +136,63 @@ impl WordCounts {
     /// # Errors
     /// [`Error::Config`] when the total exceeds 64 bits.
     pub fn plus(&self, other: &Self) -> Result<Self> {
-        Self::from_pairs(self.iter().chain(other.iter()))
+        let (mut left, mut right) = (self.iter().peekable(), other.iter().peekable());
+        Self::from_sorted(std::iter::from_fn(|| match (left.peek(), right.peek()) {
+            (Some((a, _)), Some((b, _))) if b < a => right.next(),
+            (Some(_), _) => left.next(),
+            _ => right.next(),
+        }))
+    }
+
+    /// Each count times `numerator / denominator`, rounded to the nearest integer, halves to the even one; words whose
+    /// count becomes zero are left out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the denominator is zero, or a count or the total exceeds 64 bits.
+    pub fn scaled(&self, numerator: u64, denominator: u64) -> Result<Self> {
+        if denominator == 0 {
+            return Err(Error::Config("a weight must be a number".to_owned()));
+        }
+        let (numerator, denominator) = (u128::from(numerator), u128::from(denominator));
+        let mut builder = Builder::default();
+        for (word, count) in self.iter() {
+            let product = u128::from(count) * numerator;
+            let (whole, rest) = (product / denominator, product % denominator);
+            let is_up = match (rest * 2).cmp(&denominator) {
+                std::cmp::Ordering::Less => false,
+                std::cmp::Ordering::Equal => whole % 2 == 1,
+                std::cmp::Ordering::Greater => true,
+            };
+            let count = u64::try_from(whole).ok().and_then(|whole| whole.checked_add(is_up.into()));
+            match count.ok_or_else(overflow)? {
+                0 => {}
+                count => builder.push(word, count)?,
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    /// The words that occur at least so often.
+    #[must_use]
+    pub fn at_least(&self, min_count: u64) -> Self {
+        let kept = self.iter().filter(|&(_, count)| count >= min_count);
+        // No sum can exceed one that did not.
+        Self::from_sorted(kept).unwrap_or_default()
+    }
+
+    /// The `n` words that occur most often; ties go to the smaller bytes.
+    pub fn most_common(&self, n: usize) -> Vec<(&[u8], u64)> {
+        let mut words: Vec<(&[u8], u64)> = self.iter().collect();
+        let order = |a: &(&[u8], u64), b: &(&[u8], u64)| b.1.cmp(&a.1).then(a.0.cmp(b.0));
+        if n < words.len() {
+            words.select_nth_unstable_by(n, order);
+            words.truncate(n);
+        }
+        words.sort_unstable_by(order);
+        words
     }
 }
 
-pub(super) fn overflow() -> Error {
+pub(crate) fn overflow() -> Error {
     Error::Config("the counts add up to more than 64 bits hold".to_owned())
 }

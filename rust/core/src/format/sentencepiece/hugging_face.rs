@@ -12,6 +12,7 @@ use crate::definition::{
 };
 use crate::error::{Error, Result};
 use crate::format::SeededMap;
+use crate::format::hf_json::readable;
 use crate::normalizer::{Normalizer, SentencePiece};
 use crate::pre_tokenizer::{Pattern, PreTokenizer, Split, SplitBehavior};
 
@@ -59,7 +60,9 @@ fn unigram(model: &SentencePieceDefinition, unk_id: u32) -> UnigramDefinition {
     };
     let vocab = model.pieces.iter();
     UnigramDefinition {
-        vocab: vocab.map(|piece| (piece.text.clone(), score(piece.kind, piece.score))).collect(),
+        vocab: vocab
+            .map(|piece| (piece.text.clone(), readable(score(piece.kind, piece.score))))
+            .collect(),
         unk_id: Some(unk_id),
         byte_fallback: model.byte_fallback,
     }

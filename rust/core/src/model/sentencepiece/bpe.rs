@@ -11,6 +11,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use super::{POLL_CHARS, char_len};
 use crate::definition::{PieceKind, SentencePieceEntry};
@@ -21,7 +22,7 @@ use crate::model::bpe::pairs::PairTable;
 use crate::model::piece_trie::PieceTrie;
 use crate::model::viterbi::Step;
 use crate::progress::Progress;
-use crate::vocab::{SeededMap, SeededSet};
+use crate::vocab::SeededMap;
 
 /// No symbol, no rank.
 const NONE: u32 = u32::MAX;
@@ -79,7 +80,7 @@ impl ScoredBpe {
         let n_pieces = u32::try_from(pieces.len()).unwrap_or(STRANGER);
         let (symbols, frozen) = name_symbols(mergeable(), n_pieces);
         let ranks = rank(pieces);
-        let pairs = PairTable::of_distinct(find_pairs(mergeable(), &symbols, &ranks).into_iter());
+        let pairs = PairTable::of_distinct(find_pairs(&used, &symbols, &ranks).into_iter());
         let spans = mergeable().map(|(piece, _)| piece.as_bytes());
         let mut is_unused: Vec<bool> =
             pieces.iter().map(|piece| piece.kind == PieceKind::Unused).collect();
@@ -300,13 +301,23 @@ fn name_symbols<'a>(
     n_pieces: u32,
 ) -> (Vec<(&'a str, u32)>, u32) {
     let mut symbols: Vec<_> = pieces.clone().collect();
-    let only_char = |piece: &str| piece.chars().next().filter(|c| c.len_utf8() == piece.len());
-    let mut seen: SeededSet<char> =
-        pieces.clone().filter_map(|(piece, _)| only_char(piece)).collect();
+    // A bit for each character.
+    let mut seen = vec![0_u64; char::MAX as usize / 64 + 1];
+    let mut is_new = |c: char| {
+        let (word, bit) = (&mut seen[c as usize / 64], 1 << (c as usize % 64));
+        let is_new = *word & bit == 0;
+        *word |= bit;
+        is_new
+    };
+    for (piece, _) in pieces.clone() {
+        if let Some(c) = piece.chars().next().filter(|c| c.len_utf8() == piece.len()) {
+            is_new(c);
+        }
+    }
     let mut n_symbols = n_pieces;
     for (piece, _) in pieces {
         for (start, c) in piece.char_indices() {
-            if seen.insert(c) {
+            if is_new(c) {
                 let text = piece.get(start..start + c.len_utf8()).unwrap_or_default();
                 symbols.push((text, n_symbols));
                 n_symbols += 1;
@@ -325,28 +336,65 @@ fn rank(pieces: &[SentencePieceEntry]) -> Vec<u32> {
     pieces.iter().map(|piece| u32::try_from(rank_of(piece.score)).unwrap_or(NONE)).collect()
 }
 
-/// Every two symbols that together spell a piece, with its rank and id. Pieces differ, so no two spell more
-/// than one. A walk over each piece from either end finds the
-/// symbols that it begins and ends with.
-fn find_pairs<'a>(
-    pieces: impl Iterator<Item = (&'a str, u32)>,
+/// Every two symbols that together spell a piece, with its rank and id. Pieces, with which the symbols begin, differ, so no two
+/// spell more than one.
+fn find_pairs(
+    pieces: &[(&str, u32)],
     symbols: &[(&str, u32)],
     ranks: &[u32],
 ) -> Vec<((u32, u32), (u32, u32))> {
-    let backwards = |text: &str| text.bytes().rev().collect::<Vec<u8>>();
-    let prefixes = PieceTrie::new(symbols.iter().copied());
-    let suffixes = PieceTrie::new(symbols.iter().map(|&(text, symbol)| (backwards(text), symbol)));
+    let prefixes = Prefixes::new(symbols.iter().map(|(text, _)| text.bytes()));
+    let suffixes = Prefixes::new(symbols.iter().map(|(text, _)| text.bytes().rev()));
     let mut pairs = Vec::new();
-    let mut starts = Vec::new();
-    for (piece, id) in pieces {
-        starts.clear();
-        prefixes.for_each_prefix(piece.as_bytes(), |length, symbol| starts.push((length, symbol)));
-        suffixes.for_each_prefix(&backwards(piece), |length, right| {
-            let left = starts.binary_search_by_key(&(piece.len() - length), |&(length, _)| length);
-            if let Some(&(_, left)) = left.ok().and_then(|at| starts.get(at)) {
+    let symbol = |at: u32| symbols[at as usize];
+    for (at, &(piece, id)) in pieces.iter().enumerate() {
+        // Short ends meet long beginnings.
+        let mut starts = prefixes.of(at).iter().rev().map(|&at| symbol(at)).peekable();
+        for (end, right) in suffixes.of(at).iter().map(|&at| symbol(at)) {
+            let n_bytes = piece.len() - end.len();
+            while starts.next_if(|(start, _)| start.len() > n_bytes).is_some() {}
+            if let Some((_, left)) = starts.next_if(|(start, _)| start.len() == n_bytes) {
                 pairs.push(((left, right), (ranks[id as usize], id)));
             }
-        });
+        }
     }
     pairs
+}
+
+/// For each of different texts, those of them that it begins with and that are shorter, by their numbers, short ones first.
+///
+/// In the order of the alphabet a text comes after what it begins with, and between the two stands only what begins with that,
+/// too: what the texts so far have left open is a stack.
+struct Prefixes {
+    numbers: Vec<u32>,
+    ranges: Vec<Range<usize>>,
+}
+
+impl Prefixes {
+    fn new<T: Iterator<Item = u8>>(texts: impl Iterator<Item = T>) -> Self {
+        let mut arena = Vec::new();
+        let mut places = Vec::new();
+        for text in texts {
+            let start = arena.len();
+            arena.extend(text);
+            places.push(start..arena.len());
+        }
+        let text = |at: u32| &arena[places[at as usize].clone()];
+        let mut order: Vec<u32> = (0..).take(places.len()).collect();
+        order.sort_unstable_by(|&a, &b| text(a).cmp(text(b)));
+        let mut prefixes = Self { numbers: Vec::new(), ranges: vec![0..0; places.len()] };
+        let mut open: Vec<u32> = Vec::new();
+        for at in order {
+            while open.pop_if(|before| !text(at).starts_with(text(*before))).is_some() {}
+            let start = prefixes.numbers.len();
+            prefixes.numbers.extend_from_slice(&open);
+            prefixes.ranges[at as usize] = start..prefixes.numbers.len();
+            open.push(at);
+        }
+        prefixes
+    }
+
+    fn of(&self, at: usize) -> &[u32] {
+        &self.numbers[self.ranges[at].clone()]
+    }
 }

@@ -1,15 +1,16 @@
 //! Learning merges from word counts.
 
 use super::BpeOptions;
-use super::alphabet::{Alphabet, lay_out_bytes, lay_out_characters};
+use super::alphabet::{Alphabet, Characters, Laid, lay_out_bytes, lay_out_characters};
 use super::cells::MAX_TOKENS;
+use super::continued;
 use super::engine::{Engine, Rules};
 use super::pairs::Pair;
 use super::seeds::Seeds;
 use super::texts::Texts;
 use super::tokens::{Order, Tokens};
 use crate::error::{Error, Result};
-use crate::pre_tokenizer::byte_level;
+use crate::pre_tokenizer::{PreTokenizer, byte_level};
 use crate::progress::{Phase, Progress};
 use crate::train::{Dropped, WordCounts};
 
@@ -45,15 +46,8 @@ pub(super) fn learn(
     progress: &Progress,
 ) -> Result<Learned> {
     let mut tokens = Tokens::new(options.bounds, Order::Ids);
-    add_special_tokens(options, &mut tokens)?;
-    let n_special = tokens.n_tokens();
-    let laid = match &options.alphabet {
-        Alphabet::Bytes(initial) => lay_out_bytes(counts, initial, &mut tokens, progress)?,
-        Alphabet::Characters(characters) => {
-            add_byte_tokens(characters.byte_fallback, &mut tokens);
-            lay_out_characters(counts, characters, &mut tokens, progress)?
-        }
-    };
+    let laid = lay_out(counts, options, &mut tokens, progress)?;
+    let n_special = if options.continue_from.is_some() { 0 } else { options.special_tokens.len() };
     let n_first = tokens.n_tokens();
     check_size(options, n_tokens, n_first)?;
     let seeds = Seeds::new(options, n_special, &tokens)?;
@@ -61,9 +55,10 @@ pub(super) fn learn(
     progress.begin(Phase::Merge, (n_tokens - n_first) as u64);
     let mut merges = seeds.make(&mut engine, n_tokens, progress)?;
     merges.extend(run(&mut engine, n_tokens, progress)?);
-    let token_counts = match options.prune {
-        Some(_) => engine.cells.token_counts(engine.rules.n_tokens()),
-        None => Vec::new(),
+    let token_counts = if options.prune.is_some() {
+        engine.cells.token_counts(engine.rules.n_tokens())
+    } else {
+        Vec::new()
     };
     Ok(Learned {
         texts: engine.rules.texts,
@@ -73,6 +68,49 @@ pub(super) fn learn(
         token_counts,
         dropped: laid.dropped,
     })
+}
+
+/// Adds the tokens that there are before training, and lays the words out in them.
+fn lay_out(
+    counts: &WordCounts,
+    options: &BpeOptions,
+    tokens: &mut Tokens<'_>,
+    progress: &Progress,
+) -> Result<Laid> {
+    for text in &options.forbidden_tokens {
+        tokens.forbid(text.clone());
+    }
+    if let Some(base) = &options.continue_from {
+        if !options.special_tokens.is_empty() {
+            return Err(Error::Config(
+                "special_tokens are those of continue_from; add others to it before".to_owned(),
+            ));
+        }
+        return continued::lay_out(counts, base, &options.stages, tokens, progress);
+    }
+    add_special_tokens(options, tokens)?;
+    match &options.alphabet {
+        Alphabet::Bytes(initial) => lay_out_bytes(counts, initial, tokens, progress),
+        Alphabet::Characters(characters) => {
+            check_characters(options, characters)?;
+            add_byte_tokens(characters.byte_fallback, tokens);
+            lay_out_characters(counts, characters, tokens, progress)
+        }
+    }
+}
+
+fn check_characters(options: &BpeOptions, characters: &Characters) -> Result<()> {
+    if options.stages.pre_tokenizer.as_ref().is_some_and(PreTokenizer::ends_byte_level) {
+        return Err(Error::Config(
+            "an alphabet of characters needs a pre_tokenizer that is not byte-level".to_owned(),
+        ));
+    }
+    match &characters.unk_token {
+        Some(unk) if !options.special_tokens.contains(unk) => {
+            Err(Error::Config(format!("unk_token {unk:?} must be one of special_tokens")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Merges until there are `n_tokens` tokens, or no pair is left that may be merged.
@@ -95,8 +133,8 @@ pub(super) fn run<R: Rules>(
 /// The special tokens, which no merge makes, nor a token that is spelled like one, since a vocabulary is stored by spelling.
 fn add_special_tokens(options: &BpeOptions, tokens: &mut Tokens<'_>) -> Result<()> {
     let is_of_bytes = matches!(options.alphabet, Alphabet::Bytes(_));
-    for text in &options.special_tokens {
-        if text.is_empty() || tokens.is_unmade(text.as_bytes()) {
+    for (place, text) in options.special_tokens.iter().enumerate() {
+        if text.is_empty() || options.special_tokens[..place].contains(text) {
             return Err(Error::Config(format!(
                 "special_tokens must be different and not empty, got {text:?}"
             )));
@@ -114,9 +152,6 @@ fn add_special_tokens(options: &BpeOptions, tokens: &mut Tokens<'_>) -> Result<(
     for text in options.special_tokens.iter().filter(|_| is_of_bytes) {
         byte_level::bytes_of(text).into_iter().for_each(|bytes| tokens.forbid(bytes));
     }
-    for text in &options.forbidden_tokens {
-        tokens.forbid(text.clone());
-    }
     Ok(())
 }
 
@@ -131,6 +166,11 @@ fn add_byte_tokens(byte_fallback: bool, tokens: &mut Tokens<'_>) {
 
 fn check_size(options: &BpeOptions, n_tokens: usize, n_first: usize) -> Result<()> {
     let n_special = options.special_tokens.len();
+    if let (Some(_), true) = (&options.continue_from, n_tokens < n_first) {
+        return Err(Error::Config(format!(
+            "vocab_size must be at least {n_first}, the tokens of continue_from, got {n_tokens}"
+        )));
+    }
     let unit = match options.alphabet {
         Alphabet::Bytes(_) => "bytes",
         Alphabet::Characters(_) => "symbols of the alphabet",

@@ -25,19 +25,21 @@ impl Seeds {
     /// # Errors
     /// [`Error::Config`] when a seed has a symbol that is not in the alphabet, or symbols have affixes.
     pub(super) fn new(options: &BpeOptions, n_special: usize, tokens: &Tokens<'_>) -> Result<Self> {
-        if tokens.may_make_again() && !options.seed_tokens.is_empty() {
-            return Err(Error::Config(
-                "seed_tokens cannot be had with a continuing_subword_prefix or an end_of_word_suffix"
-                    .to_owned(),
-            ));
+        let cannot = if options.seed_tokens.is_empty() {
+            None
+        } else if tokens.may_make_again() {
+            Some("a continuing_subword_prefix or an end_of_word_suffix")
+        } else {
+            options.continue_from.as_ref().map(|_| "continue_from")
+        };
+        if let Some(other) = cannot {
+            return Err(Error::Config(format!("seed_tokens cannot be had with {other}")));
         }
         let first = tokens.texts.iter().zip(0_u32..).skip(n_special);
         let symbols: FxHashMap<&[u8], u32> = first.collect();
         let seed = |text: &Vec<u8>| {
             let ids: Option<Vec<u32>> = match &options.alphabet {
-                Alphabet::Bytes(_) => {
-                    text.chunks(1).map(|byte| symbols.get(byte).copied()).collect()
-                }
+                Alphabet::Bytes(_) => text.chunks(1).map(|byte| symbols.get(byte).copied()).collect(),
                 Alphabet::Characters(_) => String::from_utf8_lossy(text)
                     .chars()
                     .map(|c| symbols.get(c.encode_utf8(&mut [0; 4]).as_bytes()).copied())

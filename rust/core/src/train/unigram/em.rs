@@ -40,7 +40,7 @@ pub(super) fn step(
 ) -> Result<()> {
     progress.begin(Phase::Em, Edges::N_STEPS);
     let weights = weights(pieces);
-    let expected = edges.sum(
+    let mut expected = edges.sum(
         pieces.len(),
         n_threads,
         progress,
@@ -48,6 +48,7 @@ pub(super) fn step(
             scratch.add(edges, count, &weights, sums);
         },
     )?;
+    pieces.count_unknown(&mut expected);
     let is_kept = |piece: usize| {
         pieces.is_alive(piece)
             && (single(expected[piece]) >= single(LEAST_EXPECTED) || pieces.is_required(piece))

@@ -13,6 +13,8 @@ pub(super) struct Pieces {
     required: Vec<bool>,
     /// How many characters the alphabet has.
     n_alphabet: usize,
+    /// The character that is taken to occur wherever one is unknown: see [`Pieces::take_unknown_for`].
+    unknown_is: Option<usize>,
 }
 
 impl Pieces {
@@ -26,6 +28,29 @@ impl Pieces {
         self.scores.push(score);
         self.n_chars.push(n_chars);
         self.required.push(is_required);
+    }
+
+    /// Takes every unknown character for this one.
+    ///
+    /// SentencePiece gives unknown characters the id 0 while it trains, which is that of the most frequent character. So a
+    /// piece whose characters are no pieces by themselves seems easy to replace, and seldom lasts.
+    pub(super) fn take_unknown_for(&mut self, character: usize) {
+        self.unknown_is = Some(character);
+    }
+
+    /// The piece that stands for `piece` in counts.
+    pub(super) fn counted_as(&self, piece: usize) -> usize {
+        self.unknown_is.filter(|_| !self.is_alive(piece)).unwrap_or(piece)
+    }
+
+    /// Moves the counts of unknown characters to the one that they are taken for.
+    pub(super) fn count_unknown(&self, counts: &mut [f64]) {
+        for piece in 0..self.n_alphabet {
+            let counted_as = self.counted_as(piece);
+            if counted_as != piece {
+                counts[counted_as] += std::mem::take(&mut counts[piece]);
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {

@@ -29,9 +29,11 @@ pub(super) fn shrink(
 ) -> Result<()> {
     progress.begin(Phase::Prune, Edges::N_STEPS);
     let scores = edge_scores(pieces);
-    let used = edges.sum(pieces.len(), n_threads, progress, |edges, count, scratch, sums| {
-        count_best(edges, count, &scores, scratch, sums);
-    })?;
+    let mut used =
+        edges.sum(pieces.len(), n_threads, progress, |edges, count, scratch, sums| {
+            count_best(edges, count, &scores, scratch, sums);
+        })?;
+    pieces.count_unknown(&mut used);
     let mut kept: Vec<bool> = (0..pieces.len()).map(|piece| pieces.is_required(piece)).collect();
     let mut losses = Vec::new();
     let total = used.iter().sum();
@@ -79,12 +81,11 @@ fn drop_others(edges: &mut Edges, pieces: &mut Pieces, kept: &[bool]) {
 }
 
 /// How much the likelihood falls, per token, when `instead` stand for `piece`.
-fn loss(piece: usize, instead: &[u32], used: &[f64], total: f64) -> f64 {
+fn loss(piece: usize, instead: &[usize], used: &[f64], total: f64) -> f64 {
     let frequency = used[piece];
     let n_more = to_f64(instead.len() as u128) - 1.0;
     let new_total = ln(total + frequency * n_more);
-    let of_others: f64 =
-        instead.iter().map(|&other| ln(used[other as usize] + frequency) - new_total).sum();
+    let of_others: f64 = instead.iter().map(|&other| ln(used[other] + frequency) - new_total).sum();
     frequency / total * (ln(frequency) - ln(total) - of_others)
 }
 
@@ -102,7 +103,7 @@ fn edge_scores(pieces: &Pieces) -> Vec<f32> {
 struct Best {
     paths: Vec<(f32, Option<Edge>)>,
     /// The pieces of the best path, last first.
-    instead: Vec<u32>,
+    instead: Vec<usize>,
 }
 
 impl Best {
@@ -149,12 +150,12 @@ impl Best {
         pieces: &Pieces,
         piece: usize,
         scores: &[f32],
-    ) -> Option<(&[u32], f32)> {
+    ) -> Option<(&[usize], f32)> {
         let n_chars = usize::from(pieces.n_chars(piece));
         self.find(edges.from_occurrence(piece)?, n_chars, piece, scores);
         let mut instead = std::mem::take(&mut self.instead);
         instead.clear();
-        instead.extend(self.pieces(n_chars).map(|piece| u32::try_from(piece).unwrap_or(u32::MAX)));
+        instead.extend(self.pieces(n_chars).map(|piece| pieces.counted_as(piece)));
         self.instead = instead;
         Some((&self.instead, self.paths[n_chars].0))
     }
