@@ -36,7 +36,12 @@ def test_several_sizes_are_the_beginnings_of_one_run() -> None:
 
 
 def test_sizes_are_refused_when_one_cannot_be() -> None:
-    for sizes, message in [([300, 255], "at least 256"), ([256, 10**6], "at most"), ([], "empty"), ([0], "vocab_sizes")]:
+    for sizes, message in [
+        ([300, 255], "at least 256"),
+        ([256, 10**6], "at most"),
+        ([], "empty"),
+        ([0], "vocab_sizes"),
+    ]:
         with pytest.raises(ConfigError, match=message):
             mg.train_bpe(["abc abc"], vocab_sizes=sizes)
     for both in ({}, {"vocab_size": 300, "vocab_sizes": [300]}):
