@@ -1,6 +1,5 @@
 """Word counts: one value however counted, exact weights, bounded memory, and what was used of each source."""
 
-import json
 import math
 import os
 import pickle
@@ -311,7 +310,7 @@ def test_files_are_counted_as_their_documents(tmp_path: Path) -> None:
                 mg.read(path),
                 **stages,
                 **options,
-                progress=lambda done, total, phase: told.append((done, total, phase)),
+                progress=lambda *report, told=told: told.append(report),
             )
             assert counts == count([text], **stages, **options)
             assert counts.sources[0] == {
@@ -398,7 +397,8 @@ def peak():
 
 mg.WordCounts.count(["warm"], max_memory=1 << 20)
 before = peak()
-counts = mg.WordCounts.count(random_documents(120), pre_tokenizer="gpt2", max_memory=int(sys.argv[1]), min_count=2, n_threads=2)
+options = {"pre_tokenizer": "gpt2", "max_memory": int(sys.argv[1]), "min_count": 2, "n_threads": 2}
+counts = mg.WordCounts.count(random_documents(120), **options)
 print(peak() - before, counts.n_spilled_bytes, counts.sources[0]["words"])
 """
 
