@@ -227,7 +227,7 @@ def _documents(documents: Iterable[str | bytes]) -> Iterator[str | bytes]:
         return
     for index, document in enumerate(many_texts(documents, "documents")):
         if not isinstance(document, (str, bytes)):
-            msg = f"text {index}: text must be str or bytes, got {type(document).__name__}"
+            msg = f"document {index} must be str or bytes, got {type(document).__name__}"
             raise TypeError(msg)
         yield document
 
