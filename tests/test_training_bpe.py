@@ -198,7 +198,10 @@ from definitions import TRAINING_TEXT
 affixed = mg.CharacterAlphabet(continuing_subword_prefix="##", end_of_word_suffix="</w>", limit=30)
 runs = [
     {"vocab_size": 500, "n_threads": n_threads, **options}
-    for options in ({"alphabet": affixed, "like": "tokenizers"}, {"prune": 2, "seed_tokens": ["token"], "one_script": True})
+    for options in (
+        {"alphabet": affixed, "like": "tokenizers"},
+        {"prune": 2, "seed_tokens": ["token"], "one_script": True},
+    )
     for n_threads in (1, 2, 8)
 ]
 made = [mg.train_bpe([TRAINING_TEXT] * 3, allow_smaller=True, **options).to_json() for options in runs]
