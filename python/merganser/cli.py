@@ -133,10 +133,10 @@ def train(
         Path,
         typer.Option(
             show_default=False,
-            help="A .json or .tiktoken file, or a folder for vocab.json and merges.txt.",
+            help="A .json, .tiktoken or vocab.txt file, or a folder for vocab.json and merges.txt.",
         ),
     ],
-    method: Annotated[Literal["bpe"], typer.Option(help="How to train.")] = "bpe",
+    method: Annotated[Literal["bpe", "wordpiece"], typer.Option(help="How to train.")] = "bpe",
     vocab_size: Annotated[int, typer.Option(min=1, help="Tokens in all.")] = 32_000,
     pre_tokenizer: Annotated[
         Literal["gpt2", "cl100k", "o200k"], typer.Option(help="The pattern that splits text: GPT-2, GPT-4, GPT-4o.")
