@@ -219,15 +219,6 @@ def _replaced(document: str | bytes) -> str:
 
 
 def _documents(documents: Iterable[str | bytes]) -> Iterator[str | bytes]:
-    if isinstance(documents, FileSource):
-        for batch in documents.batches(_BATCH_BYTES):
-            yield from batch
-        return
-    for index, document in enumerate(many_texts(documents, "documents")):
-        if not isinstance(document, (str, bytes)):
-            msg = f"document {index} must be str or bytes, got {type(document).__name__}"
-            raise TypeError(msg)
-        yield document
     for batch in _batches(documents):
         yield from batch
 
