@@ -36,7 +36,12 @@ def test_several_sizes_are_the_beginnings_of_one_run() -> None:
 
 
 def test_sizes_are_refused_when_one_cannot_be() -> None:
-    for sizes, message in [([300, 255], "at least 256"), ([256, 10**6], "at most"), ([], "empty"), ([0], "vocab_sizes")]:
+    for sizes, message in [
+        ([300, 255], "at least 256"),
+        ([256, 10**6], "at most"),
+        ([], "empty"),
+        ([0], "vocab_sizes"),
+    ]:
         with pytest.raises(ConfigError, match=message):
             mg.train_bpe(["abc abc"], vocab_sizes=sizes)
     for both in ({}, {"vocab_size": 300, "vocab_sizes": [300]}):
@@ -193,7 +198,10 @@ from definitions import TRAINING_TEXT
 affixed = mg.CharacterAlphabet(continuing_subword_prefix="##", end_of_word_suffix="</w>", limit=30)
 runs = [
     {"vocab_size": 500, "n_threads": n_threads, **options}
-    for options in ({"alphabet": affixed, "like": "tokenizers"}, {"prune": 2, "seed_tokens": ["token"], "one_script": True})
+    for options in (
+        {"alphabet": affixed, "like": "tokenizers"},
+        {"prune": 2, "seed_tokens": ["token"], "one_script": True},
+    )
     for n_threads in (1, 2, 8)
 ]
 made = [mg.train_bpe([TRAINING_TEXT] * 3, allow_smaller=True, **options).to_json() for options in runs]

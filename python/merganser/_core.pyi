@@ -18,8 +18,8 @@ __all__ = [
     "stage_texts",
     "stages_to_continue",
     "train_bpe",
-    "train_wordpiece",
     "train_unigram",
+    "train_wordpiece",
 ]
 
 _Side: TypeAlias = Literal["left", "right"]
@@ -231,7 +231,6 @@ def train_unigram(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
-
 def sample(
     tokenizer: Tokenizer,
     text: str | bytes,

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -195,8 +196,12 @@ def train(
         "byte_fallback": byte_fallback or None,
         "criterion": criterion,
     }
-    train = {"bpe": mg.train_bpe, "wordpiece": mg.train_wordpiece, "unigram": mg.train_unigram}[method]
-    tokenizer = train(
+    trainers: dict[str, Callable[..., mg.Tokenizer]] = {
+        "bpe": mg.train_bpe,
+        "wordpiece": mg.train_wordpiece,
+        "unigram": mg.train_unigram,
+    }
+    tokenizer = trainers[method](
         documents,
         vocab_size=vocab_size,
         pre_tokenizer=pre_tokenizer,

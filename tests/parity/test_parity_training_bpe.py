@@ -42,9 +42,7 @@ def peer_train(
     return model["vocab"], model["merges"]
 
 
-@pytest.mark.parametrize(
-    "options", [{}, {"min_frequency": 5}, {"max_token_length": 6, "vocab_size": 2_000}], ids=str
-)
+@pytest.mark.parametrize("options", [{}, {"min_frequency": 5}, {"max_token_length": 6, "vocab_size": 2_000}], ids=str)
 def test_training_on_bytes_equals_tokenizers(
     documents: list[str], options: dict[str, Any], peer: Callable[[str], ModuleType]
 ) -> None:

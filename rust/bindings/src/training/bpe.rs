@@ -103,7 +103,8 @@ pub(crate) fn train_bpe(
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Vec<Trained>> {
     let sizes = options.vocab_sizes.clone();
-    let options = options.into_core(continue_from.map(|tokenizer| tokenizer.core().definition()))?;
+    let options =
+        options.into_core(continue_from.map(|tokenizer| tokenizer.core().definition()))?;
     let trained = long(py, progress.as_ref(), |progress| match sizes[..] {
         [_] => Ok(vec![train(&counts.0, &options, progress)?]),
         _ => train_nested(&counts.0, &options, &sizes, progress),
@@ -113,9 +114,7 @@ pub(crate) fn train_bpe(
 
 /// The texts of the stages of a tokenizer that another may go on from, and those of its special tokens.
 #[pyfunction]
-pub(crate) fn stages_to_continue(
-    tokenizer: &Tokenizer,
-) -> (Option<String>, String, Vec<String>) {
+pub(crate) fn stages_to_continue(tokenizer: &Tokenizer) -> (Option<String>, String, Vec<String>) {
     let definition = tokenizer.core().definition();
     let stages = Stages {
         normalizer: definition.normalizer.clone(),
