@@ -121,9 +121,11 @@ def test_train_ignores_the_order_of_documents_and_of_words(criterion: str) -> No
 
 
 def test_likelihood_chooses_the_largest_floor_that_fills_the_vocabulary() -> None:
-    counts = mg.WordCounts.count([TRAINING_TEXT], pre_tokenizer="bert", normalizer="bert")
+    rng = random.Random(11)
+    words = ("".join(rng.choices("abcde", weights=(9, 7, 4, 2, 1), k=rng.randint(1, 8))) for _ in range(300))
+    counts = counts_of({word: 5_000 // rank for rank, word in enumerate(words, 1)})
     floors = []
-    for vocab_size in (100, 150, 300):
+    for vocab_size in (30, 60, 120):
         tok = mg.train_wordpiece(counts, vocab_size=vocab_size, criterion="likelihood")
         floor = tok.training_report.min_frequency
         floors.append(floor)
