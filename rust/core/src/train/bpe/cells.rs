@@ -39,15 +39,15 @@ pub(super) struct Cells {
     runs: Vec<Run>,
     /// The run that cell `NOTE * i` belongs to.
     notes: Vec<u32>,
-    /// Sum over the words of symbols times count: no pair can occur more often.
-    n_symbols: i64,
+    /// Sum over the words of pairs times count: no pair can occur more often.
+    n_pairs: i64,
 }
 
 impl Cells {
     pub(super) fn new(capacity: usize) -> Self {
         let mut flat = Vec::with_capacity(capacity.saturating_add(1).min(MARK as usize));
         flat.push(BORDER);
-        Self { flat, runs: Vec::new(), notes: Vec::new(), n_symbols: 0 }
+        Self { flat, runs: Vec::new(), notes: Vec::new(), n_pairs: 0 }
     }
 
     /// Adds a word; counts must not grow from one word to the next.
@@ -71,9 +71,9 @@ impl Cells {
                 Error::Config("the different words together must stay below 2 GiB".to_owned())
             })?;
         let count = i64::try_from(count).map_err(|_| overflow())?;
-        let n = i64::try_from(n).map_err(|_| overflow())?;
-        let n_symbols = n.checked_mul(count).and_then(|n| n.checked_add(self.n_symbols));
-        self.n_symbols = n_symbols.ok_or_else(overflow)?;
+        let n = i64::try_from(n - 1).map_err(|_| overflow())?;
+        let n_pairs = n.checked_mul(count).and_then(|n| n.checked_add(self.n_pairs));
+        self.n_pairs = n_pairs.ok_or_else(overflow)?;
         match self.runs.last_mut() {
             Some(run) if run.count == count => run.end = end,
             _ => self.runs.push(Run { end, count }),
@@ -140,9 +140,9 @@ impl Cells {
         n_found
     }
 
-    /// Sum over the words of symbols times count, as they were at the start.
-    pub(super) fn n_symbols(&self) -> i64 {
-        self.n_symbols
+    /// Sum over the words of pairs times count, as they were at the start.
+    pub(super) fn n_pairs(&self) -> i64 {
+        self.n_pairs
     }
 
     /// Looks counts up for ascending places.
