@@ -233,7 +233,7 @@ try:
     result = {"error": "it ran to its end"}
 except KeyboardInterrupt:
     print(now())
-    result = {"usable": len(tok.encode("the lazy dog")) > 2}
+    result = {"usable": len(tok.encode("dog")) >= 3}
 """
 LOWER = '{"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}]}'
 PUNCTUATION = '{"type": "Punctuation", "behavior": "Isolated"}'

@@ -135,7 +135,7 @@ def train(
         Path,
         typer.Option(
             show_default=False,
-            help="A .json or .tiktoken file, or a folder for vocab.json and merges.txt.",
+            help="A .json, .tiktoken or vocab.txt file, or a folder for vocab.json and merges.txt.",
         ),
     ],
     method: Annotated[Literal["bpe", "wordpiece", "unigram"], typer.Option(help="How to train.")] = "bpe",
@@ -151,7 +151,12 @@ def train(
         typer.Option(show_default="none; bert for wordpiece", help="What text goes through first."),
     ] = None,
     min_frequency: Annotated[
-        int | None, typer.Option(min=0, show_default="0", help="A rarer pair is not merged; not for unigram.")
+        int | None,
+        typer.Option(
+            min=0,
+            show_default="0; by likelihood the largest that fills the vocabulary",
+            help="A rarer pair is not merged; not for unigram.",
+        ),
     ] = None,
     special_token: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", show_default=False, help="A special token; may be repeated.")
@@ -159,8 +164,14 @@ def train(
     max_token_length: Annotated[
         int | None,
         typer.Option(
-            min=1, show_default="no limit; 16 for unigram", help="Longest token, in bytes; for unigram in characters."
+            min=1,
+            show_default="no limit; 16 for unigram",
+            help="Longest token, in bytes; for wordpiece and unigram in characters.",
         ),
+    ] = None,
+    criterion: Annotated[
+        Literal["frequency", "likelihood"] | None,
+        typer.Option(show_default="frequency", help="WordPiece: which pair becomes a token next."),
     ] = None,
     byte_fallback: Annotated[
         bool, typer.Option("--byte-fallback", help="Unigram: write unknown characters as tokens of their bytes.")
@@ -183,6 +194,7 @@ def train(
         "max_piece_length" if method == "unigram" else "max_token_length": max_token_length,
         "special_tokens": special_token,
         "byte_fallback": byte_fallback or None,
+        "criterion": criterion,
     }
     trainers: dict[str, Callable[..., mg.Tokenizer]] = {
         "bpe": mg.train_bpe,

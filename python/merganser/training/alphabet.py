@@ -19,7 +19,8 @@ class CharacterAlphabet:
     initial : str, default ""
         Characters that get a token whether or not they occur.
     coverage : float, default 1.0
-        The most frequent characters get a token until they make up this share of all; of equals the first by code point.
+        The most frequent characters get a token until they make up this share of all; of equals the first by code
+        point.
     limit : int, optional
         At most so many characters get a token, the most frequent.
     byte_fallback : bool, default False

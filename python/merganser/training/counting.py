@@ -16,7 +16,7 @@ from fractions import Fraction
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from merganser import _core
-from merganser.arguments import many_texts, utf8
+from merganser.arguments import document_lists, utf8
 from merganser.errors import ConfigError, TextError
 from merganser.progress import Report
 
@@ -38,8 +38,6 @@ Weight: TypeAlias = "int | float | Fraction"
 """What the counts of a source are multiplied by; a float is the exact binary number that it is."""
 
 _BATCH_BYTES = 4 << 20
-# A document counts a little more than its text, so that a batch of empty ones ends too.
-_WEIGHT_OF_ONE = 64
 _WEIGHT_STEPS = 1 << 20
 
 
@@ -221,27 +219,17 @@ def _replaced(document: str | bytes) -> str:
 
 
 def _documents(documents: Iterable[str | bytes]) -> Iterator[str | bytes]:
-    if isinstance(documents, FileSource):
-        for batch in documents.batches(_BATCH_BYTES):
-            yield from batch
-        return
-    for index, document in enumerate(many_texts(documents, "documents")):
-        if not isinstance(document, (str, bytes)):
-            msg = f"document {index} must be str or bytes, got {type(document).__name__}"
-            raise TypeError(msg)
-        yield document
+    for batch in _batches(documents):
+        yield from batch
 
 
 def _batches(documents: Iterable[str | bytes]) -> Iterator[list[str | bytes]]:
-    batch: list[str | bytes] = []
-    weight = 0
-    for document in _documents(documents):
-        batch.append(document)
-        weight += len(document) + _WEIGHT_OF_ONE
-        if weight >= _BATCH_BYTES:
-            yield batch
-            batch, weight = [], 0
-    yield batch
+    if isinstance(documents, FileSource):
+        for texts in documents.batches(_BATCH_BYTES):
+            yield list(texts)
+        return
+    for batch, _ in document_lists(documents, _BATCH_BYTES):
+        yield batch
 
 
 def exact_weight(weight: Weight) -> Fraction:

@@ -64,13 +64,7 @@ impl Options {
             }),
         };
         let vocab_size = self.vocab_sizes.iter().copied().max().unwrap_or_default();
-        let stages = match continue_from {
-            Some(base) => Stages {
-                normalizer: base.normalizer.clone(),
-                pre_tokenizer: base.pre_tokenizer.clone(),
-            },
-            None => stages(self.normalizer.as_deref(), &self.pre_tokenizer)?,
-        };
+        let stages = stages(self.normalizer.as_deref(), &self.pre_tokenizer)?;
         Ok(BpeOptions {
             min_frequency: self.min_frequency,
             special_tokens: self.special_tokens,
@@ -103,7 +97,8 @@ pub(crate) fn train_bpe(
     progress: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Vec<Trained>> {
     let sizes = options.vocab_sizes.clone();
-    let options = options.into_core(continue_from.map(|tokenizer| tokenizer.core().definition()))?;
+    let options =
+        options.into_core(continue_from.map(|tokenizer| tokenizer.core().definition()))?;
     let trained = long(py, progress.as_ref(), |progress| match sizes[..] {
         [_] => Ok(vec![train(&counts.0, &options, progress)?]),
         _ => train_nested(&counts.0, &options, &sizes, progress),
@@ -113,9 +108,7 @@ pub(crate) fn train_bpe(
 
 /// The texts of the stages of a tokenizer that another may go on from, and those of its special tokens.
 #[pyfunction]
-pub(crate) fn stages_to_continue(
-    tokenizer: &Tokenizer,
-) -> (Option<String>, String, Vec<String>) {
+pub(crate) fn stages_to_continue(tokenizer: &Tokenizer) -> (Option<String>, String, Vec<String>) {
     let definition = tokenizer.core().definition();
     let stages = Stages {
         normalizer: definition.normalizer.clone(),

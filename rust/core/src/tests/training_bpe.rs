@@ -29,7 +29,11 @@ fn words(letters: &'static [&'static str]) -> impl Strategy<Value = Words> {
     );
     let count = (0..44_u32, 1..4_u64).prop_map(|(shift, n)| n << shift);
     let count = prop_oneof![1..6_u64, count];
-    prop::collection::btree_map((word, 1..3_usize).prop_map(|(word, n)| word.repeat(n)), count, 0..12)
+    prop::collection::btree_map(
+        (word, 1..3_usize).prop_map(|(word, n)| word.repeat(n)),
+        count,
+        0..12,
+    )
 }
 
 /// A trainer that knows nothing but the rule.
@@ -220,9 +224,10 @@ fn script(c: char) -> Option<u8> {
 fn keeps_to(text: &[u8], bounds: &Bounds<'_>, words: &Words) -> bool {
     let whole = std::str::from_utf8(text);
     let is_part = whole.is_err()
-        && words.keys().flat_map(|word| word.chars()).any(|c| {
-            c.to_string().as_bytes().windows(text.len()).any(|part| part == text)
-        });
+        && words
+            .keys()
+            .flat_map(|word| word.chars())
+            .any(|c| c.to_string().as_bytes().windows(text.len()).any(|part| part == text));
     let lossy = String::from_utf8_lossy(text);
     let n_digits = lossy.chars().filter(|c| c.is_numeric()).count();
     let max_digits = bounds.max_digits.unwrap_or(usize::MAX);
@@ -457,7 +462,10 @@ fn impossible_options_are_refused_by_name() {
         ),
         (of_characters(300, Characters { coverage: 1.5, ..Characters::default() }), "coverage"),
         (
-            of_characters(300, Characters { unk_token: Some("?".to_owned()), ..Characters::default() }),
+            of_characters(
+                300,
+                Characters { unk_token: Some("?".to_owned()), ..Characters::default() },
+            ),
             "one of special_tokens",
         ),
         (
