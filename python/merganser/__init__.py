@@ -1,7 +1,7 @@
 """merganser: train, encode and compare tokenizers.
 
-Three jobs: train a vocabulary (`train_bpe`, `train_wordpiece`), encode a corpus into token shards (`corpus.encode`), and compare
-tokenizers (`compare`). `read` finds documents; `Tokenizer.load` loads what others made.
+Three jobs: train a vocabulary (`train_bpe`, `train_wordpiece`, `train_unigram`), encode a corpus into token shards
+(`corpus.encode`), and compare tokenizers (`compare`). `read` finds documents; `Tokenizer.load` loads what others made.
 """
 
 from merganser import _core, corpus, errors
@@ -33,6 +33,6 @@ __all__ = [
     "errors",
     "read",
     "train_bpe",
-    "train_wordpiece",
     "train_unigram",
+    "train_wordpiece",
 ]

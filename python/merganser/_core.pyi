@@ -18,8 +18,8 @@ __all__ = [
     "stage_texts",
     "stages_to_continue",
     "train_bpe",
-    "train_wordpiece",
     "train_unigram",
+    "train_wordpiece",
 ]
 
 _Side: TypeAlias = Literal["left", "right"]
@@ -179,7 +179,7 @@ class WordCounter:
         special_tokens: list[str],
         n_threads: int | None,
         max_memory: int | None,
-        spill_folder: str | PathLike[str] | None,
+        spill_folder: str | os.PathLike[str] | None,
     ) -> WordCounter: ...
     def count(self, texts: Sequence[str | bytes]) -> None: ...
     def count_next(self, reader: DocumentReader, n_used: int) -> int | None: ...
@@ -231,7 +231,6 @@ def train_unigram(
     normalizer: str | None,
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
-
 def sample(
     tokenizer: Tokenizer,
     text: str | bytes,

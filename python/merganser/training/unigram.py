@@ -61,7 +61,7 @@ def train_unigram(
         are made of bytes and nothing is unknown.
     normalizer : str, mapping or None, default None
         What the text goes through first; of `WordCounts`, theirs. SentencePiece's default is close to ``"nfkc"``. None
-        gives back every text as it was.
+        gives back every text, but for a space at its start.
     special_tokens : iterable of str
         They get the first ids, are left out of the text where they occur, and are no pieces.
     unk_token : str or None, default "<unk>"
@@ -129,7 +129,7 @@ def train_unigram(
     --------
     >>> import merganser as mg
     >>> tok = mg.train_unigram(["low lower lowest", "new newer newest"] * 10, vocab_size=16, character_coverage=1)
-    >>> tok.encode("lowest newest").tokens
+    >>> tok.tokens(tok.encode("lowest newest"))
     ['▁', 'lowe', 'st', '▁newe', 'st']
     """
     specials = special_texts(special_tokens)

@@ -2,10 +2,12 @@
 //! normalized.
 //!
 //! What decides ids is read into the definition. All else (the trainer's settings, tests, extensions) is carried as it
-//! stood, so that a file is written back byte for byte. Control pieces become special added tokens: their texts in a text
-//! raise unless the caller says otherwise; as ordinary text they are segmented like any other, as SentencePiece does.
+//! stood, so that a file is written back byte for byte; what we know of training stands in a field of its own. Control pieces
+//! become special added tokens: their texts in a text raise unless the caller says otherwise; as ordinary text they are
+//! segmented like any other, as SentencePiece does.
 
 mod hugging_face;
+mod trained;
 mod wire;
 
 #[cfg(test)]
@@ -21,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::model::sentencepiece::SentencePiece as Runner;
 use crate::normalizer::{Normalizer, SentencePiece};
 pub use hugging_face::to_hugging_face;
+pub use trained::trained;
 use wire::{Field, Fields};
 
 /// The format's name in messages.
@@ -28,6 +31,9 @@ pub(crate) const FORMAT: &str = "sentencepiece";
 
 /// Pieces must be shorter, as in SentencePiece.
 const MAX_PIECE_BYTES: usize = 8000;
+
+/// Says how a tokenizer was trained: a field of ours, among the numbers that the format leaves to extensions.
+const TRAINING: u32 = 73_512;
 
 /// What an unknown piece decodes to unless the file says otherwise.
 const UNK_SURFACE: &str = " \u{2047} ";
@@ -48,10 +54,17 @@ struct TrainerSpec {
 pub fn read(data: &[u8]) -> Result<Definition> {
     let mut pieces = Vec::new();
     let mut carried = Vec::new();
+    let mut training = None;
     let (mut trainer, mut normalizer): (&[u8], &[u8]) = (&[], &[]);
     let mut seen = [false; 6];
     for field in Fields::new(data, "") {
         let field = field?;
+        if field.number == TRAINING
+            && let Ok(text) = field.text("")
+        {
+            training = Some(text.to_owned());
+            continue;
+        }
         if field.number == 1 {
             pieces.push(read_piece(pieces.len(), field.bytes("pieces")?)?);
             continue;
@@ -99,7 +112,7 @@ pub fn read(data: &[u8]) -> Result<Definition> {
         added_tokens,
         truncation: None,
         padding: None,
-        training: None,
+        training,
     })
 }
 
@@ -235,12 +248,26 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
         return Err(Error::unsupported("definition", "model", problem));
     };
     let mut data = Vec::with_capacity(model.carried.len() + 24 * model.pieces.len());
+    put_pieces(&mut data, &model.pieces);
+    data.extend_from_slice(&model.carried);
+    if let Some(training) = &definition.training {
+        wire::put_bytes(&mut data, TRAINING, training.as_bytes());
+    }
+    if read(&data)? == *definition {
+        Ok(data)
+    } else {
+        let problem = "holds something that a SentencePiece model cannot say";
+        Err(Error::unsupported("definition", "", problem))
+    }
+}
+
+/// Writes pieces, a field each.
+fn put_pieces(data: &mut Vec<u8>, pieces: &[SentencePieceEntry]) {
     let mut message = Vec::new();
-    for piece in &model.pieces {
+    for piece in pieces {
         message.clear();
         wire::put_bytes(&mut message, 1, piece.text.as_bytes());
-        message.push(2 << 3 | 5);
-        message.extend_from_slice(&piece.score.to_le_bytes());
+        wire::put_float(&mut message, 2, piece.score);
         let kind = match piece.kind {
             PieceKind::Normal => None,
             PieceKind::Unknown => Some(2),
@@ -250,13 +277,6 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
             PieceKind::Byte => Some(6),
         };
         message.extend(kind.into_iter().flat_map(|kind| [3 << 3, kind]));
-        wire::put_bytes(&mut data, 1, &message);
-    }
-    data.extend_from_slice(&model.carried);
-    if read(&data)? == *definition {
-        Ok(data)
-    } else {
-        let problem = "holds something that a SentencePiece model cannot say";
-        Err(Error::unsupported("definition", "", problem))
+        wire::put_bytes(data, 1, &message);
     }
 }

@@ -163,8 +163,20 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Writes a field of bytes.
-pub(super) fn put_bytes(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
-    out.push(number << 3 | 2);
+pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+    put_varint(out, u64::from(number << 3 | 2));
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
+}
+
+/// Writes a field that is a number; one below zero as its two's complement.
+pub(super) fn put_number(out: &mut Vec<u8>, number: u32, value: i64) {
+    put_varint(out, u64::from(number << 3));
+    put_varint(out, value.cast_unsigned());
+}
+
+/// Writes a field that is a 32-bit floating-point number.
+pub(super) fn put_float(out: &mut Vec<u8>, number: u32, value: f32) {
+    put_varint(out, u64::from(number << 3 | 5));
+    out.extend_from_slice(&value.to_le_bytes());
 }

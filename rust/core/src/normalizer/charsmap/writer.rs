@@ -107,7 +107,7 @@ struct Block {
 }
 
 /// A block with so many misses is left to states of one way.
-const MAX_MISSES: u32 = 32;
+const MAX_MISSES: u32 = 16;
 /// Offsets must fit 21 bits.
 const MAX_UNITS: usize = 1 << 21;
 
@@ -115,10 +115,6 @@ const MAX_UNITS: usize = 1 << 21;
 struct Bits([u64; BLOCK / 64]);
 
 impl Bits {
-    fn has(&self, i: usize) -> bool {
-        self.0[i / 64] >> (i % 64) & 1 == 1
-    }
-
     fn set(&mut self, i: usize) {
         self.0[i / 64] |= 1 << (i % 64);
     }
@@ -126,23 +122,50 @@ impl Bits {
     fn count(&self) -> u32 {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
+
+    /// The first bit that is not set.
+    fn first_unset(&self) -> Option<usize> {
+        let word = self.0.iter().position(|&word| word != u64::MAX)?;
+        Some(word * 64 + self.0[word].trailing_ones() as usize)
+    }
+
+    /// The bits with bit `i` in the place of bit `i ^ byte`: words change places, then ever smaller parts of each.
+    fn moved_by(&self, byte: u8) -> Self {
+        const HALVES: [u64; 6] = [
+            0x5555_5555_5555_5555,
+            0x3333_3333_3333_3333,
+            0x0F0F_0F0F_0F0F_0F0F,
+            0x00FF_00FF_00FF_00FF,
+            0x0000_FFFF_0000_FFFF,
+            0x0000_0000_FFFF_FFFF,
+        ];
+        let mut moved = [0; 4];
+        for (i, word) in moved.iter_mut().enumerate() {
+            *word = self.0[i ^ usize::from(byte >> 6)];
+            for (bit, half) in
+                HALVES.into_iter().enumerate().filter(|(bit, _)| byte >> bit & 1 == 1)
+            {
+                *word = (*word & half) << (1 << bit) | *word >> (1 << bit) & half;
+            }
+        }
+        Self(moved)
+    }
+
+    fn or(mut self, other: &Self) -> Self {
+        self.0.iter_mut().zip(&other.0).for_each(|(word, other)| *word |= other);
+        self
+    }
 }
 
 impl Block {
-    /// The base in the block at which these ways have room.
+    /// The base in the block at which these ways have room. The last base is left without a state.
     fn base_for(&self, ways: &Ways) -> Option<usize> {
-        let &(first, _) = ways.first()?;
         if self.bases.count() as usize >= BLOCK - 1 {
             return None;
         }
-        let has_room = |base: usize| {
-            !self.bases.has(base)
-                && ways.iter().all(|&(byte, _)| !self.used.has(base ^ usize::from(byte)))
-        };
-        (0..BLOCK)
-            .filter(|&unit| !self.used.has(unit))
-            .map(|unit| unit ^ usize::from(first))
-            .find(|&base| has_room(base))
+        let taken =
+            ways.iter().fold(self.bases, |taken, &(byte, _)| taken.or(&self.used.moved_by(byte)));
+        taken.first_unset()
     }
 }
 
@@ -198,7 +221,7 @@ fn units(states: &[Ways], root: u32) -> Result<Vec<u32>> {
 fn filled(states: &[Ways], root: u32, bases: &[usize], blocks: &[Block]) -> Vec<u32> {
     let mut units = Vec::with_capacity(blocks.len() * BLOCK);
     for block in blocks {
-        let free = (0..BLOCK).find(|&base| !block.bases.has(base)).unwrap_or_default();
+        let free = block.bases.first_unset().unwrap_or_default();
         units.extend((0..BLOCK).map(|unit| index(unit ^ free)));
     }
     let leading_to = |unit: usize, byte: u8, state: u32| {

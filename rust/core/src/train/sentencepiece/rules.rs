@@ -30,8 +30,8 @@ const FULL_WIDTH_TILDE: char = '\u{FF5E}';
 /// No character behind this one has a decomposition, or case.
 const LAST: char = '\u{2FFFF}';
 
-/// No decomposition that form KC composes is longer; so many characters fit a [`Key`].
-const MAX_CHARS: usize = 6;
+/// So many characters are a key at most: what is decomposed into more is made up of what shorter keys compose.
+const MAX_CHARS: usize = 4;
 const CHAR_BITS: u32 = 21;
 
 /// The characters of a key, the last in the lowest bits: longer keys are larger.
@@ -111,6 +111,7 @@ impl Rules {
             }
             match parts[..] {
                 [part] => spellings.entry(part).or_default().push(c),
+                _ if parts.len() > MAX_CHARS => {}
                 _ if decomposed.contains(&parts) => {}
                 _ => _ = decomposed.insert(parts.clone()),
             }

@@ -1,0 +1,218 @@
+//! From words to pieces.
+
+use super::alphabet::Alphabet;
+use super::metas::{Metas, metas};
+use super::rules::charsmap_of;
+use super::sentences::LINE_END;
+use super::valid_piece::{CUT, RARE};
+use super::{Learned, SentencePieceOptions};
+use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
+use crate::error::{Error, Result};
+use crate::progress::Progress;
+use crate::train::bpe::{PiecesOptions, learn_pieces};
+use crate::train::unigram;
+use crate::train::{Dropped, Report, WordCounts};
+
+/// Learns a vocabulary from the words of [`super::Sentences`]; `dropped` is what those left out, for the report.
+///
+/// # Errors
+/// [`Error::Config`] for options that contradict each other, a `vocab_size` below special pieces and alphabet, or above what
+/// the words can give; [`Error::Interrupted`].
+pub fn learn(
+    counts: &WordCounts,
+    dropped: Vec<Dropped>,
+    options: &SentencePieceOptions,
+    progress: &Progress,
+) -> Result<Learned> {
+    check(options)?;
+    let metas = metas(options)?;
+    let is_unigram = options.algorithm == SentencePieceAlgorithm::Unigram;
+    let line_end = is_unigram.then_some(LINE_END);
+    let alphabet = Alphabet::new(counts, options, line_end, progress)?;
+    if alphabet.characters.is_empty() {
+        return Err(Error::Config("there is no text to learn from".to_owned()));
+    }
+    let room = room(options, &metas, &alphabet)?;
+    let learned = match options.algorithm {
+        SentencePieceAlgorithm::Bpe => bpe(counts, options, &alphabet, room, progress)?,
+        SentencePieceAlgorithm::Unigram => unigram(counts, options, &alphabet, room, progress)?,
+        SentencePieceAlgorithm::Char => {
+            shares(alphabet.characters.iter().map(|&(c, n)| (c, n)), room)
+        }
+        SentencePieceAlgorithm::Word => words(counts, &alphabet, room),
+    };
+    let mut report = Report::of(counts);
+    report.n_alphabet = alphabet.characters.len() as u64;
+    report.n_learned = match options.algorithm {
+        SentencePieceAlgorithm::Word => learned.len() as u64,
+        _ => learned.len().saturating_sub(alphabet.characters.len()) as u64,
+    };
+    report.dropped = dropped.into_iter().chain(alphabet.dropped).collect();
+    let pieces = placed(metas, learned, options, &report)?;
+    Ok(Learned { pieces, charsmap: charsmap_of(&options.normalization_rule_name)?, report })
+}
+
+type Scored = (String, f32);
+
+fn check(options: &SentencePieceOptions) -> Result<()> {
+    let max_length = options.rules.max_length;
+    let problem = if !(0.98..=1.0).contains(&options.character_coverage) {
+        format!("character_coverage must be from 0.98 to 1, got {}", options.character_coverage)
+    } else if !(1..=512).contains(&max_length) {
+        format!("max_sentencepiece_length must be from 1 to 512, got {max_length}")
+    } else if options.required_chars.contains([RARE, CUT, ' ']) {
+        "required_chars must not hold a space, U+2585 or U+001F".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::Config(problem))
+}
+
+/// How many pieces there are to learn.
+fn room(options: &SentencePieceOptions, metas: &Metas, alphabet: &Alphabet) -> Result<usize> {
+    let has_alphabet =
+        matches!(options.algorithm, SentencePieceAlgorithm::Bpe | SentencePieceAlgorithm::Unigram);
+    let n_characters = if has_alphabet { alphabet.characters.len() } else { 0 };
+    let least = metas.len() + n_characters;
+    if options.vocab_size < least {
+        return Err(Error::Config(format!(
+            "vocab_size must be at least {least} ({} special, user-defined and byte pieces and {n_characters} characters), \
+             got {}; ask for more, or for a smaller character_coverage",
+            metas.len(),
+            options.vocab_size
+        )));
+    }
+    Ok(options.vocab_size - metas.len())
+}
+
+/// Merges, and then the alphabet; the score is minus the place.
+fn bpe(
+    counts: &WordCounts,
+    options: &SentencePieceOptions,
+    alphabet: &Alphabet,
+    room: usize,
+    progress: &Progress,
+) -> Result<Vec<Scored>> {
+    let rules = options.rules;
+    let is_valid = |piece: &[u8]| std::str::from_utf8(piece).is_ok_and(|piece| rules.allow(piece));
+    let characters = alphabet.chars();
+    let n_pieces = room - characters.len();
+    let pieces_options = PiecesOptions { n_pieces, characters: &characters, is_valid: &is_valid };
+    let learned = learn_pieces(counts, pieces_options, progress)?;
+    let merged = learned.pieces.into_iter().map(|(piece, _)| piece);
+    let all = merged.chain(characters.iter().map(char::to_string));
+    Ok(all.enumerate().map(|(place, piece)| (piece, -single(place))).collect())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "as SentencePiece keeps scores")]
+fn single(place: usize) -> f32 {
+    place as f32
+}
+
+fn unigram(
+    counts: &WordCounts,
+    options: &SentencePieceOptions,
+    alphabet: &Alphabet,
+    room: usize,
+    progress: &Progress,
+) -> Result<Vec<Scored>> {
+    let rules = &options.rules;
+    let unknown = [
+        (rules.treat_whitespace_as_suffix, "treat_whitespace_as_suffix"),
+        (rules.allow_whitespace_only_pieces, "allow_whitespace_only_pieces"),
+    ];
+    if let Some((_, name)) = unknown.into_iter().find(|&(is_asked, _)| is_asked) {
+        return Err(Error::unsupported("train_sentencepiece", name, "not supported for unigram"));
+    }
+    let learning = &options.unigram;
+    let learned = unigram::learn(
+        counts,
+        &unigram::LearnOptions {
+            n_pieces: room,
+            character_coverage: 0.0,
+            required_chars: alphabet.chars().into_iter().collect(),
+            rules: unigram::PieceRules {
+                max_piece_length: u8::try_from(rules.max_length).unwrap_or(u8::MAX),
+                split_by_unicode_script: rules.split_by_unicode_script,
+                split_by_number: rules.split_by_number,
+                split_digits: rules.split_digits,
+                split_by_whitespace: rules.split_by_whitespace,
+            },
+            seed_size: learning.seed_size,
+            shrinking_factor: f64::from(learning.shrinking_factor),
+            n_sub_iterations: learning.n_sub_iterations,
+            line_end: Some(LINE_END),
+            allow_smaller: true,
+            n_other_tokens: options.vocab_size - room,
+            n_threads: options.n_threads,
+            ..unigram::LearnOptions::default()
+        },
+        progress,
+    )?;
+    Ok(learned.pieces.into_iter().map(|(piece, score)| (piece, narrow(score))).collect())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "as SentencePiece keeps scores")]
+fn narrow(score: f64) -> f32 {
+    score as f32
+}
+
+/// The words without rare characters, the most frequent first.
+fn words(counts: &WordCounts, alphabet: &Alphabet, room: usize) -> Vec<Scored> {
+    let mut known = alphabet.chars();
+    known.sort_unstable();
+    let is_known = |word: &str| word.chars().all(|c| known.binary_search(&c).is_ok());
+    let total: u64 = counts.total();
+    let mut words: Vec<(&str, u64)> = counts
+        .iter()
+        .filter_map(|(word, count)| Some((std::str::from_utf8(word).ok()?, count)))
+        .filter(|(word, _)| is_known(word))
+        .collect();
+    words.sort_by_key(|&(word, count)| (std::cmp::Reverse(count), word));
+    scored(words.into_iter().take(room), total)
+}
+
+/// The most frequent, as many as there is room for.
+fn shares(counted: impl Iterator<Item = (char, u64)> + Clone, room: usize) -> Vec<Scored> {
+    let total = counted.clone().map(|(_, count)| count).sum();
+    scored(counted.take(room), total)
+}
+
+/// Each with the logarithm of its share.
+fn scored(counted: impl Iterator<Item = (impl ToString, u64)>, total: u64) -> Vec<Scored> {
+    #[expect(clippy::cast_precision_loss, reason = "as SentencePiece counts")]
+    let ln = |count: u64| narrow(unigram::ln(f64::from(count as f32)));
+    counted.map(|(text, count)| (text.to_string(), ln(count) - ln(total))).collect()
+}
+
+/// All pieces by id: the learned ones fill what is free.
+fn placed(
+    mut metas: Metas,
+    learned: Vec<Scored>,
+    options: &SentencePieceOptions,
+    report: &Report,
+) -> Result<Vec<SentencePieceEntry>> {
+    let n_pieces = metas.len() + learned.len();
+    let is_exact = options.hard_vocab_limit && options.algorithm != SentencePieceAlgorithm::Char;
+    if is_exact && n_pieces < options.vocab_size {
+        let least = n_pieces - usize::try_from(report.n_learned).unwrap_or_default();
+        return Err(Error::Config(format!(
+            "vocab_size {} cannot be reached: this text gives at least {least} and at most {n_pieces} pieces; ask for as many, \
+             give more text, or pass hard_vocab_limit=False",
+            options.vocab_size
+        )));
+    }
+    let mut learned = learned.into_iter();
+    let mut pieces = Vec::with_capacity(n_pieces);
+    for id in 0..n_pieces {
+        let normal = |(text, score)| SentencePieceEntry { text, score, kind: PieceKind::Normal };
+        pieces.extend(metas.remove(&id).or_else(|| learned.next().map(normal)));
+    }
+    match metas.into_iter().next() {
+        Some((id, meta)) => Err(Error::Config(format!(
+            "{:?} has the id {id}, but there are only {n_pieces} pieces",
+            meta.text
+        ))),
+        None => Ok(pieces),
+    }
+}
