@@ -216,6 +216,7 @@ fn script(c: char) -> Option<u8> {
         'a'..='z' => Some(0),
         'б' => Some(1),
         'あ' | '中' => Some(2),
+        '٣' => Some(3),
         _ => None,
     }
 }

@@ -39,21 +39,21 @@ pub(super) struct Cells {
     runs: Vec<Run>,
     /// The run that cell `NOTE * i` belongs to.
     notes: Vec<u32>,
-    /// Sum over the words of pairs times count: no pair can occur more often.
-    n_pairs: i64,
+    /// Sum over the words of symbols times count, or the largest number there is.
+    n_symbols: i64,
 }
 
 impl Cells {
     pub(super) fn new(capacity: usize) -> Self {
         let mut flat = Vec::with_capacity(capacity.saturating_add(1).min(MARK as usize));
         flat.push(BORDER);
-        Self { flat, runs: Vec::new(), notes: Vec::new(), n_pairs: 0 }
+        Self { flat, runs: Vec::new(), notes: Vec::new(), n_symbols: 0 }
     }
 
     /// Adds a word; counts must not grow from one word to the next.
     ///
     /// # Errors
-    /// [`Error::Config`] when the words together exceed 2 GiB or counts of pairs could exceed 63 bits.
+    /// [`Error::Config`] when the words together exceed 2 GiB or a count exceeds 63 bits.
     pub(super) fn push(
         &mut self,
         symbols: impl IntoIterator<Item = u32>,
@@ -71,9 +71,8 @@ impl Cells {
                 Error::Config("the different words together must stay below 2 GiB".to_owned())
             })?;
         let count = i64::try_from(count).map_err(|_| overflow())?;
-        let n = i64::try_from(n - 1).map_err(|_| overflow())?;
-        let n_pairs = n.checked_mul(count).and_then(|n| n.checked_add(self.n_pairs));
-        self.n_pairs = n_pairs.ok_or_else(overflow)?;
+        let n_symbols = count.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX));
+        self.n_symbols = self.n_symbols.saturating_add(n_symbols);
         match self.runs.last_mut() {
             Some(run) if run.count == count => run.end = end,
             _ => self.runs.push(Run { end, count }),
@@ -140,9 +139,9 @@ impl Cells {
         n_found
     }
 
-    /// Sum over the words of pairs times count, as they were at the start.
-    pub(super) fn n_pairs(&self) -> i64 {
-        self.n_pairs
+    /// Sum over the words of symbols times count, as they were at the start.
+    pub(super) fn n_symbols(&self) -> i64 {
+        self.n_symbols
     }
 
     /// Looks counts up for ascending places.
@@ -155,7 +154,8 @@ impl Cells {
         let mut totals = vec![0_u64; n_tokens];
         let mut counts = self.counts();
         for place in (0..self.len()).filter(|&place| self.is_token(place)) {
-            totals[self.token(place) as usize] += counts.at(self, place).unsigned_abs();
+            let total = &mut totals[self.token(place) as usize];
+            *total = total.saturating_add(counts.at(self, place).unsigned_abs());
         }
         totals
     }

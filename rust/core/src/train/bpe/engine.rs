@@ -122,12 +122,12 @@ impl<R: Rules> Engine<R> {
     pub(super) fn step(&mut self, progress: &Progress) -> Result<Option<Merge>> {
         loop {
             let by = By { pairs: &self.pairs, rules: &self.rules };
-            if let Some(slot) = self.queue.pop(self.least_kept, &by) {
+            if let Some(slot) = self.queue.pop(self.least_kept.max(self.least), &by) {
                 let Slot { pair, count, .. } = *self.pairs.get(slot);
                 let product = self.merge(pair, Some(slot), progress)?;
                 return Ok(Some(Merge { pair, product, count: count.unsigned_abs() }));
             }
-            if self.least_kept == self.least {
+            if self.least_kept <= self.least {
                 return Ok(None);
             }
             self.count_again((self.least_kept / RARER).max(self.least), progress)?;
