@@ -119,7 +119,8 @@ pub fn train_nested(
 ) -> Result<Vec<Trained>> {
     if options.prune.is_some() {
         return Err(Error::Config(
-            "prune drops tokens from one vocabulary: vocab_sizes would no longer be nested".to_owned(),
+            "prune drops tokens from one vocabulary: vocab_sizes would no longer be nested"
+                .to_owned(),
         ));
     }
     let largest = vocab_sizes.iter().copied().max().unwrap_or(options.vocab_size);

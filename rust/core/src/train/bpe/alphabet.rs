@@ -74,7 +74,8 @@ pub(super) struct Laid {
 pub(super) fn by_count(counts: &WordCounts) -> Result<Vec<u32>> {
     let n_words = u32::try_from(counts.len())
         .map_err(|_| Error::Config("there must be fewer than 2**32 different words".to_owned()))?;
-    let mut order: Vec<(u64, u32)> = counts.iter().map(|(_, count)| count).zip(0..n_words).collect();
+    let mut order: Vec<(u64, u32)> =
+        counts.iter().map(|(_, count)| count).zip(0..n_words).collect();
     order.sort_unstable_by_key(|&(count, index)| (std::cmp::Reverse(count), index));
     Ok(order.into_iter().map(|(_, index)| index).collect())
 }

@@ -54,7 +54,11 @@ impl Cells {
     ///
     /// # Errors
     /// [`Error::Config`] when the words together exceed 2 GiB or counts of pairs could exceed 63 bits.
-    pub(super) fn push(&mut self, symbols: impl IntoIterator<Item = u32>, count: u64) -> Result<()> {
+    pub(super) fn push(
+        &mut self,
+        symbols: impl IntoIterator<Item = u32>,
+        count: u64,
+    ) -> Result<()> {
         let start = self.flat.len();
         self.flat.extend(symbols);
         let n = self.flat.len() - start;
@@ -62,9 +66,10 @@ impl Cells {
             return Ok(());
         }
         self.flat.push(BORDER);
-        let end = u32::try_from(self.flat.len()).ok().filter(|&end| end < MARK).ok_or_else(|| {
-            Error::Config("the different words together must stay below 2 GiB".to_owned())
-        })?;
+        let end =
+            u32::try_from(self.flat.len()).ok().filter(|&end| end < MARK).ok_or_else(|| {
+                Error::Config("the different words together must stay below 2 GiB".to_owned())
+            })?;
         let count = i64::try_from(count).map_err(|_| overflow())?;
         let n = i64::try_from(n).map_err(|_| overflow())?;
         let n_symbols = n.checked_mul(count).and_then(|n| n.checked_add(self.n_symbols));

@@ -36,7 +36,9 @@ impl<T: Copy + Default> CharMap<T> {
         let numbers = (0_u32..).zip(&self.numbers).filter(|&(_, &number)| number > 0);
         numbers.flat_map(|(first, &number)| {
             let page = &self.pages[usize::from(number) - 1];
-            (first << 8..).zip(page).filter_map(|(code, &value)| Some((char::from_u32(code)?, value)))
+            (first << 8..)
+                .zip(page)
+                .filter_map(|(code, &value)| Some((char::from_u32(code)?, value)))
         })
     }
 }

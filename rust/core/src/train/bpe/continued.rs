@@ -57,7 +57,8 @@ pub(super) fn lay_out(
         numbers.insert(id, tokens.push(&bytes, length));
         tokens.forbid(bytes);
     }
-    let special_ids = base.added_tokens.iter().filter(|token| token.is_special).map(|token| token.id);
+    let special_ids =
+        base.added_tokens.iter().filter(|token| token.is_special).map(|token| token.id);
     let model = Bpe::new(bpe, &special_ids.collect())?;
     let mut cells = Cells::new(counts.iter().map(|(word, _)| word.len() / 2 + 1).sum());
     let (mut scratch, mut ids) = (LongScratch::default(), Vec::new());

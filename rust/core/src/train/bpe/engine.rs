@@ -78,7 +78,12 @@ const RARER: i64 = 16;
 
 impl<R: Rules> Engine<R> {
     /// An engine that merges no pair that occurs less than `min_frequency` times, unless by [`Engine::force`].
-    pub(super) fn new(rules: R, cells: Cells, min_frequency: u64, progress: &Progress) -> Result<Self> {
+    pub(super) fn new(
+        rules: R,
+        cells: Cells,
+        min_frequency: u64,
+        progress: &Progress,
+    ) -> Result<Self> {
         let mut engine = Self {
             rules,
             cells,

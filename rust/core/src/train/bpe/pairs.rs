@@ -74,7 +74,12 @@ impl Pairs {
                 tally.start = if is_kept { write } else { u32::MAX };
                 if is_kept {
                     let n_places = tally.n_places;
-                    slots.push(Slot { pair: (left, right), count: tally.count, start: write, n_places });
+                    slots.push(Slot {
+                        pair: (left, right),
+                        count: tally.count,
+                        start: write,
+                        n_places,
+                    });
                     keys.push(right);
                     write += n_places;
                 }
@@ -84,14 +89,7 @@ impl Pairs {
         }
         arena.truncate(write as usize);
         arena.shrink_to_fit();
-        Ok(Self {
-            slots,
-            keys,
-            rows,
-            steps: Vec::new(),
-            arena,
-            n_dead: 0,
-        })
+        Ok(Self { slots, keys, rows, steps: Vec::new(), arena, n_dead: 0 })
     }
 
     /// The slot of a pair.
@@ -216,8 +214,7 @@ pub(super) fn is_at(cells: &Cells, (left, right): Pair, place: u32) -> bool {
 
 /// The places of tokens that have a next one, ordered by the token, and where each token's places end.
 fn places_by_left(cells: &Cells, n_tokens: usize) -> (Vec<u32>, Vec<usize>) {
-    let begins_pair =
-        |place: u32| cells.is_token(place) && cells.is_token(cells.next(place));
+    let begins_pair = |place: u32| cells.is_token(place) && cells.is_token(cells.next(place));
     let mut ends = vec![0_usize; n_tokens];
     for place in (0..cells.len()).filter(|&place| begins_pair(place)) {
         ends[cells.token(place) as usize] += 1;

@@ -39,7 +39,9 @@ impl Seeds {
         let symbols: FxHashMap<&[u8], u32> = first.collect();
         let seed = |text: &Vec<u8>| {
             let ids: Option<Vec<u32>> = match &options.alphabet {
-                Alphabet::Bytes(_) => text.chunks(1).map(|byte| symbols.get(byte).copied()).collect(),
+                Alphabet::Bytes(_) => {
+                    text.chunks(1).map(|byte| symbols.get(byte).copied()).collect()
+                }
                 Alphabet::Characters(_) => String::from_utf8_lossy(text)
                     .chars()
                     .map(|c| symbols.get(c.encode_utf8(&mut [0; 4]).as_bytes()).copied())

@@ -120,11 +120,13 @@ impl Rules for Tokens<'_> {
             return true;
         }
         self.spell(pair);
-        !(may_be_unmade && self.unmade.contains(&self.buffer)) && self.bounds.admit_text(&self.buffer)
+        !(may_be_unmade && self.unmade.contains(&self.buffer))
+            && self.bounds.admit_text(&self.buffer)
     }
 
     fn order(&self, a: Pair, b: Pair) -> Ordering {
-        let length = |(left, right): Pair| self.lengths[left as usize] + self.lengths[right as usize];
+        let length =
+            |(left, right): Pair| self.lengths[left as usize] + self.lengths[right as usize];
         let text = |(left, right): Pair| self.texts.get(left).iter().chain(self.texts.get(right));
         match self.order {
             Order::Ids => a.cmp(&b),

@@ -31,7 +31,8 @@ impl Sentences {
     /// # Errors
     /// [`crate::Error::Config`] for options that contradict each other.
     pub fn new(options: &SentencePieceOptions) -> Result<Self> {
-        let counter = WordCounter::new(stages(options)?.pipeline(&[])?, options.n_threads);
+        let pipeline = stages(options)?.pipeline(&[])?;
+        let counter = WordCounter::new(pipeline, options.n_threads, None);
         let max_length = options.max_sentence_length.unwrap_or(usize::MAX);
         Ok(Self { counter, max_length, n_bytes: 0, n_long: 0, n_reserved: 0 })
     }
@@ -66,7 +67,7 @@ impl Sentences {
     ///
     /// # Errors
     /// Those of [`WordCounter::finish`].
-    pub fn finish(self) -> Result<(WordCounts, Vec<Dropped>)> {
+    pub fn finish(self, progress: &Progress) -> Result<(WordCounts, Vec<Dropped>)> {
         let max = self.max_length;
         let dropped = |n, what| Dropped { what, n_different: n, n_occurrences: n };
         let all = [
@@ -74,7 +75,7 @@ impl Sentences {
             dropped(self.n_reserved, format!("sentences with U+{:04X}", u32::from(RARE))),
         ];
         let all = all.into_iter().filter(|dropped| dropped.n_different > 0).collect();
-        Ok((self.counter.finish()?, all))
+        Ok((self.counter.finish(1, progress)?.counts, all))
     }
 }
 
