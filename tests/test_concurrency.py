@@ -213,7 +213,8 @@ except KeyboardInterrupt:
 # What each family does before its model sees a pre-token, on a text that every stage must write anew.
 FAMILY_TEXT = """
 text = text.decode().replace("q", "\u00e9").replace("x", "A")
-vocab = {letter: place for place, letter in enumerate("[UNK] \u2581 \u00e9 e".split() + list("abcdefghijklmnopqrstuvwxyz"))}
+marks = ["[UNK]", "\u2581", "\u00e9", *"abcdefghijklmnopqrstuvwxyz"]
+vocab = {letter: place for place, letter in enumerate(marks)}
 pieces = {**vocab, **{"##" + letter: len(vocab) + place for place, letter in enumerate(vocab)}}
 WORD_PIECE = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
               "max_input_chars_per_word": 100, "vocab": pieces}
@@ -232,7 +233,7 @@ try:
     result = {"error": "it ran to its end"}
 except KeyboardInterrupt:
     print(now())
-    result = {"usable": len(tok.encode("the lazy dog")) > 2}
+    result = {"usable": len(tok.encode("dog")) >= 3}
 """
 LOWER = '{"type": "Sequence", "normalizers": [{"type": "NFKD"}, {"type": "StripAccents"}, {"type": "Lowercase"}]}'
 PUNCTUATION = '{"type": "Punctuation", "behavior": "Isolated"}'

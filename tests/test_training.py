@@ -111,15 +111,6 @@ def test_train_ignores_the_order_of_words() -> None:
     assert train_from(backwards, vocab_size=500).to_json() == train_from(counts, vocab_size=500).to_json()
 
 
-def test_word_counts_keep_counts_of_64_bits() -> None:
-    counts = mg.WordCounts.from_dict({"aa": 2**62, "ab": 2**62})
-    assert counts.total == 2**63
-    assert counts["aa"] == 2**62
-    assert counts[b"no"] == 0
-    more = counts + mg.WordCounts.from_dict({"aa": 2**62, "ab": 2**62 - 1})
-    assert (more["aa"], more["ab"], more.total) == (2**63, 2**63 - 1, 2**64 - 1)
-
-
 def test_train_counts_pairs_in_64_bits() -> None:
     # 3e9 wraps to a negative number in 32 bits signed, 5e9 to 705,032,704 in 32 bits unsigned.
     tok = train_from(
@@ -137,51 +128,6 @@ def test_train_counts_pairs_in_64_bits() -> None:
 def test_train_raises_when_a_count_would_not_fit(counts: dict[str | bytes, int]) -> None:
     with pytest.raises(ConfigError, match="bits"):
         train_from(counts, vocab_size=257)
-
-
-def test_word_counts_raise_when_a_sum_would_not_fit() -> None:
-    half = mg.WordCounts.from_dict({"a": 2**63})
-    with pytest.raises(ConfigError, match="64 bits"):
-        half + half
-    with pytest.raises(ConfigError, match="64 bits"):
-        mg.WordCounts.from_dict({"a": 2**63, "b": 2**63})
-
-
-def test_word_counts_refuse_counts_out_of_range() -> None:
-    for bad in (-1, 2**64, -(2**70), 2**70):
-        with pytest.raises(ConfigError, match=rf"got {bad} for b'a'"):
-            mg.WordCounts.from_dict({"a": bad})
-    for bad in (1.5, "1", None):
-        with pytest.raises(TypeError):
-            mg.WordCounts.from_dict({"a": bad})
-    with pytest.raises(TypeError):
-        mg.WordCounts.from_dict({5: 1})
-
-
-def test_word_counts_are_a_value() -> None:
-    counts = mg.WordCounts.count(["the cat", "the dog"], pre_tokenizer="gpt2")
-    assert counts.items() == [(b" cat", 1), (b" dog", 1), (b"the", 2)]
-    assert (len(counts), counts.total) == (3, 4)
-    assert counts == mg.WordCounts.from_dict({"the": 2, " cat": 1, " dog": 1}, pre_tokenizer="gpt2")
-    assert counts != mg.WordCounts.from_dict({"the": 2, " cat": 1, " dog": 1}, pre_tokenizer="cl100k")
-    assert counts != 5
-    copied = pickle.loads(pickle.dumps(counts))
-    assert copied == counts
-    assert (copied.pre_tokenizer, copied.normalizer) == ("gpt2", None)
-    with pytest.raises(TypeError):
-        mg.WordCounts()
-
-
-def test_word_counts_add_up_only_when_made_alike() -> None:
-    gpt2, cl100k = (mg.WordCounts.count(["a b"], pre_tokenizer=name) for name in ("gpt2", "cl100k"))
-    with pytest.raises(ConfigError, match=r"gpt2.*cl100k"):
-        gpt2 + cl100k
-    with pytest.raises(ConfigError, match="nfc"):
-        gpt2 + mg.WordCounts.count(["a b"], pre_tokenizer="gpt2", normalizer="nfc")
-    with pytest.raises(TypeError):
-        gpt2 + {"a": 1}
-    with pytest.raises(ConfigError, match="count anew"):
-        mg.train_bpe(gpt2, vocab_size=256, pre_tokenizer="cl100k")
 
 
 def test_train_takes_the_stages_of_word_counts() -> None:
@@ -374,15 +320,6 @@ def test_train_names_the_document_that_is_no_text(bad: object) -> None:
 def test_train_names_document_and_place_of_bad_text(bad: str | bytes, place: str) -> None:
     with pytest.raises(TextError, match=rf"2: .* at {place}\b"):
         mg.train_bpe(["fine", "fine", bad, "fine"], vocab_size=300)
-
-
-def test_train_numbers_documents_over_all_it_has_read() -> None:
-    """Documents are counted some megabytes at a time; their numbers must not start anew each time."""
-    documents = ["word " * 2_000_000] * 3 + ["fine", b"bad \xff"]
-    with pytest.raises(TextError, match=r"\b4: .*at byte 4"):
-        mg.WordCounts.count(documents)
-    with pytest.raises(TypeError, match="document 4 must be"):
-        mg.WordCounts.count([*documents[:4], 5])
 
 
 @pytest.mark.parametrize("one", ["text", b"text", Path("corpus.txt")], ids=lambda one: type(one).__name__)

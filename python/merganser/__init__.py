@@ -1,7 +1,7 @@
 """merganser: train, encode and compare tokenizers.
 
-Three jobs: train a vocabulary (`train_bpe`, `train_wordpiece`), encode a corpus into token shards (`corpus.encode`), and compare
-tokenizers (`compare`). `read` finds documents; `Tokenizer.load` loads what others made.
+Three jobs: train a vocabulary (`train_bpe`, `train_wordpiece`, `train_unigram`), encode a corpus into token shards
+(`corpus.encode`), and compare tokenizers (`compare`). `read` finds documents; `Tokenizer.load` loads what others made.
 """
 
 from merganser import _core, corpus, errors
@@ -11,12 +11,13 @@ from merganser.encoding import Encoding
 from merganser.ragged import Ragged
 from merganser.settings import Padding, Truncation
 from merganser.tokenizer import Tokenizer
-from merganser.training import WordCounts, train_bpe, train_unigram, train_wordpiece
+from merganser.training import CharacterAlphabet, WordCounts, train_bpe, train_unigram, train_wordpiece
 from merganser.training_report import TrainingReport
 
 __version__ = _core.VERSION
 
 __all__ = [
+    "CharacterAlphabet",
     "Comparison",
     "Documents",
     "Encoding",
@@ -32,6 +33,6 @@ __all__ = [
     "errors",
     "read",
     "train_bpe",
-    "train_wordpiece",
     "train_unigram",
+    "train_wordpiece",
 ]

@@ -16,9 +16,10 @@ __all__ = [
     "WordCounts",
     "document_format",
     "stage_texts",
+    "stages_to_continue",
     "train_bpe",
-    "train_wordpiece",
     "train_unigram",
+    "train_wordpiece",
 ]
 
 _Side: TypeAlias = Literal["left", "right"]
@@ -178,7 +179,7 @@ class WordCounter:
         special_tokens: list[str],
         n_threads: int | None,
         max_memory: int | None,
-        spill_folder: str | PathLike[str] | None,
+        spill_folder: str | os.PathLike[str] | None,
     ) -> WordCounter: ...
     def count(self, texts: Sequence[str | bytes]) -> None: ...
     def count_next(self, reader: DocumentReader, n_used: int) -> int | None: ...
@@ -195,18 +196,13 @@ class Trained:
     def tokenizer(self, training: str) -> Tokenizer: ...
 
 def stage_texts(normalizer: str | None, pre_tokenizer: str) -> tuple[str | None, str]: ...
+def stages_to_continue(tokenizer: Tokenizer) -> tuple[str | None, str, list[str]]: ...
 def train_bpe(
     counts: WordCounts,
-    vocab_size: int,
-    min_frequency: int,
-    special_tokens: list[str],
-    initial_alphabet: bytes,
-    max_token_length: int | None,
-    allow_smaller: bool,
-    pre_tokenizer: str,
-    normalizer: str | None,
+    options: dict[str, Any],
+    continue_from: Tokenizer | None,
     progress: Callable[[int, int | None, str], object] | None,
-) -> Trained: ...
+) -> list[Trained]: ...
 def train_wordpiece(
     counts: WordCounts,
     vocab_size: int,

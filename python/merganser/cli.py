@@ -12,6 +12,7 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ from merganser import conversion
 from merganser.demo import run_demo
 from merganser.errors import ConfigError, MerganserError
 from merganser.inspection import inspect_text, render
+from merganser.training import NormalizerName, PreTokenizerName
 
 __all__ = ["app", "main"]
 
@@ -133,24 +135,47 @@ def train(
         Path,
         typer.Option(
             show_default=False,
-            help="A .json or .tiktoken file, or a folder for vocab.json and merges.txt.",
+            help="A .json, .tiktoken or vocab.txt file, or a folder for vocab.json and merges.txt.",
         ),
     ],
-    method: Annotated[Literal["bpe"], typer.Option(help="How to train.")] = "bpe",
+    method: Annotated[Literal["bpe", "wordpiece", "unigram"], typer.Option(help="How to train.")] = "bpe",
     vocab_size: Annotated[int, typer.Option(min=1, help="Tokens in all.")] = 32_000,
     pre_tokenizer: Annotated[
-        Literal["gpt2", "cl100k", "o200k"], typer.Option(help="The pattern that splits text: GPT-2, GPT-4, GPT-4o.")
-    ] = "cl100k",
-    normalizer: Annotated[
-        Literal["nfc"] | None, typer.Option(show_default="none", help="What text goes through first.")
+        PreTokenizerName | None,
+        typer.Option(
+            show_default="cl100k; bert for wordpiece, metaspace for unigram", help="How text is split before training."
+        ),
     ] = None,
-    min_frequency: Annotated[int, typer.Option(min=0, help="A rarer pair is not merged.")] = 0,
+    normalizer: Annotated[
+        NormalizerName | None,
+        typer.Option(show_default="none; bert for wordpiece", help="What text goes through first."),
+    ] = None,
+    min_frequency: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            show_default="0; by likelihood the largest that fills the vocabulary",
+            help="A rarer pair is not merged; not for unigram.",
+        ),
+    ] = None,
     special_token: Annotated[
         list[str] | None, typer.Option(metavar="TEXT", show_default=False, help="A special token; may be repeated.")
     ] = None,
     max_token_length: Annotated[
-        int | None, typer.Option(min=1, show_default="no limit", help="Longest token, in bytes.")
+        int | None,
+        typer.Option(
+            min=1,
+            show_default="no limit; 16 for unigram",
+            help="Longest token, in bytes; for wordpiece and unigram in characters.",
+        ),
     ] = None,
+    criterion: Annotated[
+        Literal["frequency", "likelihood"] | None,
+        typer.Option(show_default="frequency", help="WordPiece: which pair becomes a token next."),
+    ] = None,
+    byte_fallback: Annotated[
+        bool, typer.Option("--byte-fallback", help="Unigram: write unknown characters as tokens of their bytes.")
+    ] = False,
     allow_smaller: Annotated[
         bool, typer.Option("--allow-smaller", help="Be content with fewer tokens where the text has no more to give.")
     ] = False,
@@ -164,17 +189,27 @@ def train(
     _check_place(out)
     start = time.perf_counter()
     documents = mg.read(*files, text_field=text_field, separator=separator, format=file_format, errors=errors)
-    tokenizer = mg.train_bpe(
+    options: dict[str, Any] = {
+        "min_frequency": min_frequency,
+        "max_piece_length" if method == "unigram" else "max_token_length": max_token_length,
+        "special_tokens": special_token,
+        "byte_fallback": byte_fallback or None,
+        "criterion": criterion,
+    }
+    trainers: dict[str, Callable[..., mg.Tokenizer]] = {
+        "bpe": mg.train_bpe,
+        "wordpiece": mg.train_wordpiece,
+        "unigram": mg.train_unigram,
+    }
+    tokenizer = trainers[method](
         documents,
         vocab_size=vocab_size,
         pre_tokenizer=pre_tokenizer,
         normalizer=normalizer,
-        min_frequency=min_frequency,
-        special_tokens=special_token or [],
-        max_token_length=max_token_length,
         allow_smaller=allow_smaller,
         n_threads=threads,
         progress=_has_terminal(),
+        **_options_of(method, options),
     )
     tokenizer.save(out)
     seconds = time.perf_counter() - start
@@ -412,6 +447,16 @@ def _message(error: Exception) -> str:
 def _as_option(match: re.Match[str]) -> str:
     option = f"--{match[1].replace('_', '-')}"
     return option if match[3] == "True" else f"{option} {match[3]}"
+
+
+def _options_of(method: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, each of which the method must have."""
+    absent = {"bpe": {"byte_fallback"}, "wordpiece": {"byte_fallback"}, "unigram": {"min_frequency"}}[method]
+    given = {name: value for name, value in options.items() if value is not None}
+    for name in absent & given.keys():
+        msg = f"--{name.replace('_', '-')} is not an option of --method {method}"
+        raise ConfigError(msg)
+    return given
 
 
 def _check_place(out: Path) -> None:

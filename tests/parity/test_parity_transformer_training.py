@@ -291,7 +291,7 @@ def test_training_follows_torch_step_by_step(torch, transformers, report_error, 
 def test_benchmark_compares_equal_results(torch, transformers, task):
     result = compare(task, QUICK, n_threads=1, n_repeats=1)
     assert "error" not in result
-    assert result["merganser"]["seconds_median"] > 0
+    assert result["engines"]["merganser"]["seconds_median"] > 0
 
 
 # Those that are taught, and those that are asked for afterwards.

@@ -92,35 +92,37 @@ def train(
     ['##ug', 'hug']
     """
     tokens = list(dict.fromkeys([*special_tokens, *alphabet(list(word_counts), prefix)]))
-    ids = {token: token_id for token_id, token in enumerate(tokens)}
-    words = [([ids[token] for token in spell(word, prefix)], count) for word, count in word_counts.items()]
-    lengths = {token_id: 1 for word, _ in words for token_id in word}
+    words = [([tokens.index(token) for token in spell(word, prefix)], count) for word, count in word_counts.items()]
+    lengths = [1] * len(tokens)
     while len(tokens) < vocab_size:
-        token_counts: Counter[int] = Counter()
-        pair_counts: Counter[tuple[int, int]] = Counter()
+        token_counts = Counter[int]()
+        pair_counts = Counter[tuple[int, int]]()
         for word, count in words:
             for token_id in word:
                 token_counts[token_id] += count
             for pair in pairwise(word):
                 pair_counts[pair] += count
-
-        ranked: list[tuple[Fraction, int, tuple[int, int]]] = []
-        for (left, right), count in pair_counts.items():
-            is_short = max_token_length is None or lengths[left] + lengths[right] <= max_token_length
-            if count >= max(min_frequency, 1) and is_short and join(tokens[left], tokens[right], prefix) not in ids:
-                chances = token_counts[left] * token_counts[right] if criterion == "likelihood" else 1
-                ranked.append((-Fraction(count, chances), -count, (left, right)))
+        ranked = [
+            (
+                -Fraction(count, token_counts[left] * token_counts[right] if criterion == "likelihood" else 1),
+                -count,
+                pair,
+            )
+            for pair, count in pair_counts.items()
+            for left, right in [pair]
+            if count >= min_frequency
+            and (max_token_length is None or lengths[left] + lengths[right] <= max_token_length)
+            and join(tokens[left], tokens[right], prefix) not in tokens
+        ]
         if not ranked:
             break
-        _, _, best = min(ranked)
-        new_id = len(tokens)
-        tokens.append(join(tokens[best[0]], tokens[best[1]], prefix))
-        ids[tokens[new_id]] = new_id
-        lengths[new_id] = lengths[best[0]] + lengths[best[1]]
+        _, _, (left, right) = min(ranked)
+        tokens.append(join(tokens[left], tokens[right], prefix))
+        lengths.append(lengths[left] + lengths[right])
         for word, _ in words:
             for place in range(len(word) - 1):
-                if word[place : place + 2] == [*best]:
-                    word[place : place + 2] = [new_id]
+                if word[place : place + 2] == [left, right]:
+                    word[place : place + 2] = [len(tokens) - 1]
     return tokens
 
 

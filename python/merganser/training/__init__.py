@@ -1,5 +1,6 @@
 """Training vocabularies: `WordCounts` and the trainers, a module each."""
 
+from merganser.training.alphabet import CharacterAlphabet
 from merganser.training.bpe import train_bpe
 from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
 from merganser.training.unigram import train_unigram
@@ -7,6 +8,7 @@ from merganser.training.word_counts import WordCounts
 from merganser.training.wordpiece import train_wordpiece
 
 __all__ = [
+    "CharacterAlphabet",
     "Normalizer",
     "NormalizerName",
     "PreTokenizer",

@@ -1,12 +1,16 @@
-"""`train_bpe`: byte-level BPE."""
+"""`train_bpe`: BPE over bytes or characters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, Literal, overload
 
 from merganser import _core
+from merganser.arguments import utf8
+from merganser.errors import ConfigError
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
+from merganser.training.alphabet import CharacterAlphabet
 from merganser.training.run import TrainingRun, given
 from merganser.training.shared import check_limits, special_texts, word_counts
 from merganser.training.stages import Normalizer, PreTokenizer
@@ -17,21 +21,81 @@ __all__ = ["train_bpe"]
 _ALL_BYTES = bytes(range(256))
 
 
+@overload
 def train_bpe(
     documents: WordCounts | Iterable[str | bytes],
     *,
     vocab_size: int,
+    vocab_sizes: None = ...,
+    pre_tokenizer: PreTokenizer | None = ...,
+    normalizer: Normalizer | None = ...,
+    min_frequency: int = ...,
+    special_tokens: Iterable[str] = ...,
+    alphabet: Literal["bytes"] | CharacterAlphabet = ...,
+    initial_alphabet: bytes = ...,
+    max_token_length: int | None = ...,
+    max_digits: int | None = ...,
+    whole_characters: bool = ...,
+    one_script: bool = ...,
+    seed_tokens: Iterable[str | bytes] = ...,
+    forbidden_tokens: Iterable[str | bytes] = ...,
+    prune: int | None = ...,
+    continue_from: Tokenizer | None = ...,
+    like: Literal["tokenizers"] | None = ...,
+    allow_smaller: bool = ...,
+    n_threads: int | None = ...,
+    progress: Progress = ...,
+) -> Tokenizer: ...
+@overload
+def train_bpe(
+    documents: WordCounts | Iterable[str | bytes],
+    *,
+    vocab_size: None = ...,
+    vocab_sizes: Iterable[int],
+    pre_tokenizer: PreTokenizer | None = ...,
+    normalizer: Normalizer | None = ...,
+    min_frequency: int = ...,
+    special_tokens: Iterable[str] = ...,
+    alphabet: Literal["bytes"] | CharacterAlphabet = ...,
+    initial_alphabet: bytes = ...,
+    max_token_length: int | None = ...,
+    max_digits: int | None = ...,
+    whole_characters: bool = ...,
+    one_script: bool = ...,
+    seed_tokens: Iterable[str | bytes] = ...,
+    forbidden_tokens: Iterable[str | bytes] = ...,
+    prune: int | None = ...,
+    continue_from: Tokenizer | None = ...,
+    like: Literal["tokenizers"] | None = ...,
+    allow_smaller: bool = ...,
+    n_threads: int | None = ...,
+    progress: Progress = ...,
+) -> dict[int, Tokenizer]: ...
+def train_bpe(
+    documents: WordCounts | Iterable[str | bytes],
+    *,
+    vocab_size: int | None = None,
+    vocab_sizes: Iterable[int] | None = None,
     pre_tokenizer: PreTokenizer | None = None,
     normalizer: Normalizer | None = None,
     min_frequency: int = 0,
     special_tokens: Iterable[str] = (),
+    alphabet: Literal["bytes"] | CharacterAlphabet = "bytes",
     initial_alphabet: bytes = _ALL_BYTES,
     max_token_length: int | None = None,
+    max_digits: int | None = None,
+    whole_characters: bool = False,
+    one_script: bool = False,
+    seed_tokens: Iterable[str | bytes] = (),
+    forbidden_tokens: Iterable[str | bytes] = (),
+    prune: int | None = None,
+    continue_from: Tokenizer | None = None,
+    like: Literal["tokenizers"] | None = None,
     allow_smaller: bool = False,
     n_threads: int | None = None,
     progress: Progress = None,
-) -> Tokenizer:
-    """Train a byte-level BPE vocabulary.
+) -> Tokenizer | dict[int, Tokenizer]:
+    """Train a BPE vocabulary.
 
     Equal documents and options give the same tokenizer, byte for byte, on any machine with any number of threads; its
     merges are those of Hugging Face's trainer on the same word counts.
@@ -43,18 +107,44 @@ def train_bpe(
         :func:`merganser.read`.
     vocab_size : int
         Tokens in all: special tokens, alphabet and merges.
-    pre_tokenizer : {"gpt2", "cl100k", "o200k"}, default "cl100k"
-        How the text is split; of `WordCounts`, theirs.
-    normalizer : {"nfc"} or None, default None
-        What the text goes through first; of `WordCounts`, theirs.
+    vocab_sizes : iterable of int
+        Instead of `vocab_size`: several sizes from one run, each vocabulary the beginning of the larger ones.
+    pre_tokenizer : str or mapping, optional
+        How the text is split, by name or as in ``tokenizer.json``: ``"cl100k"`` for bytes, ``"metaspace"`` for
+        characters and ``"whitespace"`` for characters with affixes, if nothing else is given; of `WordCounts`, and of
+        `continue_from`, theirs.
+    normalizer : str or mapping, optional
+        What the text goes through first; of `WordCounts`, and of `continue_from`, theirs.
     min_frequency : int, default 0
         A pair that occurs less often is not merged.
     special_tokens : iterable of str
         They get the first ids, are left out of the text where they occur, and are never made by a merge.
+    alphabet : "bytes" or CharacterAlphabet, default "bytes"
+        What words are made of before training.
     initial_alphabet : bytes, default all 256
         Bytes that get a token whether or not they occur. With fewer than 256 some text cannot be encoded.
     max_token_length : int, optional
-        The longest token, in bytes.
+        The longest token, in bytes or characters, whichever the alphabet is of.
+    max_digits : int, optional
+        A token that holds a numeric character holds nothing else, and at most so many; with 1 digits never merge.
+    whole_characters : bool, default False
+        Whether each token is whole characters, or a part of a single one.
+    one_script : bool, default False
+        Whether no token has letters of two scripts. Kana and Han count as one; digits and symbols go with any.
+    seed_tokens : iterable of str or bytes
+        Tokens that must be in. They are made first, in this order: what a seed's text is by the merges so far is
+        joined from left to right, so each beginning of it becomes a token too.
+    forbidden_tokens : iterable of str or bytes
+        Tokens that no merge makes.
+    prune : int, optional
+        Drop merge products that occur less often than this when training ends, if no kept token is made of them; the
+        vocabulary is then smaller than asked. What a dropped token occurred counts for its two parts.
+    continue_from : Tokenizer, optional
+        A byte-level BPE tokenizer to go on from: its tokens keep their ids and count for `vocab_size`, its merges come
+        first, and new tokens get the ids after the largest.
+    like : {"tokenizers"}, optional
+        Follow `tokenizers` 0.23.3 where it differs: `max_token_length` must exceed a product's length and does not
+        bind pairs of single symbols, and a character without a token makes its neighbours neighbours.
     allow_smaller : bool, default False
         Whether a text that cannot give `vocab_size` tokens gives as many as it can, rather than an error.
     n_threads : int or None, default None
@@ -64,18 +154,20 @@ def train_bpe(
 
     Returns
     -------
-    Tokenizer
+    Tokenizer, or dict of int to Tokenizer
+        For `vocab_sizes` a tokenizer for each size.
 
     Raises
     ------
     ConfigError
-        If `vocab_size` is out of the feasible range; the message gives the range's end.
+        If `vocab_size` is out of the feasible range (the message gives the range's end), or options contradict.
     TextError
         If a document is not valid Unicode; the message says which.
 
     Notes
     -----
-    Counting is linear in the text, and merging close to linear in the different words. Counts are 64 bits wide.
+    Counting is linear in the text, and merging close to linear in the different words, however long they are. Counts
+    are 64 bits wide.
 
     References
     ----------
@@ -88,30 +180,98 @@ def train_bpe(
     >>> tok = mg.train_bpe(["low lower lowest", "new newer newest"], vocab_size=260)
     >>> [tok.token_bytes(id) for id in range(256, 260)]
     [b'we', b'lo', b'ne', b'st']
+    >>> more = mg.train_bpe(["lower, lower"], vocab_size=261, continue_from=tok)
+    >>> more.token_bytes(260), more.token_bytes(256)
+    (b'lowe', b'we')
     """
     specials = special_texts(special_tokens)
-    check_limits(vocab_size=(vocab_size, 1), min_frequency=(min_frequency, 0), max_token_length=(max_token_length, 1))
-    options = given(train_bpe, locals() | {"special_tokens": specials})
+    seeds, forbidden = _texts(seed_tokens, "seed_tokens"), _texts(forbidden_tokens, "forbidden_tokens")
+    sizes = _sizes(vocab_size, vocab_sizes)
+    check_limits(
+        min_frequency=(min_frequency, 0),
+        max_token_length=(max_token_length, 1),
+        max_digits=(max_digits, 1),
+        prune=(prune, 1),
+        **{"vocab_size" if vocab_sizes is None else "vocab_sizes": (min(sizes, default=0), 1)},
+    )
+    if like not in (None, "tokenizers"):
+        msg = f'like must be "tokenizers" or None, got {like!r}'
+        raise ConfigError(msg)
+    characters = _characters(alphabet)
+    core_options = {
+        "vocab_sizes": sizes,
+        "min_frequency": min_frequency,
+        "special_tokens": specials,
+        "characters": characters,
+        "initial_bytes": list(initial_alphabet),
+        "seed_tokens": seeds,
+        "forbidden_tokens": forbidden,
+        "max_token_length": max_token_length,
+        "max_digits": max_digits,
+        "whole_characters": whole_characters,
+        "one_script": one_script,
+        "prune": prune,
+        "like_tokenizers": like == "tokenizers",
+        "allow_smaller": allow_smaller,
+    }
+    said = {
+        "alphabet": "bytes" if characters is None else characters,
+        "special_tokens": specials,
+        "seed_tokens": seeds,
+        "forbidden_tokens": forbidden,
+        "vocab_sizes": None if vocab_sizes is None else sizes,
+    }
+    options = given(train_bpe, locals() | said)
+    left_out, default = specials, _default_pre_tokenizer(characters)
+    if continue_from is not None:
+        base_normalizer, default, left_out = _core.stages_to_continue(continue_from._inner)
+        normalizer = base_normalizer if normalizer is None else normalizer
     with TrainingRun("bpe", progress) as run:
         counts = word_counts(
             documents,
             pre_tokenizer=pre_tokenizer,
-            default_pre_tokenizer="cl100k",
+            default_pre_tokenizer=default,
             normalizer=normalizer,
-            special_tokens=specials,
+            special_tokens=left_out,
             n_threads=n_threads,
             progress=run.report,
         )
-        trained = _core.train_bpe(
-            counts._inner,
-            vocab_size,
-            min_frequency,
-            specials,
-            initial_alphabet,
-            max_token_length,
-            allow_smaller,
-            counts.pre_tokenizer,
-            counts.normalizer,
-            run.report,
-        )
-        return run.finish(trained, options=options, counts=counts)
+        core_options |= {"pre_tokenizer": counts.pre_tokenizer, "normalizer": counts.normalizer}
+        base = None if continue_from is None else continue_from._inner
+        trained = _core.train_bpe(counts._inner, core_options, base, run.report)
+        tokenizers = [run.finish(one, options=options, counts=counts) for one in trained]
+    return tokenizers[0] if vocab_sizes is None else dict(zip(sizes, tokenizers, strict=True))
+
+
+def _sizes(vocab_size: int | None, vocab_sizes: Iterable[int] | None) -> list[int]:
+    if (vocab_size is None) == (vocab_sizes is None):
+        msg = "give either vocab_size or vocab_sizes"
+        raise TypeError(msg)
+    sizes = [vocab_size] if vocab_size is not None else list(vocab_sizes or ())
+    if not sizes:
+        msg = "vocab_sizes must not be empty"
+        raise ConfigError(msg)
+    return sizes
+
+
+def _texts(tokens: Iterable[str | bytes], name: str) -> list[bytes]:
+    if isinstance(tokens, (str, bytes)):
+        msg = f"{name} must be an iterable of tokens, got a single {type(tokens).__name__}"
+        raise TypeError(msg)
+    return [utf8(token) if isinstance(token, str) else bytes(token) for token in tokens]
+
+
+def _characters(alphabet: str | CharacterAlphabet) -> dict[str, Any] | None:
+    if isinstance(alphabet, CharacterAlphabet):
+        return alphabet.to_dict()
+    if alphabet != "bytes":
+        msg = f'alphabet must be "bytes" or a CharacterAlphabet, got {alphabet!r}'
+        raise ConfigError(msg)
+    return None
+
+
+def _default_pre_tokenizer(characters: dict[str, Any] | None) -> PreTokenizer:
+    if characters is None:
+        return "cl100k"
+    has_affixes = characters["continuing_subword_prefix"] or characters["end_of_word_suffix"]
+    return "whitespace" if has_affixes else "metaspace"

@@ -129,7 +129,7 @@ def train_unigram(
     --------
     >>> import merganser as mg
     >>> tok = mg.train_unigram(["low lower lowest", "new newer newest"] * 10, vocab_size=16, character_coverage=1)
-    >>> tok.encode("lowest newest").tokens
+    >>> tok.tokens(tok.encode("lowest newest"))
     ['▁', 'lowe', 'st', '▁newe', 'st']
     """
     specials = special_texts(special_tokens)

@@ -45,6 +45,12 @@ def blas_threads(n_threads: int) -> Iterator[None]:
             write(before)
 
 
+def n_blas_threads() -> int:
+    """Return how many threads BLAS uses; 1 where it cannot be asked."""
+    functions = _openblas()
+    return 1 if functions is None else functions[0]()
+
+
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS use one thread within the block, where that can be had at once.

@@ -9,9 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import math
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +23,7 @@ from merganser.transformer.blocks import Shapes
 from merganser.transformer.configs import Config
 from merganser.transformer.loss import Loss
 from merganser.transformer.tape import Parameters, Tape
+from merganser.transformer.threads import multiply_rows, pool
 from merganser.transformer.workspace import Array, workspace
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -257,22 +256,12 @@ def _child(rng: np.random.Generator) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(int(rng.integers(1 << 63))))
 
 
-# The most rows that BLAS multiplies faster from the right, as measured.
-_FEW_ROWS = 16
-
-# By process too: the threads of a pool do not survive a fork.
-_POOLS: dict[tuple[int, int], ThreadPoolExecutor] = {}
-
-
 def _run_all(run: Callable[[int], Loss], n_shards: int) -> list[Loss]:
     """Run each shard in a thread of its own, with one BLAS thread each."""
     if n_shards == 1:
         return [run(0)]
-    key = os.getpid(), n_shards
-    if key not in _POOLS:
-        _POOLS[key] = ThreadPoolExecutor(n_shards - 1, thread_name_prefix="merganser-shard")
     with blas_threads(1):
-        others = [_POOLS[key].submit(run, index) for index in range(1, n_shards)]
+        others = [pool(n_shards).submit(run, index) for index in range(1, n_shards)]
         first = run(0)
         return [first, *(future.result() for future in others)]
 
@@ -312,13 +301,11 @@ def draw_normal(shape: tuple[int, ...], std: float, rng: np.random.Generator) ->
 def output_logits(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return ``x weight^T + bias`` in an array that belongs to the caller.
 
-    All rows go through one product, for each would read the whole weight again; a few are quicker from the right.
+    All rows go through one product, for each would read the whole weight again.
     """
     rows = x.reshape(-1, x.shape[-1])
-    if 1 < len(rows) <= _FEW_ROWS:
-        logits: Array = np.ascontiguousarray(np.matmul(weight, rows.T).T)
-    else:
-        logits = np.matmul(rows, weight.T)
+    logits = np.empty((len(rows), len(weight)), np.result_type(rows, weight))
+    multiply_rows(rows, weight.T, logits)
     if bias is not None:
         logits += bias
     workspace().end_step()

@@ -29,7 +29,7 @@ mod _core {
     #[pymodule_export]
     use crate::tokenizer::Tokenizer;
     #[pymodule_export]
-    use crate::training::bpe::train_bpe;
+    use crate::training::bpe::{stages_to_continue, train_bpe};
     #[pymodule_export]
     use crate::training::sentencepiece::{Sentences, train_sentencepiece};
     #[pymodule_export]

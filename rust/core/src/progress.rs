@@ -69,7 +69,7 @@ impl Progress {
 
     /// The characters of a text and their places, ended early when the call was asked to stop: who has gone through them looks
     /// with [`Progress::check`] at whether they were all.
-    pub fn char_indices<'t>(&self, text: &'t str) -> impl Iterator<Item = (usize, char)> {
+    pub fn char_indices(&self, text: &str) -> impl Iterator<Item = (usize, char)> {
         let mut next_poll = 0;
         text.char_indices().take_while(move |&(place, _)| {
             if place < next_poll {

@@ -13,5 +13,6 @@ mod sampling;
 mod special;
 mod strategies;
 mod training;
+mod training_bpe;
 mod training_wordpiece;
 mod vectors;

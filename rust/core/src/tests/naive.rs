@@ -284,6 +284,13 @@ pub(super) fn spelling(byte: u8) -> char {
     char::from_u32(0x100 + u32::try_from(hidden_before).unwrap()).unwrap()
 }
 
+/// All bytes in the order of their spelling.
+pub(super) fn bytes_by_spelling() -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..=u8::MAX).collect();
+    bytes.sort_by_key(|&byte| spelling(byte));
+    bytes
+}
+
 /// Tokens by id and merges by rank, counting every pair anew before every merge.
 pub(super) fn train(
     words: &BTreeMap<Vec<u8>, u64>,

@@ -142,10 +142,10 @@ pub fn train_nested(
 fn check_reached(learned: &Learned, options: &BpeOptions, n_tokens: usize) -> Result<()> {
     if learned.texts.len() < n_tokens && !options.allow_smaller {
         return Err(Error::Config(format!(
-            "vocab_size {n_tokens} cannot be reached: these word counts give from {} to {} tokens (min_frequency {}); \
-             ask for that many, count more text, or pass allow_smaller=True",
-            learned.n_first,
+            "vocab_size {n_tokens} cannot be reached: these word counts give at most {} tokens, and at least {} \
+             (min_frequency {}); ask for so many, count more text, or pass allow_smaller=True",
             learned.texts.len(),
+            learned.n_first,
             options.min_frequency
         )));
     }

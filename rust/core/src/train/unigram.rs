@@ -22,13 +22,13 @@ use rustc_hash::FxHashSet;
 
 use crate::error::{Error, Result};
 use crate::parallel;
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::train::{Dropped, Report, WordCounts};
 
 use corpus::{Corpus, CorpusOptions, to_f64};
 pub use definition::{UnigramOptions, train};
 use edges::{Edges, MAX_PIECES};
-pub(in crate::train) use math::ln;
+pub(crate) use math::ln;
 use math::single;
 use pieces::Pieces;
 use rules::Judge;
@@ -130,12 +130,20 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
     drop(corpus);
     let n_wanted = options.n_pieces + options.n_other_tokens;
     let n_desired = n_wanted.saturating_add(n_wanted / 10);
+    let (n_sub_iterations, mut n_done) = (options.n_sub_iterations as u64, 0);
     loop {
+        let n_edges = edges.n_edges();
+        let n_left = edges_left(n_edges, pieces.n_alive(), n_desired, options.shrinking_factor);
+        progress.begin(Phase::Em, (n_done + n_left).saturating_mul(n_sub_iterations));
+        progress.advance(n_done.saturating_mul(n_sub_iterations))?;
         for _ in 0..options.n_sub_iterations {
             em::step(&edges, &mut pieces, n_threads, progress)?;
         }
+        progress.begin(Phase::Prune, n_done + n_left);
+        progress.advance(n_done)?;
         let n_kept = n_desired.max(share(options.shrinking_factor, pieces.n_alive()));
         prune::shrink(&mut edges, &mut pieces, n_kept, n_threads, progress)?;
+        n_done += n_edges;
         if pieces.n_alive() <= n_desired {
             break;
         }
@@ -146,11 +154,24 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
     Ok(Learned { pieces, report })
 }
 
+/// How many edges all rounds to come will go through, if they shrink as the pieces do.
+fn edges_left(n_edges: u64, n_pieces: usize, n_desired: usize, factor: f64) -> u64 {
+    let (mut n_left, mut n_pieces, mut per_round) = (n_edges, n_pieces, n_edges);
+    loop {
+        n_pieces = n_desired.max(share(factor, n_pieces));
+        if n_pieces <= n_desired {
+            return n_left;
+        }
+        per_round = share(factor, usize::try_from(per_round).unwrap_or(usize::MAX)) as u64;
+        n_left += per_round;
+    }
+}
+
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::cast_precision_loss,
-    reason = "between 0 and `n`, which is below 2^24"
+    reason = "between 0 and `n`, which is below 2^32"
 )]
 fn share(factor: f64, n: usize) -> usize {
     (factor * n as f64) as usize

@@ -31,8 +31,7 @@ impl Sentences {
     /// # Errors
     /// [`crate::Error::Config`] for options that contradict each other.
     pub fn new(options: &SentencePieceOptions) -> Result<Self> {
-        let pipeline = stages(options)?.pipeline(&[])?;
-        let counter = WordCounter::new(pipeline, options.n_threads, None);
+        let counter = WordCounter::new(stages(options)?.pipeline(&[])?, options.n_threads, None);
         let max_length = options.max_sentence_length.unwrap_or(usize::MAX);
         Ok(Self { counter, max_length, n_bytes: 0, n_long: 0, n_reserved: 0 })
     }

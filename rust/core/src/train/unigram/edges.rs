@@ -117,6 +117,11 @@ impl Edges {
         })
     }
 
+    /// How many there are: the steps of [`Edges::sum`].
+    pub(super) fn n_edges(&self) -> u64 {
+        self.flat.len() as u64
+    }
+
     /// The edges from a place where `piece` lies on; `None` if it does not occur.
     pub(super) fn from_occurrence(&self, piece: usize) -> Option<&[Edge]> {
         self.flat.get(self.places[piece] as usize..)
@@ -195,6 +200,7 @@ impl Edges {
         mut each: impl FnMut(&[Edge], u64),
     ) -> Result<()> {
         let mut start = stripe.start.checked_sub(1).map_or(0, |i| self.lattices[i].end as usize);
+        let first = start;
         let mut n_polled = start;
         for &Lattice { end, count } in &self.lattices[stripe] {
             let end = end as usize;
@@ -205,7 +211,7 @@ impl Edges {
                 progress.check()?;
             }
         }
-        progress.advance(1)
+        progress.advance((start - first) as u64)
     }
 
     /// Ranges of lattices with about as many edges each.
@@ -217,7 +223,4 @@ impl Edges {
         let borders: Vec<usize> = (0..N_STRIPES).map(border).chain([self.lattices.len()]).collect();
         borders.windows(2).map(|pair| pair[0]..pair[1].max(pair[0])).collect()
     }
-
-    /// How many steps [`Edges::sum`] tells the progress of.
-    pub(super) const N_STEPS: u64 = N_STRIPES as u64;
 }

@@ -11,7 +11,7 @@ use super::math::{digamma, exp, power_of_2, single};
 use super::pieces::Pieces;
 use crate::error::Result;
 use crate::model::unigram::UNK_PENALTY;
-use crate::progress::{Phase, Progress};
+use crate::progress::Progress;
 
 /// The power of two that is about one over the probability of a character.
 const SCALE: i64 = 6;
@@ -38,7 +38,6 @@ pub(super) fn step(
     n_threads: usize,
     progress: &Progress,
 ) -> Result<()> {
-    progress.begin(Phase::Em, Edges::N_STEPS);
     let weights = weights(pieces);
     let mut expected = edges.sum(
         pieces.len(),

@@ -13,7 +13,7 @@ use super::math::{ln, single};
 use super::pieces::Pieces;
 use crate::error::Result;
 use crate::model::unigram::UNK_PENALTY;
-use crate::progress::{Phase, Progress};
+use crate::progress::Progress;
 
 /// Keeps as many pieces as asked, those with the largest losses, and takes the edges of the others out. Characters, and pieces
 /// that nothing can replace, go only when no best segmentation uses them.
@@ -27,7 +27,6 @@ pub(super) fn shrink(
     n_threads: usize,
     progress: &Progress,
 ) -> Result<()> {
-    progress.begin(Phase::Prune, Edges::N_STEPS);
     let scores = edge_scores(pieces);
     let mut used =
         edges.sum(pieces.len(), n_threads, progress, |edges, count, scratch, sums| {

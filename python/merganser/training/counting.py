@@ -1,0 +1,291 @@
+"""Counting sources of documents: reading, sampling, bad text, and what was used of each.
+
+A source is counted by itself, and its counts are weighted afterwards: weights are exact, and a source's report does not
+depend on the others.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
+
+from merganser import _core
+from merganser.arguments import document_lists, utf8
+from merganser.errors import ConfigError, TextError
+from merganser.progress import Report
+
+__all__ = [
+    "Counted",
+    "Counting",
+    "OnError",
+    "Weight",
+    "check_spill",
+    "exact_weight",
+    "named_sources",
+    "temperature_weights",
+]
+
+OnError: TypeAlias = Literal["raise", "skip", "replace"]
+"""What becomes of a document that is not valid Unicode."""
+
+Weight: TypeAlias = "int | float | Fraction"
+"""What the counts of a source are multiplied by; a float is the exact binary number that it is."""
+
+_BATCH_BYTES = 4 << 20
+_WEIGHT_STEPS = 1 << 20
+
+
+class Reader(Protocol):
+    """What reads one file."""
+
+    @property
+    def n_bytes_read(self) -> int: ...
+    @property
+    def n_replaced(self) -> int: ...
+    def next_batch(self, max_bytes: int) -> list[str] | None: ...
+
+
+@runtime_checkable
+class FileSource(Protocol):
+    """What `merganser.read` gives: files, a reader each."""
+
+    @property
+    def total_bytes(self) -> int | None: ...
+    @property
+    def n_bytes_read(self) -> int: ...
+    @property
+    def n_replaced(self) -> int: ...
+    def readers(self) -> Iterator[Reader]: ...
+    def batches(self, max_bytes: int) -> Iterator[list[str]]: ...
+
+
+@dataclass
+class Counted:
+    """The counts of one source, and what was used of it."""
+
+    counts: _core.WordCounts
+    source: dict[str, Any]
+    n_spilled_bytes: int
+
+
+@dataclass(frozen=True)
+class Counting:
+    """How to count any source: what all sources of one call share."""
+
+    normalizer: str | None
+    pre_tokenizer: str
+    special_tokens: list[str]
+    n_threads: int | None
+    on_error: OnError
+    max_bytes: int | None
+    seed: int
+    min_count: int
+    max_memory: int | None
+    spill_dir: str | None
+    report: Report
+
+    def count(self, name: str, documents: Iterable[str | bytes]) -> Counted:
+        """Count one source."""
+        with ExitStack() as stack:
+            folder = None
+            if self.max_memory is not None:
+                folder = stack.enter_context(
+                    tempfile.TemporaryDirectory(prefix="merganser-", dir=self.spill_dir, ignore_cleanup_errors=True)
+                )
+            counter = _core.WordCounter(
+                self.pre_tokenizer, self.normalizer, self.special_tokens, self.n_threads, self.max_memory, folder
+            )
+            run = _Run(self, counter, f"{name}: " if name else "")
+            run.read(documents)
+            used = {"name": name, "documents": counter.n_texts, "bytes": counter.n_bytes}
+            counts, n_dropped, n_occurrences, n_spilled = counter.finish(self.min_count)
+        used["words"] = counts.total + n_occurrences
+        used |= {key: value for key, value in run.told.items() if value}
+        if n_dropped:
+            used |= {"rare_words_dropped": n_dropped, "rare_occurrences_dropped": n_occurrences}
+        return Counted(counts, used, n_spilled)
+
+
+@dataclass
+class _Run:
+    """One source on its way through a counter."""
+
+    counting: Counting
+    counter: _core.WordCounter
+    prefix: str
+    told: dict[str, int] = field(default_factory=dict)
+
+    def read(self, documents: Iterable[str | bytes]) -> None:
+        report = self.counting.report
+        if isinstance(documents, FileSource) and self.counting.max_bytes is None:
+            for reader in documents.readers():
+                for _ in self._read_file(reader):
+                    report(documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes, "count")
+            self.told["replaced"] = documents.n_replaced
+        elif self.counting.max_bytes is None:
+            done = 0
+            for batch in _batches(documents):
+                self._count(batch)
+                done += sum(map(len, batch))
+                report(done, None, "count")
+        else:
+            self._read_sample(documents, self.counting.max_bytes)
+            if isinstance(documents, FileSource):
+                self.told["replaced"] = documents.n_replaced
+
+    def _read_file(self, reader: Reader) -> Iterator[None]:
+        if isinstance(reader, _core.DocumentReader):
+            n_used = self.counter.count_next(reader, 0)
+            while n_used is not None:
+                yield
+                n_used = self.counter.count_next(reader, n_used)
+        else:
+            while (texts := reader.next_batch(_BATCH_BYTES)) is not None:
+                self.counter.count(texts)
+                yield
+
+    def _read_sample(self, documents: Iterable[str | bytes], max_bytes: int) -> None:
+        """Count documents drawn at random without replacement: in the order of their random numbers, while they fit."""
+        numbers = random.Random(self.counting.seed)  # noqa: S311  # chance, not secrets
+        drawn: list[tuple[float, int, str | bytes]] = []
+        n_bytes = n_documents = n_all_bytes = n_too_large = 0
+        limit = 1.0
+        for document in _documents(documents):
+            n_document = len(document if isinstance(document, bytes) else document.encode(errors="surrogatepass"))
+            n_documents += 1
+            n_all_bytes += n_document
+            number = numbers.random()
+            if n_document > max_bytes:
+                n_too_large += 1
+            elif number < limit:
+                heapq.heappush(drawn, (-number, n_document, document))
+                n_bytes += n_document
+                while n_bytes > max_bytes:
+                    number, n_document, _ = heapq.heappop(drawn)
+                    n_bytes -= n_document
+                    limit = -number
+        self.told |= {"documents_offered": n_documents, "bytes_offered": n_all_bytes, "too_large": n_too_large}
+        if n_documents and not drawn:
+            msg = (
+                f"{self.prefix}no document drawn fits max_bytes = {max_bytes}; separate documents, or allow more bytes"
+            )
+            raise ConfigError(msg)
+        texts = [document for _, _, document in drawn]
+        for start in range(0, len(texts), 1024):
+            self._count(texts[start : start + 1024])
+            self.counting.report(self.counter.n_bytes, n_bytes, "count")
+
+    def _count(self, batch: list[str | bytes]) -> None:
+        try:
+            self.counter.count(batch)
+        except TextError:
+            if self.counting.on_error == "raise":
+                raise
+            self.counter.count(self._mended(batch))
+
+    def _mended(self, batch: list[str | bytes]) -> list[str | bytes]:
+        mended: list[str | bytes] = []
+        for document in batch:
+            if _is_valid(document):
+                mended.append(document)
+            elif self.counting.on_error == "skip":
+                self.told["skipped"] = self.told.get("skipped", 0) + 1
+            else:
+                text = _replaced(document)
+                n_before = document.count("\ufffd") if isinstance(document, str) else document.count(b"\xef\xbf\xbd")
+                self.told["replaced"] = self.told.get("replaced", 0) + text.count("\ufffd") - n_before
+                mended.append(text)
+        return mended
+
+
+def _is_valid(document: str | bytes) -> bool:
+    try:
+        utf8(document) if isinstance(document, str) else document.decode()
+    except (TextError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _replaced(document: str | bytes) -> str:
+    if isinstance(document, bytes):
+        return document.decode(errors="replace")
+    return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in document)
+
+
+def _documents(documents: Iterable[str | bytes]) -> Iterator[str | bytes]:
+    for batch in _batches(documents):
+        yield from batch
+
+
+def _batches(documents: Iterable[str | bytes]) -> Iterator[list[str | bytes]]:
+    if isinstance(documents, FileSource):
+        for texts in documents.batches(_BATCH_BYTES):
+            yield list(texts)
+        return
+    for batch, _ in document_lists(documents, _BATCH_BYTES):
+        yield batch
+
+
+def exact_weight(weight: Weight) -> Fraction:
+    """Return a weight as a fraction of two numbers below 2**64.
+
+    Raises
+    ------
+    ConfigError
+        If it is negative, not finite, or needs larger numbers.
+    """
+    if isinstance(weight, bool) or not isinstance(weight, (int, float, Fraction)):
+        msg = f"a weight must be int, float or Fraction, got {type(weight).__name__}"
+        raise TypeError(msg)
+    try:
+        exact = Fraction(weight)
+    except (ValueError, OverflowError):
+        exact = Fraction(-1)
+    if exact < 0 or max(exact.numerator, exact.denominator) >= 1 << 64:
+        msg = f"a weight must be 0 or more, finite, and a fraction of two numbers below 2**64, got {weight}"
+        raise ConfigError(msg)
+    return exact
+
+
+def temperature_weights(sizes: Mapping[str, int], temperature: float) -> dict[str, Fraction]:
+    """Return the weights by which each source gets a share of ``p ** temperature``, where p is its share of the bytes.
+
+    The weights keep the mass of all sources together, and are multiples of ``2 ** -20``.
+    """
+    if not 0 <= temperature <= 1:
+        msg = f"temperature must be from 0 to 1, got {temperature}"
+        raise ConfigError(msg)
+    total = sum(sizes.values())
+    shares = {name: size / total for name, size in sizes.items() if size}
+    norm = sum(share**temperature for share in shares.values())
+    return {
+        name: Fraction(round(share**temperature / norm / share * _WEIGHT_STEPS), _WEIGHT_STEPS)
+        for name, share in shares.items()
+    } | {name: Fraction(1) for name, size in sizes.items() if not size}
+
+
+def check_spill(max_memory: int | None, spill_dir: object) -> None:
+    """Refuse a memory limit below one byte, and a folder for what nothing is spilled."""
+    if max_memory is not None and not 1 <= max_memory < 1 << 63:
+        msg = f"max_memory must be at least 1 and less than 2**63, got {max_memory}"
+        raise ConfigError(msg)
+    if spill_dir is not None and max_memory is None:
+        msg = "spill_dir needs max_memory: without it nothing is spilled"
+        raise ConfigError(msg)
+
+
+def named_sources(documents: object) -> Mapping[str, Iterable[str | bytes]]:
+    """Return sources by name; a single one has the empty name."""
+    if isinstance(documents, Mapping):
+        for name in documents:
+            if not isinstance(name, str) or not name:
+                msg = f"a source must have a name, got {name!r}"
+                raise ConfigError(msg)
+        return cast("Mapping[str, Iterable[str | bytes]]", documents)
+    return {"": cast("Iterable[str | bytes]", documents)}
