@@ -202,7 +202,7 @@ def train_bpe(
         "vocab_sizes": sizes,
         "min_frequency": min_frequency,
         "special_tokens": specials,
-        "characters": characters,
+        "characters": None if characters is None else characters | {"initial": list(characters["initial"])},
         "initial_bytes": list(initial_alphabet),
         "seed_tokens": seeds,
         "forbidden_tokens": forbidden,

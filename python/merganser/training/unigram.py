@@ -61,7 +61,7 @@ def train_unigram(
         are made of bytes and nothing is unknown.
     normalizer : str, mapping or None, default None
         What the text goes through first; of `WordCounts`, theirs. SentencePiece's default is close to ``"nfkc"``. None
-        gives back every text as it was.
+        gives back every text, but for a space at its start.
     special_tokens : iterable of str
         They get the first ids, are left out of the text where they occur, and are no pieces.
     unk_token : str or None, default "<unk>"

@@ -64,13 +64,7 @@ impl Options {
             }),
         };
         let vocab_size = self.vocab_sizes.iter().copied().max().unwrap_or_default();
-        let stages = match continue_from {
-            Some(base) => Stages {
-                normalizer: base.normalizer.clone(),
-                pre_tokenizer: base.pre_tokenizer.clone(),
-            },
-            None => stages(self.normalizer.as_deref(), &self.pre_tokenizer)?,
-        };
+        let stages = stages(self.normalizer.as_deref(), &self.pre_tokenizer)?;
         Ok(BpeOptions {
             min_frequency: self.min_frequency,
             special_tokens: self.special_tokens,
