@@ -128,6 +128,18 @@ impl Sentences {
         long(py, None, |progress| sentences.0.count(&texts, progress))
     }
 
+    #[getter]
+    fn n_texts(&self) -> PyResult<usize> {
+        let sentences = self.0.try_lock().map_err(|_| busy())?;
+        sentences.as_ref().map(|sentences| sentences.1).ok_or_else(finished)
+    }
+
+    #[getter]
+    fn n_bytes(&self) -> PyResult<u64> {
+        let sentences = self.0.try_lock().map_err(|_| busy())?;
+        sentences.as_ref().map(|sentences| sentences.0.n_bytes()).ok_or_else(finished)
+    }
+
     /// The words, and the sentences that were left out.
     fn finish(&self, py: Python<'_>) -> PyResult<(WordCounts, Left)> {
         let taken = self.0.try_lock().map_err(|_| busy())?.take();
