@@ -60,8 +60,8 @@ def train_sentencepiece(
 ) -> Tokenizer:
     """Train a vocabulary as the library SentencePiece does, version 0.2.3, from the same options.
 
-    The tokenizer can be saved as ``.model``, which that library loads, and encodes the same with. Pieces, their order and
-    their scores are those that it would learn, for BPE, char and word; for Unigram nearly all are. Equal documents and
+    The tokenizer can be saved as ``.model``, which that library loads, and encodes the same with. For BPE, char and word
+    its pieces, their order and their scores are those of that library; for Unigram nearly all are. Equal documents and
     options give the same tokenizer, byte for byte, on any machine with any number of threads.
 
     Parameters
@@ -89,8 +89,8 @@ def train_sentencepiece(
     max_sentencepiece_length : int, default 16
         The longest piece, in characters; at most 512, for Unigram 250.
     split_by_unicode_script, split_by_number : bool, default True
-        Whether a piece has characters of one script only (Han, Hiragana and Katakana are one), and whether that holds for
-        digits.
+        Whether a piece has characters of one script only (Han, Hiragana and Katakana are one), and whether that holds
+        for digits.
     split_by_whitespace : bool, default True
         Whether a piece lies within a word.
     split_digits : bool, default False
