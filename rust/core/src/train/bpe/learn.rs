@@ -45,6 +45,7 @@ pub(super) fn learn(
     n_tokens: usize,
     progress: &Progress,
 ) -> Result<Learned> {
+    progress.begin(Phase::Merge, 0);
     let mut tokens = Tokens::new(options.bounds, Order::Ids);
     let laid = lay_out(counts, options, &mut tokens, progress)?;
     let n_special = if options.continue_from.is_some() { 0 } else { options.special_tokens.len() };

@@ -40,6 +40,7 @@ pub fn learn_pieces(
     options: PiecesOptions<'_>,
     progress: &Progress,
 ) -> Result<Pieces> {
+    progress.begin(Phase::Merge, 0);
     let bounds = Bounds { is_valid: Some(options.is_valid), ..Bounds::default() };
     let mut tokens = Tokens::new(bounds, Order::Texts);
     let alphabet = Characters {
