@@ -151,7 +151,9 @@ fn add_special_tokens(options: &BpeOptions, tokens: &mut Tokens<'_>) -> Result<(
         tokens.forbid(text.clone().into_bytes());
     }
     for text in options.special_tokens.iter().filter(|_| is_of_bytes) {
-        byte_level::bytes_of(text).into_iter().for_each(|bytes| tokens.forbid(bytes));
+        if let Some(bytes) = byte_level::bytes_of(text) {
+            tokens.forbid(bytes);
+        }
     }
     Ok(())
 }
