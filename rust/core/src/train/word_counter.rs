@@ -325,13 +325,13 @@ impl WordCounter {
         let n_at_once = if self.spilling.is_some() { 1 } else { N_SHARDS };
         for first in (0..N_SHARDS).step_by(n_at_once) {
             parallel::map(&mut fronts, n_at_once, |front, i| {
-                let mut index = 0;
+                let (mut index, mut buffer) = (0, String::new());
                 for_each_chunk(chunks, first + i, |chunk, count| {
                     index += 1;
                     if index % POLL_CHUNKS == 0 {
                         progress.check()?;
                     }
-                    split_chunk(front, &words.shards, pipeline, chunk, count)
+                    split_chunk((front, &mut buffer), &words.shards, pipeline, chunk, count)
                 })
             })?;
             if self.spilling.is_some() {
@@ -348,10 +348,11 @@ impl WordCounter {
         let mut words = Store::new(self.spilling.clone(), "words");
         let mut front = Front::new(words.hasher);
         let chunks = std::mem::replace(&mut self.store, Store::new(None, ""));
-        let mut n_chunks = 0;
+        let (mut n_chunks, mut buffer) = (0, String::new());
         merge(chunks.into_streams(self.n_threads)?, progress, |chunk, count| {
             n_chunks += 1;
-            split_chunk(&mut front, &words.shards, &self.pipeline, chunk, count)?;
+            let front = (&mut front, &mut buffer);
+            split_chunk(front, &words.shards, &self.pipeline, chunk, count)?;
             if n_chunks % POLL_CHUNKS == 0 {
                 words.spill_if_large(progress)?;
             }
@@ -383,7 +384,7 @@ fn for_each_chunk(
 
 /// Counts the words of a chunk that occurs `count` times.
 fn split_chunk(
-    front: &mut Front,
+    (front, buffer): (&mut Front, &mut String),
     shards: &Shards,
     pipeline: &Pipeline,
     chunk: &[u8],
@@ -392,9 +393,8 @@ fn split_chunk(
     // Chunks are cut out of text at ASCII characters.
     let chunk = std::str::from_utf8(chunk)
         .map_err(|_| Error::Internal("a chunk is not valid UTF-8".to_owned()))?;
-    pipeline.for_each_in_chunk(chunk, |text, bounds| {
-        let text = text.as_bytes();
-        bounds.windows(2).try_for_each(|bound| front.add(shards, text, (bound[0], bound[1]), count))
+    pipeline.for_each_in_chunk(chunk, buffer, |text, word| {
+        front.add(shards, text.as_bytes(), (word.start, word.end), count)
     })
 }
 
