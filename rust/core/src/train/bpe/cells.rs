@@ -144,15 +144,10 @@ impl Cells {
         self.n_symbols
     }
 
-    /// Looks counts up for ascending places.
-    pub(super) fn counts(&self) -> CountAt {
-        CountAt { end: 0, count: 0 }
-    }
-
     /// How often each token occurs, by id.
     pub(super) fn token_counts(&self, n_tokens: usize) -> Vec<u64> {
         let mut totals = vec![0_u64; n_tokens];
-        let mut counts = self.counts();
+        let mut counts = CountAt::default();
         for place in (0..self.len()).filter(|&place| self.is_token(place)) {
             let total = &mut totals[self.token(place) as usize];
             *total = total.saturating_add(counts.at(self, place).unsigned_abs());
@@ -162,6 +157,7 @@ impl Cells {
 }
 
 /// The count of the word that a place is in, quick for places in ascending order.
+#[derive(Debug, Default)]
 pub(super) struct CountAt {
     end: u32,
     count: i64,

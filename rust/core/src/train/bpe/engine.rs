@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::cells::{Cells, LOOK_AHEAD};
+use super::cells::{Cells, CountAt, LOOK_AHEAD};
 use super::learn::Merge;
 use super::neighbours::Neighbours;
 use super::pairs::{Pair, Pairs, Slot, is_at};
@@ -158,7 +158,7 @@ impl<R: Rules> Engine<R> {
         self.lefts.begin(self.rules.n_tokens());
         self.rights.begin(self.rules.n_tokens());
         self.came_up.clear();
-        let mut counts = self.cells.counts();
+        let mut counts = CountAt::default();
         let mut live = [0; LOOK_AHEAD];
         for batch in places.chunks(POLL_PLACES) {
             progress.check()?;

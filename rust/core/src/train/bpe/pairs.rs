@@ -10,7 +10,7 @@
 //!
 //! Places lie in one arena. Those of a pair that was merged are dead; when half of the arena is, the living move together.
 
-use super::cells::{Cells, LOOK_AHEAD, overflow};
+use super::cells::{Cells, CountAt, LOOK_AHEAD, overflow};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -260,7 +260,7 @@ impl ByRight {
         self.places.clear();
         self.places.extend(places.iter().map(|&place| (place, cells.token(cells.next(place)))));
         self.touched.clear();
-        let mut counts = cells.counts();
+        let mut counts = CountAt::default();
         for &(place, right) in &self.places {
             let tally = &mut self.tallies[right as usize];
             if tally.n_places == 0 {
