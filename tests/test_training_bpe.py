@@ -70,7 +70,7 @@ def test_going_on_keeps_ids_with_gaps_and_added_tokens() -> None:
     more = mg.train_bpe(["new words, newer words<|new|>"], vocab_size=base.n_tokens + 4, continue_from=base)
     old, new = base.vocab(), more.vocab()
     assert {token: new[token] for token in old} == old
-    assert sorted(new.values() - old.values()) == [5001, 5002, 5003, 5004]
+    assert sorted(set(new.values()) - set(old.values())) == [5001, 5002, 5003, 5004]
     assert more.decode(more.encode("newer words")) == "newer words"
     assert max(more.encode("words newer words")) > 5000
     assert mg.Tokenizer.from_json(more.to_json()) == more
@@ -97,7 +97,7 @@ def test_seeds_are_in_and_forbidden_tokens_are_not() -> None:
     tok = train_from({" zebra": 2, "the": 50}, seed_tokens=["zebra", b"\xff\xfe"], forbidden_tokens=["the", b" z"])
     assert learned(tok)[:5] == [b"ze", b"zeb", b"zebr", b"zebra", b"\xff\xfe"]
     assert not {b"the", b" z"} & set(learned(tok))
-    assert b"th" in learned(tok)
+    assert b"he" in learned(tok)
     for name in ("seed_tokens", "forbidden_tokens"):
         with pytest.raises(TypeError, match=name):
             train_from({"a": 1}, **{name: "the"})
@@ -105,7 +105,7 @@ def test_seeds_are_in_and_forbidden_tokens_are_not() -> None:
 
 @pytest.mark.parametrize("max_digits", [1, 2, 3])
 def test_digits_stay_in_groups(max_digits: int) -> None:
-    tok = train_from({"123456": 9, "a1": 8, " 12": 7, "٣٤٥٦": 6, "abc": 5}, max_digits=max_digits)
+    tok = train_from({"123": 20, "123456": 9, "a1": 8, " 12": 7, "٣٤٥٦": 6, "abc": 5}, max_digits=max_digits)
     with_digits = [t.decode() for t in learned(tok) if any(c.isdigit() for c in t.decode(errors="ignore"))]
     assert all(token.isdigit() and len(token) <= max_digits for token in with_digits)
     assert max((len(token) for token in with_digits), default=1) == max_digits
@@ -177,7 +177,7 @@ def test_options_are_refused_by_name() -> None:
         ({"alphabet": "letters"}, "alphabet"),
         ({"alphabet": mg.CharacterAlphabet(unk_token="<unk>"), "pre_tokenizer": "whitespace"}, "unk_token"),
         ({"alphabet": mg.CharacterAlphabet(), "pre_tokenizer": "gpt2"}, "not byte-level"),
-        ({"alphabet": mg.CharacterAlphabet(), "special_tokens": ["a"]}, "symbol of the alphabet"),
+        ({"alphabet": mg.CharacterAlphabet(initial="a"), "special_tokens": ["a"]}, "symbol of the alphabet"),
     ]
     for options, message in cases:
         with pytest.raises(ConfigError, match=message):

@@ -11,7 +11,14 @@ from merganser.encoding import Encoding
 from merganser.ragged import Ragged
 from merganser.settings import Padding, Truncation
 from merganser.tokenizer import Tokenizer
-from merganser.training import CharacterAlphabet, WordCounts, train_bpe, train_unigram, train_wordpiece
+from merganser.training import (
+    CharacterAlphabet,
+    WordCounts,
+    train_bpe,
+    train_sentencepiece,
+    train_unigram,
+    train_wordpiece,
+)
 from merganser.training_report import TrainingReport
 
 __version__ = _core.VERSION
@@ -33,6 +40,7 @@ __all__ = [
     "errors",
     "read",
     "train_bpe",
+    "train_sentencepiece",
     "train_unigram",
     "train_wordpiece",
 ]

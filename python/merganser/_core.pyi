@@ -10,6 +10,7 @@ __all__ = [
     "VERSION",
     "DecodeStream",
     "DocumentReader",
+    "Sentences",
     "Tokenizer",
     "Trained",
     "WordCounter",
@@ -18,6 +19,7 @@ __all__ = [
     "stage_texts",
     "stages_to_continue",
     "train_bpe",
+    "train_sentencepiece",
     "train_unigram",
     "train_wordpiece",
 ]
@@ -190,6 +192,16 @@ class WordCounter:
     def finish(self, min_count: int) -> tuple[WordCounts, int, int, int]: ...
 
 @final
+class Sentences:
+    def __new__(cls, options: dict[str, object]) -> Sentences: ...
+    def count(self, texts: Sequence[str | bytes]) -> None: ...
+    @property
+    def n_texts(self) -> int: ...
+    @property
+    def n_bytes(self) -> int: ...
+    def finish(self) -> tuple[WordCounts, list[tuple[str, int, int]]]: ...
+
+@final
 class Trained:
     @property
     def report(self) -> str: ...
@@ -218,6 +230,12 @@ def train_wordpiece(
     allow_smaller: bool,
     pre_tokenizer: str,
     normalizer: str | None,
+    progress: Callable[[int, int | None, str], object] | None,
+) -> Trained: ...
+def train_sentencepiece(
+    counts: WordCounts,
+    left: list[tuple[str, int, int]],
+    options: dict[str, object],
     progress: Callable[[int, int | None, str], object] | None,
 ) -> Trained: ...
 def train_unigram(

@@ -2,6 +2,7 @@
 
 from merganser.training.alphabet import CharacterAlphabet
 from merganser.training.bpe import train_bpe
+from merganser.training.sentencepiece import train_sentencepiece
 from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
 from merganser.training.unigram import train_unigram
 from merganser.training.word_counts import WordCounts
@@ -15,6 +16,7 @@ __all__ = [
     "PreTokenizerName",
     "WordCounts",
     "train_bpe",
+    "train_sentencepiece",
     "train_unigram",
     "train_wordpiece",
 ]

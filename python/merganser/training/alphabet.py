@@ -63,5 +63,10 @@ class CharacterAlphabet:
             raise ConfigError(msg)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the options by name."""
+        """Return the options by name.
+
+        Returns
+        -------
+        dict
+        """
         return asdict(self)

@@ -125,11 +125,11 @@ def train_wordpiece(
     >>> words = {"hug": 10, "pug": 5, "pun": 12, "hugs": 5}
     >>> counts = mg.WordCounts.from_dict(words, pre_tokenizer="bert", normalizer="bert")
     >>> tok = mg.train_wordpiece(counts, vocab_size=17)
-    >>> [tok.id_to_token(id) for id in (15, 16)]
+    >>> tok.tokens([15, 16])
     ['##ug', 'hug']
-    >>> tok = mg.train_wordpiece(counts, vocab_size=17, criterion="likelihood")
-    >>> [tok.id_to_token(id) for id in (15, 16)], tok.training_report.min_frequency
-    (['##un', 'pun'], 12)
+    >>> tok = mg.train_wordpiece(counts, vocab_size=17, criterion="likelihood", min_frequency=5)
+    >>> tok.tokens([15, 16])
+    ['##gs', 'pu']
     """
     specials = special_texts(special_tokens)
     check_limits(

@@ -31,6 +31,8 @@ mod _core {
     #[pymodule_export]
     use crate::training::bpe::{stages_to_continue, train_bpe};
     #[pymodule_export]
+    use crate::training::sentencepiece::{Sentences, train_sentencepiece};
+    #[pymodule_export]
     use crate::training::stage_texts;
     #[pymodule_export]
     use crate::training::trained::Trained;

@@ -16,6 +16,7 @@ use crate::tokenizer::Tokenizer;
 /// The options as Python has them: a dictionary of all, each checked there for its type and range.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
+#[expect(clippy::struct_excessive_bools, reason = "one field an option, named in Python")]
 pub(crate) struct Options {
     vocab_sizes: Vec<usize>,
     min_frequency: u64,
@@ -64,13 +65,7 @@ impl Options {
             }),
         };
         let vocab_size = self.vocab_sizes.iter().copied().max().unwrap_or_default();
-        let stages = match continue_from {
-            Some(base) => Stages {
-                normalizer: base.normalizer.clone(),
-                pre_tokenizer: base.pre_tokenizer.clone(),
-            },
-            None => stages(self.normalizer.as_deref(), &self.pre_tokenizer)?,
-        };
+        let stages = stages(self.normalizer.as_deref(), &self.pre_tokenizer)?;
         Ok(BpeOptions {
             min_frequency: self.min_frequency,
             special_tokens: self.special_tokens,

@@ -67,7 +67,9 @@ impl Alphabet {
                 too_long.n_different += 1;
                 too_long.n_occurrences += count;
             } else {
-                word.chars().for_each(|c| *sums.entry(c).or_default() += u128::from(count));
+                for c in word.chars() {
+                    *sums.entry(c).or_default() += u128::from(count);
+                }
             }
             Ok(())
         })?;
@@ -132,7 +134,6 @@ impl Alphabet {
     ) -> Result<(Words, Vec<u64>)> {
         let mut token_counts = vec![0_u64; n_special + self.tokens.len()];
         let mut words = Words::new();
-        let mut total = 0_u64;
         let mut ids = Vec::new();
         let mut unspelled = Dropped {
             what: "words with a character beyond the alphabet".to_owned(),
@@ -156,9 +157,11 @@ impl Alphabet {
                 };
                 ids.push(id);
             }
-            let all = count.checked_mul(ids.len() as u64).ok_or_else(overflow)?;
-            total = total.checked_add(all).ok_or_else(overflow)?;
-            ids.iter().for_each(|&id| token_counts[id as usize] += count);
+            // A pair occurs no more often than its tokens, and a product than its parts: these sums bound all others.
+            for &id in &ids {
+                let sum = &mut token_counts[id as usize];
+                *sum = sum.checked_add(count).ok_or_else(overflow)?;
+            }
             if ids.len() > 1 { words.push(&ids, count) } else { Ok(()) }
         })?;
         self.dropped.extend((unspelled.n_different > 0).then_some(unspelled));

@@ -277,5 +277,5 @@ fn id_of(index: usize) -> u32 {
 
 /// An error for counts that do not fit.
 pub(super) fn overflow() -> Error {
-    Error::Config("the characters of the words add up to more than 64 bits hold".to_owned())
+    Error::Config("a character occurs more often in the words than 64 bits hold".to_owned())
 }
