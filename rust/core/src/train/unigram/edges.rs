@@ -33,7 +33,7 @@ pub(super) struct Edge(u32);
 
 impl Edge {
     #[expect(clippy::cast_possible_truncation, reason = "a piece has at most 255 characters")]
-    fn new(piece: u32, n_chars: usize) -> Self {
+    pub(super) fn new(piece: u32, n_chars: usize) -> Self {
         Self(piece | (n_chars as u32) << LENGTH_SHIFT)
     }
 

@@ -199,3 +199,39 @@ fn center(numbers: &mut [f64]) -> i64 {
     }
     exponent
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The edges of a word of `n` equal characters, under pieces of one, two and three of them.
+    fn edges(n: usize) -> Vec<Edge> {
+        let at = |i| (1..=3.min(n - i)).zip(0..).map(|(length, piece)| Edge::new(piece, length));
+        (0..n).flat_map(at).collect()
+    }
+
+    #[test]
+    fn long_and_short_parts_have_the_same_expectations() {
+        let weights = [0.3, 0.02, 0.000_1].map(|weight: f64| weight * power_of_2(SCALE));
+        for n in [1, 2, 3, 10, 60] {
+            let (mut short, mut long) = ([0.0; 3], [0.0; 3]);
+            let mut scratch = Scratch::default();
+            assert!(scratch.add_short(&edges(n), n, 7.0, &weights, &mut short));
+            scratch.add_long(&edges(n), n, 7.0, &weights, &mut long);
+            for (short, long) in short.iter().zip(long) {
+                assert!((short - long).abs() <= 1e-13 * short.abs(), "{n}: {short} {long}");
+            }
+        }
+    }
+
+    #[test]
+    fn expectations_cover_a_part_of_any_length() {
+        for weight in [1e-8, 0.3, 1e8] {
+            let n = 100_000;
+            let mut sums = [0.0; 3];
+            Scratch::default().add(&edges(n), 2, &[weight, weight, weight], &mut sums);
+            let covered = sums[0] + 2.0 * sums[1] + 3.0 * sums[2];
+            assert!((covered / (2.0 * 100_000.0) - 1.0).abs() < 1e-9, "{weight}: {covered}");
+        }
+    }
+}

@@ -291,3 +291,83 @@ struct Node {
     start: u32,
     next: Next,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::super::corpus::CorpusOptions;
+    use super::super::rules::PieceRules;
+    use super::*;
+    use crate::train::WordCounts;
+    use proptest::prelude::*;
+
+    /// Frequency times length of every substring that occurs twice and is not always followed by the same character.
+    fn naive(words: &BTreeMap<String, u64>, max_length: usize) -> BTreeMap<String, f64> {
+        let mut seen: BTreeMap<String, (u128, BTreeSet<Option<char>>, bool)> = BTreeMap::new();
+        for (word, &count) in words {
+            let chars: Vec<char> = word.chars().collect();
+            for start in 0..chars.len() {
+                for end in start + 2..=chars.len().min(start + max_length) {
+                    let (sum, next, ends) =
+                        seen.entry(chars[start..end].iter().collect()).or_default();
+                    *sum += u128::from(count);
+                    next.insert(chars.get(end).copied());
+                    *ends |= end == chars.len();
+                }
+            }
+        }
+        let is_seed = |(count, next, ends): &(u128, BTreeSet<Option<char>>, bool)| {
+            *count > 1 && (*ends || next.len() > 1)
+        };
+        seen.into_iter()
+            .filter(|(_, seen)| is_seed(seen))
+            .map(|(text, (count, ..))| {
+                let length = text.chars().count() as u128;
+                (text, to_f64(count * length))
+            })
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn seeds_match_naive(
+            words in prop::collection::btree_map("[abéあ]{1,24}", 1..1_000_u64, 1..20),
+            max_length in 2..18_u8,
+            n_threads in 1..4_usize,
+        ) {
+            let counts = WordCounts::from_pairs(words.iter().map(|(word, &count)| (word, count))).unwrap();
+            let options = CorpusOptions {
+                character_coverage: 1.0,
+                required: "",
+                is_byte_level: false,
+                line_end: None,
+            };
+            let corpus = Corpus::new(&counts, &options, &Progress::default()).unwrap();
+            let rules = PieceRules {
+                max_piece_length: max_length,
+                split_by_unicode_script: false,
+                ..PieceRules::default()
+            };
+            let finder = Finder {
+                corpus: &corpus,
+                judge: Judge::new(rules, &corpus.alphabet),
+                max_length,
+                n_seeds: 1_000_000,
+                sees_line_ends: false,
+            };
+            let seeds = finder.find(n_threads, &Progress::default()).unwrap();
+            let found: BTreeMap<String, f64> = seeds
+                .iter()
+                .map(|seed| {
+                    let mut text = String::new();
+                    corpus.spell(finder.symbols(seed), &mut text);
+                    (text, seed.score)
+                })
+                .collect();
+            prop_assert_eq!(found.len(), seeds.len());
+            prop_assert_eq!(found, naive(&words, usize::from(max_length)));
+            prop_assert!(seeds.is_sorted_by(|a, b| a.score >= b.score));
+        }
+    }
+}
