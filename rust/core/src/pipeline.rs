@@ -127,18 +127,19 @@ impl Pipeline {
     /// `buffer` is for those that do not stand in the stretch as they are.
     ///
     /// # Errors
-    /// Those of the normalizer and of `each`.
+    /// Those of the normalizer and of `each`; [`crate::Error::Interrupted`].
     pub fn for_each_in_chunk(
         &self,
         chunk: &str,
         buffer: &mut String,
+        progress: &Progress,
         mut each: impl FnMut(&str, Range<usize>) -> Result<()>,
     ) -> Result<()> {
         let PreTokenizing::Words(scheme, _) = &self.pre_tokenizer else {
             return Ok(());
         };
         let mut part = Traced::untraced(chunk);
-        self.normalization.normalize(&mut part, &Progress::default())?;
+        self.normalization.normalize(&mut part, progress)?;
         let text = part.text();
         scheme.for_each(&part, 0, 0..text.len(), |word| {
             let Some((mark, _)) = word.mark else {
