@@ -78,6 +78,21 @@ def test_train_writes_what_the_library_trains(text_path: Path, tmp_path: Path) -
     assert mg.Tokenizer.load(out) == expected
 
 
+def test_train_has_a_method_of_each_kind(text_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    options = ["--vocab-size", 500, "--allow-smaller", "--out", out]
+    result = run("train", "--method", "unigram", "--byte-fallback", "--max-token-length", 5, *options, text_path)
+    assert result.exit_code == 0, result.output
+    expected = mg.train_unigram([TEXT], vocab_size=500, byte_fallback=True, max_piece_length=5, allow_smaller=True)
+    assert mg.Tokenizer.load(out) == expected
+    assert run("train", "--method", "wordpiece", *options, text_path).exit_code == 0
+    assert mg.Tokenizer.load(out) == mg.train_wordpiece([TEXT], vocab_size=500, allow_smaller=True)
+    assert_error(run("train", "--method", "unigram", "--min-frequency", 2, *options, text_path), "--min-frequency")
+    assert_error(
+        run("train", "--byte-fallback", *options, text_path), "--byte-fallback is not an option of --method bpe"
+    )
+
+
 def test_train_reads_json_lines_separators_and_standard_input(text_path: Path, tmp_path: Path) -> None:
     lines = tmp_path / "a.jsonl"
     lines.write_text('{"body": "aaaa"}\n{"body": "bb"}\n')

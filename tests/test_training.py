@@ -117,7 +117,7 @@ def test_train_counts_pairs_in_64_bits() -> None:
         {"aa": 3_000_000_000, "bb": 2_000_000_000, "cc": 5_000_000_000, "dd": 1_000_000_000}, vocab_size=260
     )
     assert learned_tokens(tok) == [b"cc", b"aa", b"bb", b"dd"]
-    tok = train_from({"ab": 2**60, "xab": 2**60, "cd": 2**61 - 1}, vocab_size=259)
+    tok = train_from({"ab": 2**61, "xab": 2**61, "cd": 2**62 - 1}, vocab_size=259)
     assert learned_tokens(tok) == [b"ab", b"cd", b"xab"]
 
 

@@ -174,6 +174,8 @@ def test_train_says_what_sizes_are_possible() -> None:
         ({"max_piece_length": 0}, "max_piece_length must be at least 1"),
         ({"max_piece_length": 251}, "max_piece_length must be from 1 to 250, got 251"),
         ({"n_sub_iterations": 0}, "n_sub_iterations must be at least 1"),
+        ({"seeds": "words"}, "seeds must be .* got 'words'"),
+        ({"seeds": "bpe", "pre_tokenizer": "gpt2", "unk_token": None}, "seeds of BPE are made of characters"),
         ({"seed_size": 0}, "seed_size must be at least 1"),
         ({"line_end": "ab"}, "line_end must be one character or None, got 'ab'"),
         ({"required_pieces": [""]}, "required_pieces must not be empty"),
@@ -186,6 +188,22 @@ def test_train_says_what_sizes_are_possible() -> None:
 def test_train_refuses_an_option_out_of_range(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         mg.train_unigram(["abab"], vocab_size=300, **options)
+
+
+def test_train_starts_from_bpe_tokens() -> None:
+    counts: dict[str | bytes, int] = {"\u2581low": 50, "\u2581lower": 30, "\u2581newer": 20}
+    words = mg.WordCounts.from_dict(counts, pre_tokenizer="metaspace")
+    pieces = {piece for piece, _ in pieces_of(mg.train_unigram(words, vocab_size=40, seeds="bpe", allow_smaller=True))}
+    merged = mg.train_wordpiece(
+        words,
+        vocab_size=100,
+        special_tokens=["[UNK]"],
+        continuing_subword_prefix="",
+        allow_smaller=True,
+    )
+    longer = {piece.encode() for piece in pieces - {"<unk>"} if len(piece) > 1}
+    assert longer
+    assert longer <= set(merged.vocab)
 
 
 def test_train_refuses_words_that_are_no_text() -> None:

@@ -2,7 +2,8 @@
 
 Theirs numbers the characters that continue words in an order that changes from run to run, and equal pairs go by those
 numbers. So a vocabulary of theirs is one of many; ours, by code points, is another. Where ties decide nothing,
-all must be equal as sets; else ours may differ from theirs as theirs do among themselves.
+all must be equal as sets; else at least 99.5 % of the tokens are the same. (In 14 runs on the English text and 4,000
+tokens, theirs gave ours 5 times, and 9 times a vocabulary with two other tokens.)
 """
 
 import json
@@ -45,9 +46,16 @@ def train_theirs(tokenizers: ModuleType, documents: list[str], vocab_size: int) 
     return vocabulary(tokenizer.to_str())
 
 
+@pytest.fixture(scope="session")
+def transformers(peer: Callable[[str], ModuleType]) -> ModuleType:
+    module = peer("transformers")
+    module.logging.set_verbosity_error()
+    return module
+
+
 @pytest.mark.parametrize(
     ("name", "vocab_size", "is_decided"),
-    [("english", 1_000, True), ("english", 4_000, True), ("english", 16_000, False), ("code", 1_000, True),
+    [("english", 1_000, True), ("english", 4_000, False), ("english", 16_000, False), ("code", 1_000, True),
      ("code", 8_000, False), ("multi", 8_000, False)],
 )  # fmt: skip
 def test_frequency_gives_their_tokens_as_far_as_these_are_determined(
@@ -69,8 +77,7 @@ def test_frequency_gives_their_tokens_as_far_as_these_are_determined(
     if is_decided:
         assert (to_theirs, among_theirs) == (0, 0)
     else:
-        assert to_theirs <= 2 * among_theirs + 4
-        assert to_theirs <= vocab_size // 100
+        assert to_theirs <= vocab_size // 200
 
 
 def test_alphabet_is_theirs_and_so_are_the_ids_that_do_not_change(tokenizers: ModuleType, data: Path) -> None:
@@ -114,4 +121,4 @@ def test_saved_folder_and_vocab_txt_load_as_bert_in_transformers(
         assert theirs(texts)["input_ids"] == [trained.encode(text) for text in texts]
         for text in texts[:50]:
             ids = trained.encode(text, add_special_tokens=False)
-            assert theirs.decode(ids, clean_up_tokenization_spaces=True) == trained.decode(ids)
+            assert theirs.decode(ids, clean_up_tokenization_spaces=False) == trained.decode(ids)

@@ -130,7 +130,8 @@ def train_bpe(
     whole_characters : bool, default False
         Whether each token is whole characters, or a part of a single one.
     one_script : bool, default False
-        Whether no token has letters of two scripts. Kana and Han count as one; digits and symbols go with any.
+        Whether no token has characters of two scripts. Kana and Han count as one; what many scripts share, such as
+        European digits and punctuation, goes with any.
     seed_tokens : iterable of str or bytes
         Tokens that must be in. They are made first, in this order: what a seed's text is by the merges so far is
         joined from left to right, so each beginning of it becomes a token too.

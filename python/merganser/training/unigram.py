@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
 from merganser import _core
 from merganser.arguments import many_texts, valid_text
@@ -34,6 +35,7 @@ def train_unigram(
     split_by_number: bool = True,
     split_digits: bool = False,
     split_by_whitespace: bool = True,
+    seeds: Literal["suffix-array", "bpe"] = "suffix-array",
     seed_size: int = 1_000_000,
     shrinking_factor: float = 0.75,
     n_sub_iterations: int = 2,
@@ -85,8 +87,10 @@ def train_unigram(
     split_by_whitespace : bool, default True
         Whether U+2581 stands only at the start of pieces; otherwise also inside, where the pre-tokenizer leaves it
         there.
+    seeds : {"suffix-array", "bpe"}, default "suffix-array"
+        What to start from: substrings, or the tokens of a BPE vocabulary [3]_.
     seed_size : int, default 1,000,000
-        How many substrings to start from, the best by frequency times length.
+        How many of these, the best by frequency times length or the first that BPE makes.
     shrinking_factor : float, default 0.75
         The share of the pieces that a round keeps.
     n_sub_iterations : int, default 2
@@ -124,6 +128,7 @@ def train_unigram(
        Candidates", section 3.
     .. [2] Kudo, Richardson (2018), "SentencePiece: A simple and language independent subword tokenizer and detokenizer
        for Neural Text Processing".
+    .. [3] Land, Pinter (2026), "MinGram", arXiv 2606.27019.
 
     Examples
     --------
@@ -140,6 +145,9 @@ def train_unigram(
     if line_end is not None and len(valid_text(line_end, "line_end")) != 1:
         msg = f"line_end must be one character or None, got {line_end!r}"
         raise ConfigError(msg)
+    if seeds not in {"suffix-array", "bpe"}:
+        msg = f'seeds must be "suffix-array" or "bpe", got {seeds!r}'
+        raise ConfigError(msg)
     check_limits(
         vocab_size=(vocab_size, 1),
         max_piece_length=(max_piece_length, 1),
@@ -155,6 +163,7 @@ def train_unigram(
         "split_by_number": split_by_number,
         "split_digits": split_digits,
         "split_by_whitespace": split_by_whitespace,
+        "bpe_seeds": seeds == "bpe",
         "seed_size": seed_size,
         "shrinking_factor": shrinking_factor,
         "n_sub_iterations": n_sub_iterations,

@@ -123,21 +123,33 @@ impl Pipeline {
         may_cut && !self.added.tokens().iter().any(is_spaced)
     }
 
-    /// Calls `each(text, bounds)` with the pre-tokens of a stretch that [`Pipeline::chunking`] tells, as
-    /// [`Pipeline::for_each_batch`] does.
+    /// Calls `each` with the pre-tokens of a stretch that [`Pipeline::chunking`] tells: a text and the ends of one in it.
+    /// `buffer` is for those that do not stand in the stretch as they are.
     ///
     /// # Errors
-    /// Those of the normalizer and of `each`.
+    /// Those of the normalizer and of `each`; [`crate::Error::Interrupted`].
     pub fn for_each_in_chunk(
         &self,
         chunk: &str,
-        each: impl FnMut(&str, &[usize]) -> Result<()>,
+        buffer: &mut String,
+        progress: &Progress,
+        mut each: impl FnMut(&str, Range<usize>) -> Result<()>,
     ) -> Result<()> {
-        let progress = Progress::default();
+        let PreTokenizing::Words(scheme, _) = &self.pre_tokenizer else {
+            return Ok(());
+        };
         let mut part = Traced::untraced(chunk);
-        self.normalization.normalize(&mut part, &progress)?;
-        let n_bytes = part.text().len();
-        self.for_each_batch(&part, 0, 0..n_bytes, &progress, each)
+        self.normalization.normalize(&mut part, progress)?;
+        let text = part.text();
+        scheme.for_each(&part, 0, 0..text.len(), |word| {
+            let Some((mark, _)) = word.mark else {
+                return each(text, word.range);
+            };
+            buffer.clear();
+            buffer.push(mark);
+            buffer.push_str(text.get(word.range).unwrap_or_default());
+            each(buffer, 0..buffer.len())
+        })
     }
 
     /// Calls `each` with every added token, and every stretch between them, normalized, with its place in `text` (exact

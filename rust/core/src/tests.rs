@@ -14,5 +14,6 @@ mod special;
 mod strategies;
 mod training;
 mod training_bpe;
+mod training_word_counts;
 mod training_wordpiece;
 mod vectors;

@@ -16,6 +16,7 @@ use crate::tokenizer::Tokenizer;
 /// The options as Python has them: a dictionary of all, each checked there for its type and range.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
+#[expect(clippy::struct_excessive_bools, reason = "one field an option, named in Python")]
 pub(crate) struct Options {
     vocab_sizes: Vec<usize>,
     min_frequency: u64,

@@ -1,6 +1,6 @@
 //! `_core.train_unigram`.
 
-use merganser_core::train::unigram::{self, LearnOptions, PieceRules, UnigramOptions};
+use merganser_core::train::unigram::{self, LearnOptions, PieceRules, SeedKind, UnigramOptions};
 use pyo3::prelude::*;
 
 use super::stages;
@@ -11,6 +11,7 @@ use crate::call::long;
 /// How pieces are learned, as Python gives it: a dictionary of named values.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own, named in Python")]
 pub(crate) struct Learning {
     character_coverage: f64,
     required_characters: String,
@@ -20,6 +21,7 @@ pub(crate) struct Learning {
     split_by_number: bool,
     split_digits: bool,
     split_by_whitespace: bool,
+    bpe_seeds: bool,
     seed_size: usize,
     shrinking_factor: f64,
     n_sub_iterations: usize,
@@ -41,6 +43,7 @@ impl From<Learning> for LearnOptions {
                 split_digits: learning.split_digits,
                 split_by_whitespace: learning.split_by_whitespace,
             },
+            seeds: if learning.bpe_seeds { SeedKind::Bpe } else { SeedKind::Substrings },
             seed_size: learning.seed_size,
             shrinking_factor: learning.shrinking_factor,
             n_sub_iterations: learning.n_sub_iterations,
@@ -54,6 +57,7 @@ impl From<Learning> for LearnOptions {
 
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
+#[expect(clippy::needless_pass_by_value, reason = "Python hands over objects")]
 pub(crate) fn train_unigram(
     py: Python<'_>,
     counts: &WordCounts,

@@ -175,13 +175,9 @@ impl WordCounter {
             let Some(counter) = counter.take() else {
                 return Err(finished());
             };
-            let counted = long(py, None, |progress| counter.finish(min_count, progress))?;
-            Ok((
-                WordCounts(counted.counts),
-                counted.n_dropped,
-                counted.n_dropped_occurrences,
-                counted.n_spilled_bytes,
-            ))
+            let found = long(py, None, |progress| counter.finish(min_count, progress))?;
+            let n_occurrences = found.n_dropped_occurrences;
+            Ok((WordCounts(found.counts), found.n_dropped, n_occurrences, found.n_spilled_bytes))
         })
     }
 }

@@ -135,9 +135,10 @@ impl WordScheme {
             return None;
         }
         match self {
-            Self::Bert | Self::Whitespace | Self::WhitespaceSplit => Some(Chunking::WhiteSpace),
             Self::SplitMetaspace(_) if self.needs_spans() => None,
-            Self::SplitMetaspace(_) => Some(Chunking::WhiteSpace),
+            Self::Bert | Self::Whitespace | Self::WhitespaceSplit | Self::SplitMetaspace(_) => {
+                Some(Chunking::WhiteSpace)
+            }
             Self::Metaspace(_) => Some(Chunking::Spaces),
         }
     }

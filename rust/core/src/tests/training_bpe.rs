@@ -213,9 +213,10 @@ fn naive_of_characters(words: &Words, options: &Characters) -> Naive {
 
 fn script(c: char) -> Option<u8> {
     match c {
-        'a'..='z' => Some(0),
+        'a'..='z' | 'é' => Some(0),
         'б' => Some(1),
         'あ' | '中' => Some(2),
+        '٣' => Some(3),
         _ => None,
     }
 }

@@ -106,8 +106,12 @@ fn naive(words: &Words, options: &WordPieceOptions) -> Vec<String> {
         let mut singles: BTreeMap<usize, u64> = BTreeMap::new();
         let mut pairs: BTreeMap<(usize, usize), u64> = BTreeMap::new();
         for (word, count) in &spelled {
-            word.iter().for_each(|&id| *singles.entry(id).or_default() += count);
-            word.windows(2).for_each(|two| *pairs.entry((two[0], two[1])).or_default() += count);
+            for &id in word {
+                *singles.entry(id).or_default() += count;
+            }
+            for two in word.windows(2) {
+                *pairs.entry((two[0], two[1])).or_default() += count;
+            }
         }
         let spell = |(left, right): (usize, usize)| {
             let right = &tokens[right];

@@ -32,7 +32,7 @@ mod texts;
 mod tokens;
 
 pub use alphabet::{Alphabet, Characters, Uncovered, count_characters};
-pub use bounds::Bounds;
+pub use bounds::{Bounds, TextRule};
 pub use definition::special_tokens;
 pub use learn::Merge;
 pub use pieces::{Pieces, PiecesOptions, learn_pieces};

@@ -12,28 +12,35 @@ mod corpus;
 mod definition;
 mod edges;
 mod em;
+mod finish;
 mod math;
 mod pieces;
 mod prune;
 mod rules;
 mod seeds;
-
-use rustc_hash::FxHashSet;
+mod start;
 
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::progress::{Phase, Progress};
 use crate::train::{Dropped, Report, WordCounts};
 
-use corpus::{Corpus, CorpusOptions, to_f64};
+use corpus::{Corpus, CorpusOptions};
 pub use definition::{UnigramOptions, train};
 use edges::{Edges, MAX_PIECES};
+use finish::Alphabet;
 pub(crate) use math::ln;
-use math::single;
-use pieces::Pieces;
-use rules::Judge;
 pub use rules::PieceRules;
-use seeds::Finder;
+use start::seed_pieces;
+
+/// What training starts from, beside the characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeedKind {
+    /// The substrings with the largest frequency times length.
+    Substrings,
+    /// The tokens of a BPE vocabulary, larger than the one asked for: fewer and better ones (Land and Pinter 2026, "MinGram").
+    Bpe,
+}
 
 /// How pieces are learned.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,7 +57,9 @@ pub struct LearnOptions {
     pub forbidden: Vec<String>,
     /// What a piece may be.
     pub rules: PieceRules,
-    /// How many substrings to start from.
+    /// What to start from.
+    pub seeds: SeedKind,
+    /// How many of them, at the most.
     pub seed_size: usize,
     /// The share of the pieces that a round of pruning keeps.
     pub shrinking_factor: f64,
@@ -79,6 +88,7 @@ impl Default for LearnOptions {
             required_pieces: Vec::new(),
             forbidden: Vec::new(),
             rules: PieceRules::default(),
+            seeds: SeedKind::Substrings,
             seed_size: 1_000_000,
             shrinking_factor: 0.75,
             n_sub_iterations: 2,
@@ -125,7 +135,7 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
     alphabet.check_room(options)?;
     let mut report = Report { n_alphabet: n_alphabet as u64, ..Report::of(counts) };
     report.dropped = dropped(&corpus, options);
-    let mut pieces = seed_pieces(&corpus, options, n_threads, progress)?;
+    let mut pieces = seed_pieces(counts, &corpus, options, n_threads, progress)?;
     let mut edges = Edges::new(&corpus, &pieces.texts, progress)?;
     drop(corpus);
     let n_wanted = options.n_pieces + options.n_other_tokens;
@@ -211,133 +221,4 @@ fn dropped(corpus: &Corpus, options: &LearnOptions) -> Vec<Dropped> {
         n_different,
         n_occurrences: u64::try_from(n_occurrences).unwrap_or(u64::MAX),
     }]
-}
-
-/// The pieces to start from, with scores after their frequency times length.
-fn seed_pieces(
-    corpus: &Corpus,
-    options: &LearnOptions,
-    n_threads: usize,
-    progress: &Progress,
-) -> Result<Pieces> {
-    let finder = Finder {
-        corpus,
-        judge: Judge::new(options.rules, &corpus.alphabet),
-        max_length: options.rules.max_piece_length,
-        n_seeds: options.seed_size,
-        sees_line_ends: options.line_end.is_some(),
-    };
-    let seeds = finder.find(n_threads, progress)?;
-    let forbidden: FxHashSet<&str> = options.forbidden.iter().map(String::as_str).collect();
-    let required: FxHashSet<&str> = options.required_pieces.iter().map(String::as_str).collect();
-    let chars = (1..corpus.alphabet.len()).map(|symbol| {
-        // One that does not occur has no score that counts: what it is given is that of the rarest.
-        (corpus.alphabet[symbol].to_string(), to_f64(corpus.counts[symbol].max(1)))
-    });
-    let longer = seeds.iter().map(|seed| {
-        let mut text = String::new();
-        corpus.spell(finder.symbols(seed), &mut text);
-        (text, seed.score)
-    });
-    let mut missing = required.clone();
-    let seeds: Vec<(String, f64)> = chars
-        .chain(longer)
-        .filter(|(text, _)| {
-            missing.remove(text.as_str());
-            !forbidden.contains(text.as_str()) || text.chars().count() == 1
-        })
-        .collect();
-    let mut missing: Vec<&str> = missing.into_iter().collect();
-    missing.sort_unstable();
-    let missing = missing.into_iter().map(|text| (text.to_owned(), 1.0));
-    let sum = ln(seeds.iter().map(|(_, score)| score).sum::<f64>() + missing.len() as f64);
-    let mut pieces = Pieces::default();
-    for (text, score) in seeds.into_iter().chain(missing) {
-        let is_required = required.contains(text.as_str());
-        pieces.push(text.into_boxed_str(), ln(score) - sum, is_required);
-    }
-    if let Some(&most_frequent) = corpus.by_count.first().filter(|_| options.line_end.is_some()) {
-        pieces.take_unknown_for(most_frequent as usize - 1);
-    }
-    Ok(pieces)
-}
-
-/// The characters, which are in the vocabulary at the end, the most frequent first.
-struct Alphabet {
-    chars: Vec<char>,
-}
-
-impl Alphabet {
-    fn of(corpus: &Corpus, options: &LearnOptions) -> Self {
-        let is_allowed = |c: &char| {
-            let mut buffer = [0; 4];
-            let text = c.encode_utf8(&mut buffer);
-            !options.forbidden.iter().any(|forbidden| forbidden == text)
-        };
-        let chars = corpus.by_count.iter().map(|&symbol| corpus.alphabet[symbol as usize]);
-        Self { chars: chars.filter(is_allowed).collect() }
-    }
-
-    fn n_required(&self, options: &LearnOptions) -> usize {
-        let longer: FxHashSet<&String> =
-            options.required_pieces.iter().filter(|piece| piece.chars().count() > 1).collect();
-        self.chars.len() + longer.len()
-    }
-
-    fn check_room(&self, options: &LearnOptions) -> Result<()> {
-        let least = self.n_required(options);
-        if options.n_pieces >= least {
-            return Ok(());
-        }
-        Err(Error::Config(format!(
-            "vocab_size must be at least {}, for {} characters, {} required pieces and {} other tokens, got {}; ask for more, \
-             or for a smaller character_coverage",
-            least + options.n_other_tokens,
-            self.chars.len(),
-            least - self.chars.len(),
-            options.n_other_tokens,
-            options.n_pieces + options.n_other_tokens,
-        )))
-    }
-
-    /// The vocabulary: what is required, and then the best-scored pieces.
-    fn finish(&self, pieces: &Pieces, options: &LearnOptions) -> Result<Vec<(String, f64)>> {
-        /// How far apart the scores of characters are that have lost theirs.
-        const STEP: f64 = 0.0001;
-        let mut best: Vec<(&str, f64)> = (0..pieces.len())
-            .filter_map(|piece| Some((&*pieces.texts[piece], pieces.score(piece)?)))
-            .collect();
-        best.sort_unstable_by(|a, b| single(b.1).total_cmp(&single(a.1)).then(a.0.cmp(b.0)));
-        let scores: rustc_hash::FxHashMap<&str, f64> = best.iter().copied().collect();
-        let mut next = pieces.worst_score();
-        let mut chosen: Vec<(String, f64)> = Vec::new();
-        let chars = self.chars.iter().map(char::to_string);
-        let mut taken: FxHashSet<String> = FxHashSet::default();
-        for text in chars.chain(options.required_pieces.iter().cloned()) {
-            if !taken.insert(text.clone()) {
-                continue;
-            }
-            let score = scores.get(text.as_str()).copied().unwrap_or_else(|| {
-                next += STEP;
-                next - STEP
-            });
-            chosen.push((text, score));
-        }
-        let forbidden: FxHashSet<&str> = options.forbidden.iter().map(String::as_str).collect();
-        let others =
-            best.iter().filter(|(text, _)| !taken.contains(*text) && !forbidden.contains(text));
-        let n_more = options.n_pieces.saturating_sub(chosen.len());
-        chosen.extend(others.take(n_more).map(|&(text, score)| (text.to_owned(), score)));
-        if chosen.len() < options.n_pieces && !options.allow_smaller {
-            return Err(Error::Config(format!(
-                "vocab_size {} cannot be reached: these word counts give at least {} and at most {} tokens; ask for as many, \
-                 count more text, or pass allow_smaller=True",
-                options.n_pieces + options.n_other_tokens,
-                self.n_required(options) + options.n_other_tokens,
-                chosen.len() + options.n_other_tokens,
-            )));
-        }
-        chosen.sort_unstable_by(|a, b| single(b.1).total_cmp(&single(a.1)).then(a.0.cmp(&b.0)));
-        Ok(chosen)
-    }
 }

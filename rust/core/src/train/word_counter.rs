@@ -34,8 +34,8 @@ use store::Store;
 
 /// About so much text is one thread's work without a break.
 const UNIT_BYTES: usize = 1 << 18;
-/// Chunks between two looks at whether to stop while the stages see them.
-const POLL_CHUNKS: usize = 1 << 10;
+/// Words between two looks at whether to stop, and at the memory, while the stages see chunks.
+const POLL_WORDS: usize = 1 << 10;
 /// Bytes of chunks between two looks while they are counted.
 const POLL_BYTES: usize = 1 << 16;
 
@@ -325,13 +325,9 @@ impl WordCounter {
         let n_at_once = if self.spilling.is_some() { 1 } else { N_SHARDS };
         for first in (0..N_SHARDS).step_by(n_at_once) {
             parallel::map(&mut fronts, n_at_once, |front, i| {
-                let mut index = 0;
+                let mut splitting = Splitting::new(pipeline, progress);
                 for_each_chunk(chunks, first + i, |chunk, count| {
-                    index += 1;
-                    if index % POLL_CHUNKS == 0 {
-                        progress.check()?;
-                    }
-                    split_chunk(front, &words.shards, pipeline, chunk, count)
+                    splitting.split(front, &words.shards, chunk, count)
                 })
             })?;
             if self.spilling.is_some() {
@@ -348,11 +344,12 @@ impl WordCounter {
         let mut words = Store::new(self.spilling.clone(), "words");
         let mut front = Front::new(words.hasher);
         let chunks = std::mem::replace(&mut self.store, Store::new(None, ""));
-        let mut n_chunks = 0;
+        let mut splitting = Splitting::new(&self.pipeline, progress);
+        let mut n_chunks = 0_usize;
         merge(chunks.into_streams(self.n_threads)?, progress, |chunk, count| {
             n_chunks += 1;
-            split_chunk(&mut front, &words.shards, &self.pipeline, chunk, count)?;
-            if n_chunks % POLL_CHUNKS == 0 {
+            splitting.split(&mut front, &words.shards, chunk, count)?;
+            if n_chunks.is_multiple_of(POLL_WORDS) {
                 words.spill_if_large(progress)?;
             }
             Ok(())
@@ -381,21 +378,39 @@ fn for_each_chunk(
     Ok(())
 }
 
-/// Counts the words of a chunk that occurs `count` times.
-fn split_chunk(
-    front: &mut Front,
-    shards: &Shards,
-    pipeline: &Pipeline,
-    chunk: &[u8],
-    count: u64,
-) -> Result<()> {
-    // Chunks are cut out of text at ASCII characters.
-    let chunk = std::str::from_utf8(chunk)
-        .map_err(|_| Error::Internal("a chunk is not valid UTF-8".to_owned()))?;
-    pipeline.for_each_in_chunk(chunk, |text, bounds| {
-        let text = text.as_bytes();
-        bounds.windows(2).try_for_each(|bound| front.add(shards, text, (bound[0], bound[1]), count))
-    })
+/// Shows chunks to the stages, and counts their words.
+struct Splitting<'p> {
+    pipeline: &'p Pipeline,
+    progress: &'p Progress,
+    buffer: String,
+    n_steps: usize,
+}
+
+impl<'p> Splitting<'p> {
+    fn new(pipeline: &'p Pipeline, progress: &'p Progress) -> Self {
+        Self { pipeline, progress, buffer: String::new(), n_steps: 0 }
+    }
+
+    /// Counts the words of a chunk that occurs `count` times.
+    fn split(
+        &mut self,
+        front: &mut Front,
+        shards: &Shards,
+        chunk: &[u8],
+        count: u64,
+    ) -> Result<()> {
+        // Chunks are cut out of text at ASCII characters.
+        let chunk = std::str::from_utf8(chunk)
+            .map_err(|_| Error::Internal("a chunk is not valid UTF-8".to_owned()))?;
+        let Self { pipeline, progress, buffer, n_steps } = self;
+        pipeline.for_each_in_chunk(chunk, buffer, progress, |text, word| {
+            *n_steps += 1;
+            if n_steps.is_multiple_of(POLL_WORDS) {
+                progress.check()?;
+            }
+            front.add(shards, text.as_bytes(), (word.start, word.end), count)
+        })
+    }
 }
 
 fn count_text(

@@ -94,9 +94,13 @@ pub(super) fn lay_out_bytes(
     let mut n_bytes = 0;
     for (word, _) in counts.iter() {
         n_bytes += word.len() + 1;
-        word.iter().for_each(|&byte| seen[usize::from(byte)] = true);
+        for &byte in word {
+            seen[usize::from(byte)] = true;
+        }
     }
-    initial.iter().for_each(|&byte| seen[usize::from(byte)] = true);
+    for &byte in initial {
+        seen[usize::from(byte)] = true;
+    }
     let mut alphabet: Vec<u8> = (0..=255).filter(|&byte| seen[usize::from(byte)]).collect();
     alphabet.sort_unstable_by_key(|&byte| byte_level::ALPHABET[usize::from(byte)]);
     let mut ids = [0; 256];
@@ -218,6 +222,9 @@ fn alphabet_of(
 }
 
 /// Characters and how often they occur, most frequent first; of equals by code point.
+///
+/// # Errors
+/// [`Error::Config`] when a word is not UTF-8 or the counts add up to more than 64 bits; [`Error::Interrupted`].
 pub fn count_characters(counts: &WordCounts, progress: &Progress) -> Result<Vec<(char, u64)>> {
     let mut totals: CharMap<u64> = CharMap::default();
     let mut sum = 0_u64;

@@ -5,6 +5,9 @@ use std::fmt;
 use crate::char_class::{NUMBER, flags_of};
 use crate::pre_tokenizer::own_script_of;
 
+/// Whether a text may be a token.
+pub type TextRule<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
+
 /// What a token that training makes may be. Each rule is looked at once for each pair that comes up, so a pair that would
 /// break it is never merged, and its parts stay what they are.
 #[derive(Clone, Copy, Default)]
@@ -20,7 +23,7 @@ pub struct Bounds<'a> {
     /// A token has characters of one script, beside those that belong to none; and whole ones, if it has more than one.
     pub one_script: bool,
     /// A rule of the caller's on the bytes of a token.
-    pub is_valid: Option<&'a (dyn Fn(&[u8]) -> bool + Sync)>,
+    pub is_valid: Option<TextRule<'a>>,
 }
 
 impl fmt::Debug for Bounds<'_> {

@@ -39,7 +39,7 @@ pub(super) struct Cells {
     runs: Vec<Run>,
     /// The run that cell `NOTE * i` belongs to.
     notes: Vec<u32>,
-    /// Sum over the words of symbols times count: no pair can occur more often.
+    /// Sum over the words of symbols times count, or the largest number there is.
     n_symbols: i64,
 }
 
@@ -53,7 +53,7 @@ impl Cells {
     /// Adds a word; counts must not grow from one word to the next.
     ///
     /// # Errors
-    /// [`Error::Config`] when the words together exceed 2 GiB or counts of pairs could exceed 63 bits.
+    /// [`Error::Config`] when the words together exceed 2 GiB or a count exceeds 63 bits.
     pub(super) fn push(
         &mut self,
         symbols: impl IntoIterator<Item = u32>,
@@ -71,9 +71,8 @@ impl Cells {
                 Error::Config("the different words together must stay below 2 GiB".to_owned())
             })?;
         let count = i64::try_from(count).map_err(|_| overflow())?;
-        let n = i64::try_from(n).map_err(|_| overflow())?;
-        let n_symbols = n.checked_mul(count).and_then(|n| n.checked_add(self.n_symbols));
-        self.n_symbols = n_symbols.ok_or_else(overflow)?;
+        let n_symbols = count.saturating_mul(i64::try_from(n).unwrap_or(i64::MAX));
+        self.n_symbols = self.n_symbols.saturating_add(n_symbols);
         match self.runs.last_mut() {
             Some(run) if run.count == count => run.end = end,
             _ => self.runs.push(Run { end, count }),
@@ -145,23 +144,20 @@ impl Cells {
         self.n_symbols
     }
 
-    /// Looks counts up for ascending places.
-    pub(super) fn counts(&self) -> CountAt {
-        CountAt { end: 0, count: 0 }
-    }
-
     /// How often each token occurs, by id.
     pub(super) fn token_counts(&self, n_tokens: usize) -> Vec<u64> {
         let mut totals = vec![0_u64; n_tokens];
-        let mut counts = self.counts();
+        let mut counts = CountAt::default();
         for place in (0..self.len()).filter(|&place| self.is_token(place)) {
-            totals[self.token(place) as usize] += counts.at(self, place).unsigned_abs();
+            let total = &mut totals[self.token(place) as usize];
+            *total = total.saturating_add(counts.at(self, place).unsigned_abs());
         }
         totals
     }
 }
 
 /// The count of the word that a place is in, quick for places in ascending order.
+#[derive(Debug, Default)]
 pub(super) struct CountAt {
     end: u32,
     count: i64,

@@ -27,8 +27,9 @@ fn vocabulary(base: &Definition) -> Result<(&BpeDefinition, Vec<(&str, u32)>)> {
     }
     let known: FxHashSet<u32> = bpe.vocab.iter().map(|&(_, id)| id).collect();
     let added = base.added_tokens.iter().filter(|token| !known.contains(&token.id));
-    let mut vocab: Vec<(&str, u32)> = bpe.vocab.iter().map(|(text, id)| (&text[..], *id)).collect();
-    vocab.extend(added.map(|token| (&token.content[..], token.id)));
+    let mut vocab: Vec<(&str, u32)> =
+        bpe.vocab.iter().map(|(text, id)| (text.as_str(), *id)).collect();
+    vocab.extend(added.map(|token| (token.content.as_str(), token.id)));
     vocab.sort_unstable_by_key(|&(_, id)| id);
     Ok((bpe, vocab))
 }

@@ -7,7 +7,7 @@
 
 use std::cmp::Ordering;
 
-use super::cells::{Cells, LOOK_AHEAD};
+use super::cells::{Cells, CountAt, LOOK_AHEAD};
 use super::learn::Merge;
 use super::neighbours::Neighbours;
 use super::pairs::{Pair, Pairs, Slot, is_at};
@@ -122,12 +122,12 @@ impl<R: Rules> Engine<R> {
     pub(super) fn step(&mut self, progress: &Progress) -> Result<Option<Merge>> {
         loop {
             let by = By { pairs: &self.pairs, rules: &self.rules };
-            if let Some(slot) = self.queue.pop(self.least_kept, &by) {
+            if let Some(slot) = self.queue.pop(self.least_kept.max(self.least), &by) {
                 let Slot { pair, count, .. } = *self.pairs.get(slot);
                 let product = self.merge(pair, Some(slot), progress)?;
                 return Ok(Some(Merge { pair, product, count: count.unsigned_abs() }));
             }
-            if self.least_kept == self.least {
+            if self.least_kept <= self.least {
                 return Ok(None);
             }
             self.count_again((self.least_kept / RARER).max(self.least), progress)?;
@@ -158,7 +158,7 @@ impl<R: Rules> Engine<R> {
         self.lefts.begin(self.rules.n_tokens());
         self.rights.begin(self.rules.n_tokens());
         self.came_up.clear();
-        let mut counts = self.cells.counts();
+        let mut counts = CountAt::default();
         let mut live = [0; LOOK_AHEAD];
         for batch in places.chunks(POLL_PLACES) {
             progress.check()?;

@@ -45,6 +45,7 @@ pub(super) fn learn(
     n_tokens: usize,
     progress: &Progress,
 ) -> Result<Learned> {
+    progress.begin(Phase::Merge, 0);
     let mut tokens = Tokens::new(options.bounds, Order::Ids);
     let laid = lay_out(counts, options, &mut tokens, progress)?;
     let n_special = if options.continue_from.is_some() { 0 } else { options.special_tokens.len() };
@@ -150,7 +151,9 @@ fn add_special_tokens(options: &BpeOptions, tokens: &mut Tokens<'_>) -> Result<(
         tokens.forbid(text.clone().into_bytes());
     }
     for text in options.special_tokens.iter().filter(|_| is_of_bytes) {
-        byte_level::bytes_of(text).into_iter().for_each(|bytes| tokens.forbid(bytes));
+        if let Some(bytes) = byte_level::bytes_of(text) {
+            tokens.forbid(bytes);
+        }
     }
     Ok(())
 }

@@ -10,7 +10,7 @@
 //!
 //! Places lie in one arena. Those of a pair that was merged are dead; when half of the arena is, the living move together.
 
-use super::cells::{Cells, LOOK_AHEAD};
+use super::cells::{Cells, CountAt, LOOK_AHEAD, overflow};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -51,6 +51,10 @@ const SMALL: usize = 1 << 16;
 
 impl Pairs {
     /// Every pair of adjacent tokens of `cells`, of which there are `n_tokens`, that occurs `least` times and `may_merge`.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when one occurs more often than 63 bits hold. Pairs that come up later occur no more often than the
+    /// one of symbols where their tokens meet.
     pub(super) fn new(
         cells: &Cells,
         n_tokens: usize,
@@ -66,7 +70,7 @@ impl Pairs {
         let (mut read, mut write) = (0, 0);
         for (left, end) in (0..).zip(ends) {
             progress.check()?;
-            by_right.take(cells, &arena[read..end]);
+            by_right.take(cells, &arena[read..end])?;
             read = end;
             for &right in &by_right.touched {
                 let tally = &mut by_right.tallies[right as usize];
@@ -252,20 +256,22 @@ impl ByRight {
         Self { places: Vec::new(), tallies: vec![Tally::default(); n_tokens], touched: Vec::new() }
     }
 
-    fn take(&mut self, cells: &Cells, places: &[u32]) {
+    fn take(&mut self, cells: &Cells, places: &[u32]) -> Result<()> {
         self.places.clear();
         self.places.extend(places.iter().map(|&place| (place, cells.token(cells.next(place)))));
         self.touched.clear();
-        let mut counts = cells.counts();
+        let mut counts = CountAt::default();
         for &(place, right) in &self.places {
             let tally = &mut self.tallies[right as usize];
             if tally.n_places == 0 {
                 self.touched.push(right);
             }
             tally.n_places += 1;
-            tally.count += counts.at(cells, place);
+            let count = tally.count.checked_add(counts.at(cells, place));
+            tally.count = count.ok_or_else(overflow)?;
         }
         self.touched.sort_unstable();
+        Ok(())
     }
 
     /// Writes the places back, each right token's from the start that its tally has; those that have none are left out.

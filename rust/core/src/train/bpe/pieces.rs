@@ -5,7 +5,7 @@
 //! goes on with pairs that no longer occur when all others are used up; here the pieces end there, and the caller sees it.
 
 use super::alphabet::{Characters, Uncovered, lay_out_characters};
-use super::bounds::Bounds;
+use super::bounds::{Bounds, TextRule};
 use super::engine::{Engine, Rules};
 use super::learn::run;
 use super::tokens::{Order, Tokens};
@@ -21,7 +21,7 @@ pub struct PiecesOptions<'a> {
     /// The characters that pieces are made of; another parts its word.
     pub characters: &'a [char],
     /// Whether a text may be a piece.
-    pub is_valid: &'a (dyn Fn(&[u8]) -> bool + Sync),
+    pub is_valid: TextRule<'a>,
 }
 
 /// Pieces in the order in which they were made.
@@ -40,6 +40,7 @@ pub fn learn_pieces(
     options: PiecesOptions<'_>,
     progress: &Progress,
 ) -> Result<Pieces> {
+    progress.begin(Phase::Merge, 0);
     let bounds = Bounds { is_valid: Some(options.is_valid), ..Bounds::default() };
     let mut tokens = Tokens::new(bounds, Order::Texts);
     let alphabet = Characters {

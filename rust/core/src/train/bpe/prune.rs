@@ -19,11 +19,13 @@ pub(super) fn prune(learned: Learned, least: u64) -> Learned {
         let parts = [merge.pair.0 as usize, merge.pair.1 as usize];
         if product >= learned.n_first && !is_needed[product] && counts[product] < least {
             is_kept[product] = false;
-            parts
-                .iter()
-                .for_each(|&part| counts[part] = counts[part].saturating_add(counts[product]));
+            for part in parts {
+                counts[part] = counts[part].saturating_add(counts[product]);
+            }
         } else {
-            parts.iter().for_each(|&part| is_needed[part] = true);
+            for part in parts {
+                is_needed[part] = true;
+            }
         }
     }
     let mut ids = vec![0; n_tokens];

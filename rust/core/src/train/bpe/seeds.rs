@@ -59,9 +59,9 @@ impl Seeds {
     ///
     /// # Errors
     /// [`Error::Config`] when a seed needs a token that may not be made, or more than `n_tokens` tokens.
-    pub(super) fn make<'a>(
+    pub(super) fn make(
         self,
-        engine: &mut Engine<Tokens<'a>>,
+        engine: &mut Engine<Tokens<'_>>,
         n_tokens: usize,
         progress: &Progress,
     ) -> Result<Vec<Merge>> {

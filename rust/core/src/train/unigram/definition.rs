@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
+use super::math::decimal;
 use super::{LearnOptions, Learned, learn};
 use crate::decoder::Decoder;
 use crate::definition::{Definition, Model, UnigramDefinition};
@@ -65,8 +66,8 @@ pub fn train(
     let of_bytes = bytes.into_iter().map(|token| (token, 7.0 * worst - 1.0));
     let unk_id =
         options.unk_token.as_ref().and_then(|unk| specials.iter().position(|text| text == unk));
-    let vocab =
-        specials.iter().map(|text| (text.clone(), 0.0)).chain(of_bytes).chain(pieces).collect();
+    let scored = of_bytes.chain(pieces).map(|(text, score)| (text, decimal(score)));
+    let vocab = specials.iter().map(|text| (text.clone(), 0.0)).chain(scored).collect();
     let model = UnigramDefinition {
         vocab,
         unk_id: unk_id.and_then(|id| u32::try_from(id).ok()),

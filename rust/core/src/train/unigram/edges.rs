@@ -123,7 +123,7 @@ impl Edges {
     }
 
     /// The edges from a place where `piece` lies on; `None` if it does not occur.
-    pub(super) fn from_occurrence(&self, piece: usize) -> Option<&[Edge]> {
+    pub(super) fn occurrence(&self, piece: usize) -> Option<&[Edge]> {
         self.flat.get(self.places[piece] as usize..)
     }
 

@@ -51,12 +51,6 @@ pub(super) fn power_of_2(exponent: i64) -> f64 {
 /// By its recurrence, ψ(x) = ψ(x + 1) - 1/x, up to where the asymptotic series has full precision (Abramowitz and Stegun
 /// 1964, 6.3.5 and 6.3.18).
 pub(super) fn digamma(x: f64) -> f64 {
-    let mut x = x;
-    let mut steps = 0.0;
-    while x < 10.0 {
-        steps += 1.0 / x;
-        x += 1.0;
-    }
     /// B_2k / 2k for k from 1 on.
     const SERIES: [f64; 7] = [
         1.0 / 12.0,
@@ -67,9 +61,22 @@ pub(super) fn digamma(x: f64) -> f64 {
         -691.0 / 32760.0,
         1.0 / 12.0,
     ];
+    let mut x = x;
+    let mut steps = 0.0;
+    while x < 10.0 {
+        steps += 1.0 / x;
+        x += 1.0;
+    }
     let inverse = 1.0 / (x * x);
     let series = SERIES.iter().rev().fold(0.0, |sum, term| (sum + term) * inverse);
     ln(x) - 0.5 / x - series - steps
+}
+
+/// Rounded to 12 decimals. A number of so few digits is read back from text as it was by any reader, also by those, like
+/// serde_json's and so that of Hugging Face's library, that are off by a bit on longer ones.
+pub(super) fn decimal(x: f64) -> f64 {
+    const UNIT: f64 = 1e12;
+    (x * UNIT).round() / UNIT
 }
 
 /// Rounded to 32 bits.

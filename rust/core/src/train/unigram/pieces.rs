@@ -43,12 +43,12 @@ impl Pieces {
         self.unknown_is.filter(|_| !self.is_alive(piece)).unwrap_or(piece)
     }
 
-    /// Moves the counts of unknown characters to the one that they are taken for.
+    /// Moves the counts of unknown characters to the one that they are taken for, or drops them.
     pub(super) fn count_unknown(&self, counts: &mut [f64]) {
-        for piece in 0..self.n_alphabet {
-            let counted_as = self.counted_as(piece);
-            if counted_as != piece {
-                counts[counted_as] += std::mem::take(&mut counts[piece]);
+        for piece in (0..self.n_alphabet).filter(|&piece| !self.is_alive(piece)) {
+            let count = std::mem::take(&mut counts[piece]);
+            if let Some(counted_as) = self.unknown_is {
+                counts[counted_as] += count;
             }
         }
     }

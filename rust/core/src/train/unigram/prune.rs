@@ -151,7 +151,7 @@ impl Best {
         scores: &[f32],
     ) -> Option<(&[usize], f32)> {
         let n_chars = usize::from(pieces.n_chars(piece));
-        self.find(edges.from_occurrence(piece)?, n_chars, piece, scores);
+        self.find(edges.occurrence(piece)?, n_chars, piece, scores);
         let mut instead = std::mem::take(&mut self.instead);
         instead.clear();
         instead.extend(self.pieces(n_chars).map(|piece| pieces.counted_as(piece)));

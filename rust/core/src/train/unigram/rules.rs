@@ -7,6 +7,10 @@ pub(super) const METASPACE: char = '\u{2581}';
 
 /// What a piece may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own, named as in SentencePiece"
+)]
 pub struct PieceRules {
     /// The longest piece, in characters.
     pub max_piece_length: u8,

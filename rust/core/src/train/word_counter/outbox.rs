@@ -103,7 +103,6 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "a few bits")]
 fn shard_of(hash: u64) -> usize {
     (hash >> (u64::BITS - SHARD_BITS)) as usize
 }
@@ -128,7 +127,6 @@ impl Front {
             return self.add_long(shards, text.get(start..end).unwrap_or_default(), count);
         };
         let hash = self.hasher.short(key);
-        #[expect(clippy::cast_possible_truncation, reason = "a few bits")]
         let Set([first, second]) = &mut self.sets[(hash >> SET_SHIFT) as usize & (N_SETS - 1)];
         if first.key == key {
             first.count = first.count.checked_add(count).ok_or_else(overflow)?;

@@ -190,8 +190,7 @@ impl LongTable {
         }
         let mask = self.slots.len() - 1;
         let mut place = slot_of(hash, self.slots.len());
-        loop {
-            let Some(index) = self.slots[place].checked_sub(1) else { break };
+        while let Some(index) = self.slots[place].checked_sub(1) {
             let known = &mut self.words[index as usize];
             if known.hash == hash
                 && self.arena.get(known.start..known.start + known.n_bytes) == Some(word)

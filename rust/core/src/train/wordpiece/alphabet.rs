@@ -67,7 +67,9 @@ impl Alphabet {
                 too_long.n_different += 1;
                 too_long.n_occurrences += count;
             } else {
-                word.chars().for_each(|c| *sums.entry(c).or_default() += u128::from(count));
+                for c in word.chars() {
+                    *sums.entry(c).or_default() += u128::from(count);
+                }
             }
             Ok(())
         })?;

@@ -45,12 +45,11 @@ pub(super) fn learn_under_largest(
             high = middle;
         }
     }
-    let tokens = match filled {
-        Some(tokens) => tokens,
-        None => {
-            n_left = n_left.saturating_sub(1);
-            run(low)?
-        }
+    let tokens = if let Some(tokens) = filled {
+        tokens
+    } else {
+        n_left = n_left.saturating_sub(1);
+        run(low)?
     };
     progress.advance(n_left.saturating_mul(n_learned))?;
     Ok((tokens, low))

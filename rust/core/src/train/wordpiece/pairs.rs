@@ -33,7 +33,7 @@ pub(super) struct Pair {
 pub(super) struct Pairs {
     /// A pair below is out: counts do not rise again.
     least: u64,
-    pairs: Vec<Pair>,
+    by_index: Vec<Pair>,
     index: FxHashMap<(u32, u32), u32>,
     pub(super) places: Vec<u32>,
     /// By token: what its count counts for in a score.
@@ -50,7 +50,7 @@ impl Pairs {
     pub(super) fn new(least: u64, weights: Vec<u64>, n_tokens: usize) -> Self {
         Self {
             least,
-            pairs: Vec::new(),
+            by_index: Vec::new(),
             index: FxHashMap::default(),
             places: Vec::new(),
             rows: vec![Vec::new(); weights.len()],
@@ -70,7 +70,7 @@ impl Pairs {
     }
 
     pub(super) fn get(&self, pair: u32) -> &Pair {
-        &self.pairs[pair as usize]
+        &self.by_index[pair as usize]
     }
 
     pub(super) fn find(&self, left: u32, right: u32) -> Option<u32> {
@@ -82,11 +82,11 @@ impl Pairs {
         if count < self.least {
             return;
         }
-        let pair = id_of(self.pairs.len());
+        let pair = id_of(self.by_index.len());
         let first_place = self.places.len();
         self.places.resize(first_place + n_places as usize, 0);
         // `n_places` counts up again as places are filled in.
-        self.pairs.push(Pair { left, right, count, first_place, n_places: 0 });
+        self.by_index.push(Pair { left, right, count, first_place, n_places: 0 });
         self.index.insert((left, right), pair);
         self.rows[left as usize].push(pair);
         self.columns[right as usize].push(pair);
@@ -96,7 +96,7 @@ impl Pairs {
     /// Notes a place where a pair begins, if it is one.
     pub(super) fn add_place(&mut self, left: u32, right: u32, place: u32) {
         if let Some(pair) = self.find(left, right) {
-            let pair = &mut self.pairs[pair as usize];
+            let pair = &mut self.by_index[pair as usize];
             self.places[pair.first_place + pair.n_places as usize] = place;
             pair.n_places += 1;
         }
@@ -105,7 +105,7 @@ impl Pairs {
     /// Takes occurrences from a pair, if it is one.
     pub(super) fn take(&mut self, left: u32, right: u32, count: u64) {
         let Some(index) = self.find(left, right) else { return };
-        let pair = &mut self.pairs[index as usize];
+        let pair = &mut self.by_index[index as usize];
         pair.count -= count;
         if pair.count < self.least {
             self.remove(index);
@@ -114,7 +114,7 @@ impl Pairs {
 
     /// Puts a pair out.
     pub(super) fn remove(&mut self, pair: u32) {
-        let pair = &mut self.pairs[pair as usize];
+        let pair = &mut self.by_index[pair as usize];
         pair.count = 0;
         self.index.remove(&(pair.left, pair.right));
     }

@@ -22,14 +22,14 @@ const NOTE: usize = 16;
 pub(super) struct Words {
     cells: Vec<u32>,
     /// First cell and count of each word.
-    words: Vec<(u32, u64)>,
+    starts: Vec<(u32, u64)>,
     /// The word that cell `NOTE * i` belongs to.
     notes: Vec<u32>,
 }
 
 impl Words {
     pub(super) fn new() -> Self {
-        Self { cells: vec![BORDER], words: Vec::new(), notes: vec![0] }
+        Self { cells: vec![BORDER], starts: Vec::new(), notes: vec![0] }
     }
 
     /// Adds a word, by the ids of its characters.
@@ -42,8 +42,8 @@ impl Words {
             let problem = "the different words together must stay below 2**31 characters";
             return Err(Error::Config(problem.to_owned()));
         }
-        let index = narrow(self.words.len());
-        self.words.push((narrow(start), count));
+        let index = narrow(self.starts.len());
+        self.starts.push((narrow(start), count));
         self.cells.extend_from_slice(tokens);
         self.cells.push(BORDER);
         self.notes.resize(self.cells.len().div_ceil(NOTE), index);
@@ -57,7 +57,7 @@ impl Words {
 
     /// First places and counts of all words.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.words.iter().copied()
+        self.starts.iter().copied()
     }
 
     /// The token that starts at `place`, or a value that is no id.
@@ -90,10 +90,10 @@ impl Words {
     /// How often the word occurs that `place` is in.
     pub(super) fn count_at(&self, place: u32) -> u64 {
         let mut word = self.notes[place as usize / NOTE] as usize;
-        while self.words.get(word + 1).is_some_and(|&(start, _)| start <= place) {
+        while self.starts.get(word + 1).is_some_and(|&(start, _)| start <= place) {
             word += 1;
         }
-        self.words[word].1
+        self.starts[word].1
     }
 }
 
