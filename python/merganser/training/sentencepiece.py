@@ -148,7 +148,7 @@ def train_sentencepiece(
     --------
     >>> import merganser as mg
     >>> tok = mg.train_sentencepiece(["low lower lowest", "new newer newest"], vocab_size=16, model_type="bpe")
-    >>> tok.encode("lower newest").tokens
+    >>> tok.tokens(tok.encode("lower newest"))
     ['▁lower', '▁new', 'est']
     """
     options = given(train_sentencepiece, locals())
