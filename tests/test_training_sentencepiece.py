@@ -57,7 +57,13 @@ def test_trained_sentencepiece_survives_its_file(model_type: str, tmp_path: Path
 
 def test_special_pieces_get_the_ids_asked_for() -> None:
     tok = train(
-        unk_id=2, bos_id=0, eos_id=-1, pad_id=1, pad_piece="[PAD]", control_symbols=["<c>"], user_defined_symbols=["cat"]
+        unk_id=2,
+        bos_id=0,
+        eos_id=-1,
+        pad_id=1,
+        pad_piece="[PAD]",
+        control_symbols=["<c>"],
+        user_defined_symbols=["cat"],
     )
     assert pieces(tok)[:5] == ["<s>", "[PAD]", "<unk>", "<c>", "cat"]
     assert tok.tokens(tok.encode("the cats"))[-2:] == ["cat", "s"]
@@ -91,9 +97,7 @@ def test_rules_of_pieces_hold_for_every_piece() -> None:
     ],
 )
 def test_normalization_rules_do_what_their_names_say(rule: str, text: str, expected: str) -> None:
-    tok = train(
-        [expected.replace("▁", " ")], model_type="char", normalization_rule_name=rule, vocab_size=99
-    )
+    tok = train([expected.replace("▁", " ")], model_type="char", normalization_rule_name=rule, vocab_size=99)
     assert "".join(tok.tokens(tok.encode(text))) == expected
 
 

@@ -94,7 +94,7 @@ impl Sentences {
 fn stages(options: &SentencePieceOptions) -> Result<Stages> {
     let spec = SentencePiece {
         name: options.normalization_rule_name.clone(),
-        charsmap: charsmap_of(&options.normalization_rule_name)?,
+        charsmap: charsmap_of(&options.normalization_rule_name)?.to_vec(),
         add_dummy_prefix: options.add_dummy_prefix,
         remove_extra_whitespaces: options.remove_extra_whitespaces,
         escape_whitespaces: true,
