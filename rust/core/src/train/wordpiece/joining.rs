@@ -88,17 +88,17 @@ fn for_each_pair(
     progress: &Progress,
     mut visit: impl FnMut(u32, u32, u32, u64),
 ) -> Result<()> {
-    let mut n_since_poll = 0;
-    for (start, count) in words.iter() {
-        let mut place = start;
-        while let Some(next) = words.next(place, 1) {
-            visit(place, words.token(place), words.token(next), count);
-            place = next;
-        }
-        n_since_poll += place - start;
-        if n_since_poll >= POLL_PLACES {
-            n_since_poll = 0;
-            progress.check()?;
+    for (places, count) in words.runs() {
+        for place in places {
+            if place.is_multiple_of(POLL_PLACES) {
+                progress.check()?;
+            }
+            if words.is_border(place) {
+                continue;
+            }
+            if let Some(next) = words.next(place, 1) {
+                visit(place, words.token(place), words.token(next), count);
+            }
         }
     }
     Ok(())
@@ -131,7 +131,7 @@ impl<'a> Joining<'a> {
             }
             let Self { words, pairs, .. } = &mut joining;
             for_each_pair(words, progress, |place, left, right, _| {
-                pairs.add_place(left, right, place);
+                pairs.add_place(pairs.find(left, right), place);
             })?;
         }
         Ok(joining)
@@ -252,20 +252,26 @@ impl<'a> Joining<'a> {
         let is_short = |other: u32| {
             lengths[other as usize].checked_add(length).is_some_and(|sum| sum <= rules.max_length)
         };
-        for (token, sums) in before.iter().filter(|&(token, _)| is_short(token)) {
-            pairs.insert(token, product, sums.given, sums.n_places);
-        }
-        for (token, sums) in after.iter().filter(|&(token, _)| is_short(token)) {
-            pairs.insert(product, token, sums.given, sums.n_places);
-        }
+        before.number_pairs(|token, sums| {
+            if !is_short(token) {
+                return None;
+            }
+            pairs.insert(token, product, sums.given, sums.n_places)
+        });
+        after.number_pairs(|token, sums| {
+            if !is_short(token) {
+                return None;
+            }
+            pairs.insert(product, token, sums.given, sums.n_places)
+        });
         for &place in products.iter() {
             if let Some(previous) = words.previous(place) {
-                pairs.add_place(words.token(previous), product, previous);
+                pairs.add_place(before.of(words.token(previous)).pair, previous);
             }
             if let Some(next) = words.next(place, length).map(|place| words.token(place))
                 && next != product
             {
-                pairs.add_place(product, next, place);
+                pairs.add_place(after.of(next).pair, place);
             }
         }
     }

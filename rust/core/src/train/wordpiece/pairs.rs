@@ -78,9 +78,15 @@ impl Pairs {
     }
 
     /// A new pair, with room for its places, if it occurs often enough.
-    pub(super) fn insert(&mut self, left: u32, right: u32, count: u64, n_places: u32) {
+    pub(super) fn insert(
+        &mut self,
+        left: u32,
+        right: u32,
+        count: u64,
+        n_places: u32,
+    ) -> Option<u32> {
         if count < self.least {
-            return;
+            return None;
         }
         let pair = id_of(self.by_index.len());
         let first_place = self.places.len();
@@ -91,11 +97,12 @@ impl Pairs {
         self.rows[left as usize].push(pair);
         self.columns[right as usize].push(pair);
         self.raise(pair);
+        Some(pair)
     }
 
     /// Notes a place where a pair begins, if it is one.
-    pub(super) fn add_place(&mut self, left: u32, right: u32, place: u32) {
-        if let Some(pair) = self.find(left, right) {
+    pub(super) fn add_place(&mut self, pair: Option<u32>, place: u32) {
+        if let Some(pair) = pair {
             let pair = &mut self.by_index[pair as usize];
             self.places[pair.first_place + pair.n_places as usize] = place;
             pair.n_places += 1;
