@@ -47,9 +47,9 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// No pairs of tokens with these weights, which are at least one; `n_tokens` is the most that there will be.
-    pub(super) fn new(least: u64, weights: Vec<u64>, n_tokens: usize) -> Self {
+    pub(super) fn new(weights: Vec<u64>, n_tokens: usize) -> Self {
         Self {
-            least,
+            least: 1,
             by_index: Vec::new(),
             index: FxHashMap::default(),
             places: Vec::new(),
@@ -59,6 +59,23 @@ impl Pairs {
             tournament: Tournament::new(n_tokens.max(weights.len())),
             weights,
         }
+    }
+
+    /// Forgets all pairs; from now on they must occur `least` times.
+    pub(super) fn restart(&mut self, least: u64) {
+        self.least = least;
+        self.by_index.clear();
+        self.index.clear();
+        self.places.clear();
+        self.rows.iter_mut().for_each(Vec::clear);
+        self.columns.iter_mut().for_each(Vec::clear);
+        self.bounds.fill(None);
+        self.tournament.clear();
+    }
+
+    /// How often a pair must occur to be kept.
+    pub(super) fn least(&self) -> u64 {
+        self.least
     }
 
     /// A token more.
