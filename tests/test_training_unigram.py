@@ -190,20 +190,10 @@ def test_train_refuses_an_option_out_of_range(options: dict[str, Any], message: 
         mg.train_unigram(["abab"], vocab_size=300, **options)
 
 
-def test_train_starts_from_bpe_tokens() -> None:
-    counts: dict[str | bytes, int] = {"\u2581low": 50, "\u2581lower": 30, "\u2581newer": 20}
-    words = mg.WordCounts.from_dict(counts, pre_tokenizer="metaspace")
-    pieces = {piece for piece, _ in pieces_of(mg.train_unigram(words, vocab_size=40, seeds="bpe", allow_smaller=True))}
-    merged = mg.train_wordpiece(
-        words,
-        vocab_size=100,
-        special_tokens=["[UNK]"],
-        continuing_subword_prefix="",
-        allow_smaller=True,
-    )
-    longer = {piece.encode() for piece in pieces - {"<unk>"} if len(piece) > 1}
-    assert longer
-    assert longer <= set(merged.vocab)
+@pytest.mark.parametrize(("seeds", "longer"), [("suffix-array", {"abcdef"}), ("bpe", {"ab"})])
+def test_train_starts_from_substrings_or_bpe_tokens(seeds: str, longer: set[str]) -> None:
+    tok = train_from({"abcdef": 10, "ab": 5}, vocab_size=7, seeds=seeds, seed_size=1)
+    assert {piece for piece, _ in pieces_of(tok) if len(piece) > 1} == longer
 
 
 def test_train_refuses_words_that_are_no_text() -> None:

@@ -96,7 +96,7 @@ impl<R: Rules> Engine<R> {
             places: Vec::new(),
             came_up: Vec::new(),
         };
-        let least_kept = (engine.cells.n_symbols() >> 14).max(engine.least);
+        let least_kept = (engine.cells.n_symbols() >> 18).max(engine.least);
         engine.count_again(least_kept, progress)?;
         Ok(engine)
     }
