@@ -12,7 +12,6 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,6 +25,7 @@ from merganser.demo import run_demo
 from merganser.errors import ConfigError, MerganserError
 from merganser.inspection import inspect_text, render
 from merganser.training import NormalizerName, PreTokenizerName
+from merganser.training.methods import train_by
 
 __all__ = ["app", "main"]
 
@@ -135,10 +135,13 @@ def train(
         Path,
         typer.Option(
             show_default=False,
-            help="A .json, .tiktoken or vocab.txt file, or a folder for vocab.json and merges.txt.",
+            help="A .json, .model, .tiktoken or vocab.txt file, or a folder for vocab.json and merges.txt.",
         ),
     ],
-    method: Annotated[Literal["bpe", "wordpiece", "unigram"], typer.Option(help="How to train.")] = "bpe",
+    method: Annotated[
+        Literal["bpe", "wordpiece", "unigram", "sentencepiece"],
+        typer.Option(help="How to train; sentencepiece: as that library does."),
+    ] = "bpe",
     vocab_size: Annotated[int, typer.Option(min=1, help="Tokens in all.")] = 32_000,
     pre_tokenizer: Annotated[
         PreTokenizerName | None,
@@ -173,8 +176,15 @@ def train(
         Literal["frequency", "likelihood"] | None,
         typer.Option(show_default="frequency", help="WordPiece: which pair becomes a token next."),
     ] = None,
+    model_type: Annotated[
+        Literal["unigram", "bpe", "char", "word"] | None,
+        typer.Option(show_default="unigram", help="SentencePiece: what is learned."),
+    ] = None,
     byte_fallback: Annotated[
-        bool, typer.Option("--byte-fallback", help="Unigram: write unknown characters as tokens of their bytes.")
+        bool,
+        typer.Option(
+            "--byte-fallback", help="Unigram, SentencePiece: write unknown characters as tokens of their bytes."
+        ),
     ] = False,
     allow_smaller: Annotated[
         bool, typer.Option("--allow-smaller", help="Be content with fewer tokens where the text has no more to give.")
@@ -189,28 +199,21 @@ def train(
     _check_place(out)
     start = time.perf_counter()
     documents = mg.read(*files, text_field=text_field, separator=separator, format=file_format, errors=errors)
-    options: dict[str, Any] = {
+    options = {
+        "vocab_size": vocab_size,
+        "pre_tokenizer": pre_tokenizer,
+        "normalizer": normalizer,
         "min_frequency": min_frequency,
-        "max_piece_length" if method == "unigram" else "max_token_length": max_token_length,
-        "special_tokens": special_token,
-        "byte_fallback": byte_fallback or None,
+        "special_token": special_token,
+        "max_token_length": max_token_length,
         "criterion": criterion,
+        "model_type": model_type,
+        "byte_fallback": byte_fallback or None,
+        "allow_smaller": allow_smaller or None,
+        "n_threads": threads,
+        "progress": _has_terminal(),
     }
-    trainers: dict[str, Callable[..., mg.Tokenizer]] = {
-        "bpe": mg.train_bpe,
-        "wordpiece": mg.train_wordpiece,
-        "unigram": mg.train_unigram,
-    }
-    tokenizer = trainers[method](
-        documents,
-        vocab_size=vocab_size,
-        pre_tokenizer=pre_tokenizer,
-        normalizer=normalizer,
-        allow_smaller=allow_smaller,
-        n_threads=threads,
-        progress=_has_terminal(),
-        **_options_of(method, options),
-    )
+    tokenizer = train_by(method, documents, options)
     tokenizer.save(out)
     seconds = time.perf_counter() - start
     typer.echo(f"trained {method} on {_count(documents.n_documents_read, 'document')} in {seconds:.1f} s:", nl=False)
@@ -447,16 +450,6 @@ def _message(error: Exception) -> str:
 def _as_option(match: re.Match[str]) -> str:
     option = f"--{match[1].replace('_', '-')}"
     return option if match[3] == "True" else f"{option} {match[3]}"
-
-
-def _options_of(method: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that were given, each of which the method must have."""
-    absent = {"bpe": {"byte_fallback"}, "wordpiece": {"byte_fallback"}, "unigram": {"min_frequency"}}[method]
-    given = {name: value for name, value in options.items() if value is not None}
-    for name in absent & given.keys():
-        msg = f"--{name.replace('_', '-')} is not an option of --method {method}"
-        raise ConfigError(msg)
-    return given
 
 
 def _check_place(out: Path) -> None:

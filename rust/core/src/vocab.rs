@@ -19,6 +19,10 @@ use crate::error::{Error, Result};
 pub(crate) type SeededMap<K, V> = std::collections::HashMap<K, V>;
 
 /// A set of such keys.
+#[expect(
+    clippy::disallowed_types,
+    reason = "seeded against hostile keys; no result depends on its order"
+)]
 pub(crate) type SeededSet<K> = std::collections::HashSet<K>;
 
 /// An unpredictable odd number. The top bits of a number times it are a hash that no keys are bad for (Dietzfelbinger et

@@ -90,6 +90,7 @@ impl Options {
 
 /// A tokenizer for each of the sizes.
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "Python hands over an object")]
 pub(crate) fn train_bpe(
     py: Python<'_>,
     counts: &WordCounts,

@@ -160,6 +160,7 @@ fn finished() -> PyErr {
 }
 
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "Python hands over objects")]
 pub(crate) fn train_sentencepiece(
     py: Python<'_>,
     counts: &WordCounts,

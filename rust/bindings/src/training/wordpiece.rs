@@ -11,6 +11,7 @@ use crate::errors::python::ConfigError;
 
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "one parameter an option, named in Python")]
+#[expect(clippy::needless_pass_by_value, reason = "Python hands over objects")]
 pub(crate) fn train_wordpiece(
     py: Python<'_>,
     counts: &WordCounts,

@@ -17,6 +17,7 @@ use crate::train::{Stages, WordCounts};
 
 type Words = BTreeMap<String, u64>;
 type Pair = (u32, u32);
+type MayMerge<'a> = dyn Fn(&[u8], Pair, &[usize]) -> bool + 'a;
 
 /// Words of a few letters, with counts of many sizes.
 fn words(letters: &'static [&'static str]) -> impl Strategy<Value = Words> {
@@ -76,12 +77,7 @@ impl Naive {
     }
 
     /// Merges the best pair; `before` orders equals.
-    fn step(
-        &mut self,
-        least: u64,
-        may_merge: &dyn Fn(&[u8], Pair, &[usize]) -> bool,
-        by_text: bool,
-    ) -> bool {
+    fn step(&mut self, least: u64, may_merge: &MayMerge<'_>, by_text: bool) -> bool {
         let mut counts: BTreeMap<Pair, u64> = BTreeMap::new();
         for (part, count) in &self.parts {
             for pair in part.windows(2) {
@@ -102,12 +98,7 @@ impl Naive {
         true
     }
 
-    fn run(
-        &mut self,
-        n_tokens: usize,
-        least: u64,
-        may_merge: &dyn Fn(&[u8], Pair, &[usize]) -> bool,
-    ) {
+    fn run(&mut self, n_tokens: usize, least: u64, may_merge: &MayMerge) {
         while self.texts.len() < n_tokens && self.step(least, may_merge, false) {}
     }
 

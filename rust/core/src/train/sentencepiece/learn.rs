@@ -49,7 +49,8 @@ pub fn learn(
     };
     report.dropped = dropped.into_iter().chain(alphabet.dropped).collect();
     let pieces = placed(metas, learned, options, &report)?;
-    Ok(Learned { pieces, charsmap: charsmap_of(&options.normalization_rule_name)?, report })
+    let charsmap = charsmap_of(&options.normalization_rule_name)?.to_vec();
+    Ok(Learned { pieces, charsmap, report })
 }
 
 type Scored = (String, f32);

@@ -7,6 +7,8 @@
 //!
 //! SentencePiece 0.2.3 has its data from Unicode 17.0; what that has and our tables do not is named here ([`ADDED`]).
 
+use std::sync::OnceLock;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::decompose_compatible;
@@ -37,21 +39,30 @@ const CHAR_BITS: u32 = 21;
 /// The characters of a key, the last in the lowest bits: longer keys are larger.
 type Key = u128;
 
-/// The character map of a rule, as a model file holds it.
+/// The character map of a rule, as a model file holds it. It is computed once.
 ///
 /// # Errors
 /// [`Error::Config`] for a name that is not one of [`NAMES`].
-pub fn charsmap_of(name: &str) -> Result<Vec<u8>> {
-    let mut rules = match name {
-        "identity" => return Ok(Vec::new()),
-        "nfkc" | "nmt_nfkc" | "nfkc_cf" | "nmt_nfkc_cf" => Rules::nfkc(),
-        _ => {
-            let names = NAMES.map(|name| format!("{name:?}")).join(", ");
-            return Err(Error::Config(format!(
-                "normalization_rule_name must be one of {names}, got {name:?}"
-            )));
-        }
+pub fn charsmap_of(name: &str) -> Result<&'static [u8]> {
+    static COMPUTED: [OnceLock<Vec<u8>>; NAMES.len()] = [const { OnceLock::new() }; NAMES.len()];
+    let Some((_, computed)) = NAMES.iter().zip(&COMPUTED).find(|(known, _)| **known == name) else {
+        let names = NAMES.map(|name| format!("{name:?}")).join(", ");
+        return Err(Error::Config(format!(
+            "normalization_rule_name must be one of {names}, got {name:?}"
+        )));
     };
+    if let Some(charsmap) = computed.get() {
+        return Ok(charsmap);
+    }
+    let charsmap = compute(name)?;
+    Ok(computed.get_or_init(|| charsmap))
+}
+
+fn compute(name: &str) -> Result<Vec<u8>> {
+    if name == "identity" {
+        return Ok(Vec::new());
+    }
+    let mut rules = Rules::nfkc();
     if name.starts_with("nmt_") {
         rules.add_nmt();
     }
@@ -59,10 +70,11 @@ pub fn charsmap_of(name: &str) -> Result<Vec<u8>> {
         rules.fold_case();
     }
     let mut buffer = [char::MIN; MAX_CHARS];
-    let key = |&key: &Key, buffer: &mut _| unpacked(key, buffer).iter().collect();
-    let named =
-        rules.keys.iter().map(|(packed, &text)| (key(packed, &mut buffer), rules.text(text)));
-    let mut sorted: Vec<(String, &str)> = named.collect();
+    let mut sorted = Vec::with_capacity(rules.keys.len());
+    for (&key, &text) in &rules.keys {
+        let key: String = unpacked(key, &mut buffer).iter().collect();
+        sorted.push((key, rules.text(text)));
+    }
     sorted.sort_unstable();
     charsmap::write(&sorted)
 }

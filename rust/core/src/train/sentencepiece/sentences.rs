@@ -1,7 +1,7 @@
 //! [`Sentences`]: counts the words of sentences.
 //!
-//! A sentence is a line. Empty ones, those that are too long, and those with the character that stands for rare ones are left
-//! out; the latter two are counted. A word is what is between two spaces, which belong to the word behind them.
+//! A sentence is a line. Empty ones, those that are too long, and those with a character that is reserved, for rare ones or
+//! for the end of a sentence, are left out; the latter two are counted. A word is what is between two spaces, which belong to the word behind them.
 
 use super::metas::metas;
 use super::rules::charsmap_of;
@@ -14,14 +14,16 @@ use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Spli
 use crate::progress::Progress;
 use crate::train::{Dropped, Stages, WordCounter, WordCounts};
 
-/// What stands at the end of a sentence for Unigram, which looks at what follows a word.
-pub(super) const LINE_END: char = '\n';
+/// What is put at the end of a sentence for Unigram, which looks at what follows a word: no character, and no text has it.
+pub(super) const LINE_END: char = '\u{10FFFF}';
 
 /// See the module's head.
 #[derive(Debug)]
 pub struct Sentences {
     counter: WordCounter,
     max_length: usize,
+    /// Whether a sentence is to end with [`LINE_END`].
+    marks_ends: bool,
     n_bytes: u64,
     n_long: u64,
     n_reserved: u64,
@@ -33,7 +35,8 @@ impl Sentences {
     pub fn new(options: &SentencePieceOptions) -> Result<Self> {
         let counter = WordCounter::new(stages(options)?.pipeline(&[])?, options.n_threads, None);
         let max_length = options.max_sentence_length.unwrap_or(usize::MAX);
-        Ok(Self { counter, max_length, n_bytes: 0, n_long: 0, n_reserved: 0 })
+        let marks_ends = options.algorithm == SentencePieceAlgorithm::Unigram;
+        Ok(Self { counter, max_length, marks_ends, n_bytes: 0, n_long: 0, n_reserved: 0 })
     }
 
     /// How many bytes the texts had.
@@ -52,13 +55,22 @@ impl Sentences {
             for line in text.split('\n').filter(|line| !line.is_empty()) {
                 if line.len() > self.max_length {
                     self.n_long += 1;
-                } else if line.contains(RARE) {
+                } else if line.contains([RARE, LINE_END]) {
                     self.n_reserved += 1;
                 } else {
                     lines.push(line);
                 }
             }
         }
+        if !self.marks_ends {
+            return self.counter.count(&lines, progress);
+        }
+        let mut marked = String::with_capacity(lines.iter().map(|line| line.len() + 4).sum());
+        for line in &lines {
+            marked.push_str(line);
+            marked.push(LINE_END);
+        }
+        let lines: Vec<&str> = marked.split_inclusive(LINE_END).collect();
         self.counter.count(&lines, progress)
     }
 
@@ -71,7 +83,7 @@ impl Sentences {
         let dropped = |n, what| Dropped { what, n_different: n, n_occurrences: n };
         let all = [
             dropped(self.n_long, format!("sentences of more than {max} bytes")),
-            dropped(self.n_reserved, format!("sentences with U+{:04X}", u32::from(RARE))),
+            dropped(self.n_reserved, "sentences with U+2585 or U+10FFFF".to_owned()),
         ];
         let all = all.into_iter().filter(|dropped| dropped.n_different > 0).collect();
         Ok((self.counter.finish(1, progress)?.counts, all))
@@ -82,7 +94,7 @@ impl Sentences {
 fn stages(options: &SentencePieceOptions) -> Result<Stages> {
     let spec = SentencePiece {
         name: options.normalization_rule_name.clone(),
-        charsmap: charsmap_of(&options.normalization_rule_name)?,
+        charsmap: charsmap_of(&options.normalization_rule_name)?.to_vec(),
         add_dummy_prefix: options.add_dummy_prefix,
         remove_extra_whitespaces: options.remove_extra_whitespaces,
         escape_whitespaces: true,
@@ -94,8 +106,9 @@ fn stages(options: &SentencePieceOptions) -> Result<Stages> {
         content: CUT.to_string(),
     };
     let mut normalizers = vec![Normalizer::SentencePiece(spec), cuts];
-    if options.algorithm == SentencePieceAlgorithm::Unigram {
-        let pattern = Pattern::Regex(r"\z".to_owned());
+    if options.remove_extra_whitespaces && options.algorithm == SentencePieceAlgorithm::Unigram {
+        // The end of the sentence, behind which no space is left, is not that of the text now.
+        let pattern = Pattern::Literal(format!("{METASPACE}{LINE_END}"));
         normalizers.push(Normalizer::Replace { pattern, content: LINE_END.to_string() });
     }
     let splits =

@@ -69,9 +69,10 @@ impl PieceRules {
             if self.split_digits && is_digit && n_chars > 1 {
                 return false;
             }
-            let own = match is_digit && !self.split_by_number {
-                true => None,
-                false => scripts::script_or_inherited(c).or(script),
+            let own = if is_digit && !self.split_by_number {
+                None
+            } else {
+                scripts::script_or_inherited(c).or(script)
             };
             if self.split_by_unicode_script && own.is_some() && script.is_some() && own != script {
                 return false;
