@@ -60,9 +60,9 @@ def train_sentencepiece(
 ) -> Tokenizer:
     """Train a vocabulary as the library SentencePiece does, version 0.2.3, from the same options.
 
-    The tokenizer can be saved as ``.model``, which that library loads, and encodes the same with. For BPE, char and word,
-    pieces, their order and their scores are those of that library; for Unigram nearly all are. Equal documents and
-    options give the same tokenizer, byte for byte, on any machine with any number of threads.
+    The tokenizer can be saved as ``.model``, which that library loads, and encodes the same with. For BPE, char and
+    word, pieces, their order and their scores are those of that library; for Unigram nearly all are. Equal documents
+    and options give the same tokenizer, byte for byte, on any machine with any number of threads.
 
     Parameters
     ----------
@@ -135,7 +135,8 @@ def train_sentencepiece(
 
     Notes
     -----
-    SentencePiece also leaves out sentences that hold U+2585, which stands for rare characters in it; so does this, and
+    SentencePiece also leaves out sentences that hold U+2585, which stands for rare characters in it; so does this (and
+    U+10FFFF), and
     counts them in the report. When a text is used up, SentencePiece goes on with pieces that no longer occur; here the
     vocabulary ends. `escape_whitespaces` is always true, as training in SentencePiece demands.
 
