@@ -2,7 +2,7 @@
 
 Theirs numbers the characters that continue words in an order that changes from run to run, and equal pairs go by those
 numbers. So a vocabulary of theirs is one of many; ours, by code points, is another. Where ties decide nothing,
-all must be equal as sets; else at least 99.5 % of the tokens are the same. (In 14 runs on the English text and 4,000
+all must be equal as sets; else at least 99 % of the tokens are the same. (In 14 runs on the English text and 4,000
 tokens, theirs gave ours 5 times, and 9 times a vocabulary with two other tokens.)
 """
 
@@ -77,7 +77,7 @@ def test_frequency_gives_their_tokens_as_far_as_these_are_determined(
     if is_decided:
         assert (to_theirs, among_theirs) == (0, 0)
     else:
-        assert to_theirs <= vocab_size // 200
+        assert to_theirs <= vocab_size // 100
 
 
 def test_alphabet_is_theirs_and_so_are_the_ids_that_do_not_change(tokenizers: ModuleType, data: Path) -> None:

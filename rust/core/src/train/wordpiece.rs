@@ -10,8 +10,8 @@
 //!
 //! Ties go to the larger count, then the smaller left and right id. Ids: special tokens, the characters by code point, those
 //! that continue words, tokens as they are made. A pair whose product is spelled like a token there is, is never joined, so that
-//! text cannot become a special token. The likelihood of a pair can *rise* as its tokens get rarer: see [`pairs`] for how the
-//! best is kept all the same.
+//! text cannot become a special token. The likelihood of a pair can *rise* as its tokens get rarer: `wordpiece/pairs.rs` says how
+//! the best is kept all the same.
 
 mod alphabet;
 mod floor;
@@ -52,7 +52,7 @@ pub struct WordPieceOptions {
     /// Which pair comes next.
     pub criterion: Criterion,
     /// A pair that occurs less often is not joined; `None`: 0 by frequency, and by likelihood the largest floor found under
-    /// which the vocabulary still fills (see [`floor`]).
+    /// which the vocabulary still fills (see `wordpiece/floor.rs`).
     pub min_frequency: Option<u64>,
     /// Texts of the special tokens; they get the first ids.
     pub special_tokens: Vec<String>,
