@@ -135,10 +135,10 @@ def train_sentencepiece(
 
     Notes
     -----
-    SentencePiece also leaves out sentences that hold U+2585, which stands for rare characters in it; so does this (and
-    U+10FFFF), and
-    counts them in the report. When a text is used up, SentencePiece goes on with pieces that no longer occur; here the
-    vocabulary ends. `escape_whitespaces` is always true, as training in SentencePiece demands.
+    SentencePiece also leaves out sentences that hold U+2585, which stands for rare characters in it; so does this, and
+    counts them in the report (for Unigram also those with U+10FFFF, here the end of a sentence). When a text is used
+    up, SentencePiece goes on with pieces that no longer occur; here the vocabulary ends. `escape_whitespaces` is always
+    true, as training in SentencePiece demands.
 
     References
     ----------
