@@ -73,6 +73,8 @@ impl<R: Rules> Ranking for By<'_, R> {
     }
 }
 
+/// The first time, pairs are kept that are at least one in so many symbols of all text.
+const FIRST_SHARE: i64 = 1 << 18;
 /// Each time the pairs are counted again, so many times rarer ones are kept.
 const RARER: i64 = 16;
 
@@ -96,7 +98,7 @@ impl<R: Rules> Engine<R> {
             places: Vec::new(),
             came_up: Vec::new(),
         };
-        let least_kept = (engine.cells.n_symbols() >> 18).max(engine.least);
+        let least_kept = (engine.cells.n_symbols() / FIRST_SHARE).max(engine.least);
         engine.count_again(least_kept, progress)?;
         Ok(engine)
     }

@@ -140,7 +140,11 @@ impl Alphabet {
             n_different: 0,
             n_occurrences: 0,
         };
-        for_each_word(counts, progress, |word, count| {
+        // Frequent words first, so that equal counts stand together.
+        let mut order: Vec<usize> = (0..counts.len()).collect();
+        let count_of = |index: usize| counts.get(index).map_or(0, |(_, count)| count);
+        order.sort_unstable_by_key(|&index| (std::cmp::Reverse(count_of(index)), index));
+        for_each_word_of(counts, order, progress, |word, count| {
             if is_too_long(word, self.max_chars) {
                 return Ok(());
             }
@@ -217,12 +221,22 @@ fn is_too_long(word: &str, max_chars: usize) -> bool {
 fn for_each_word(
     counts: &WordCounts,
     progress: &Progress,
+    visit: impl FnMut(&str, u64) -> Result<()>,
+) -> Result<()> {
+    for_each_word_of(counts, 0..counts.len(), progress, visit)
+}
+
+fn for_each_word_of(
+    counts: &WordCounts,
+    places: impl IntoIterator<Item = usize>,
+    progress: &Progress,
     mut visit: impl FnMut(&str, u64) -> Result<()>,
 ) -> Result<()> {
-    for (place, (word, count)) in counts.iter().enumerate() {
-        if place.is_multiple_of(POLL_WORDS) {
+    for (n_seen, place) in places.into_iter().enumerate() {
+        if n_seen.is_multiple_of(POLL_WORDS) {
             progress.check()?;
         }
+        let Some((word, count)) = counts.get(place) else { continue };
         let word = std::str::from_utf8(word).map_err(|error| {
             Error::Config(format!(
                 "WordPiece is made of characters, but word {place} of the counts, \"{}\", is not UTF-8 at byte {}",

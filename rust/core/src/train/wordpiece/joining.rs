@@ -23,6 +23,9 @@ pub(super) struct Rules<'a> {
     pub(super) prefix: &'a str,
 }
 
+/// How many times rarer the pairs are that are taken up when those before are used up.
+const RARER: u64 = 8;
+
 /// Places between two looks at whether to stop.
 const POLL_PLACES: u32 = 1 << 16;
 
@@ -45,6 +48,9 @@ pub(super) struct Joining<'a> {
     n_polled: u32,
 }
 
+/// A pair with its count and at how many places it begins.
+type Counted = ((u32, u32), (u64, u32));
+
 /// Words in single characters, and what stands beside what: where every run starts from.
 #[derive(Debug)]
 pub(super) struct Start {
@@ -53,8 +59,7 @@ pub(super) struct Start {
     /// How often each token stands in all words, those of one character among them.
     counts: Vec<u64>,
     words: Words,
-    /// Every pair with its count and at how many places it begins, ordered by ids.
-    pairs: Vec<((u32, u32), (u64, u32))>,
+    pairs: Vec<Counted>,
 }
 
 impl Start {
@@ -65,40 +70,58 @@ impl Start {
         words: Words,
         progress: &Progress,
     ) -> Result<Self> {
-        let mut pairs: FxHashMap<(u32, u32), (u64, u32)> = FxHashMap::default();
-        for_each_pair(&words, progress, |_, left, right, count| {
-            let sums = pairs.entry((left, right)).or_default();
-            sums.0 += count;
-            sums.1 += 1;
-        })?;
-        let mut pairs: Vec<_> = pairs.into_iter().collect();
-        pairs.sort_unstable_by_key(|&(pair, _)| pair);
+        let pairs = count_pairs(&words, &vec![1; tokens.len()], progress)?;
         Ok(Self { tokens, counts, words, pairs })
     }
 
     /// The count of the most frequent pair.
     pub(super) fn largest_count(&self) -> u64 {
-        self.pairs.iter().map(|&(_, (count, _))| count).max().unwrap_or(0)
+        largest_count(&self.pairs)
     }
+}
+
+fn largest_count(pairs: &[Counted]) -> u64 {
+    pairs.iter().map(|&(_, (count, _))| count).max().unwrap_or(0)
+}
+
+/// All pairs, ordered by ids.
+fn count_pairs(words: &Words, lengths: &[u32], progress: &Progress) -> Result<Vec<Counted>> {
+    let mut pairs: FxHashMap<(u32, u32), (u64, u32)> = FxHashMap::default();
+    for_each_pair(words, lengths, progress, |_, left, right, count| {
+        let sums = pairs.entry((left, right)).or_default();
+        sums.0 += count;
+        sums.1 += 1;
+    })?;
+    let mut pairs: Vec<Counted> = pairs.into_iter().collect();
+    pairs.sort_unstable_by_key(|&(pair, _)| pair);
+    Ok(pairs)
 }
 
 /// Calls `visit` with every two neighbours: place, left token, right token, count.
 fn for_each_pair(
     words: &Words,
+    lengths: &[u32],
     progress: &Progress,
     mut visit: impl FnMut(u32, u32, u32, u64),
 ) -> Result<()> {
-    let mut n_since_poll = 0;
-    for (start, count) in words.iter() {
-        let mut place = start;
-        while let Some(next) = words.next(place, 1) {
-            visit(place, words.token(place), words.token(next), count);
-            place = next;
-        }
-        n_since_poll += place - start;
-        if n_since_poll >= POLL_PLACES {
-            n_since_poll = 0;
-            progress.check()?;
+    let mut n_polled = 0_u32;
+    for (places, count) in words.runs() {
+        let mut place = places.start;
+        while place < places.end {
+            n_polled += 1;
+            if n_polled.is_multiple_of(POLL_PLACES) {
+                progress.check()?;
+            }
+            if words.is_border(place) {
+                place += 1;
+                continue;
+            }
+            let left = words.token(place);
+            let length = lengths[left as usize];
+            if let Some(next) = words.next(place, length) {
+                visit(place, left, words.token(next), count);
+            }
+            place += length;
         }
     }
     Ok(())
@@ -119,28 +142,30 @@ impl<'a> Joining<'a> {
             tokens: tokens.clone(),
             counts: counts.clone(),
             words: words.clone(),
-            pairs: Pairs::new(rules.least, weights, rules.vocab_size.min(most)),
+            pairs: Pairs::new(weights, rules.vocab_size.min(most)),
             products: Vec::new(),
             before: Neighbours::default(),
             after: Neighbours::default(),
             n_polled: 0,
         };
-        if rules.max_length > 1 {
-            for &((left, right), (count, n_places)) in &start.pairs {
-                joining.pairs.insert(left, right, count, n_places);
-            }
-            let Self { words, pairs, .. } = &mut joining;
-            for_each_pair(words, progress, |place, left, right, _| {
-                pairs.add_place(left, right, place);
-            })?;
-        }
+        let least = match rules.criterion {
+            Criterion::Likelihood => rules.least,
+            Criterion::Frequency => start.largest_count() / (rules.vocab_size as u64).max(1),
+        };
+        joining.keep(&start.pairs, least.max(rules.least), progress)?;
         Ok(joining)
     }
 
     /// Joins until the vocabulary is full or no pair is left; all tokens.
     pub(super) fn run(mut self, progress: &Progress) -> Result<Vec<String>> {
         while self.tokens.len() < self.rules.vocab_size {
-            let Some(pair) = self.pairs.best() else { break };
+            let Some(pair) = self.pairs.best() else {
+                if self.pairs.least() == self.rules.least {
+                    break;
+                }
+                self.keep_rarer(progress)?;
+                continue;
+            };
             let (left, right) = (self.pairs.get(pair).left, self.pairs.get(pair).right);
             let token = self.spell(left, right);
             if self.taken.insert(token.clone()) {
@@ -153,6 +178,28 @@ impl<'a> Joining<'a> {
             }
         }
         Ok(self.tokens)
+    }
+
+    /// Takes up the pairs that occur `least` times, of all there are.
+    fn keep(&mut self, counted: &[Counted], least: u64, progress: &Progress) -> Result<()> {
+        let Self { words, pairs, lengths, rules, .. } = self;
+        pairs.restart(least);
+        for &((left, right), (count, n_places)) in counted {
+            let length = lengths[left as usize].checked_add(lengths[right as usize]);
+            if length.is_some_and(|length| length <= rules.max_length) {
+                pairs.insert(left, right, count, n_places);
+            }
+        }
+        for_each_pair(words, lengths, progress, |place, left, right, _| {
+            pairs.add_place(pairs.find(left, right), place);
+        })
+    }
+
+    /// Counts anew, for pairs that were too rare to be kept so far. By frequency none of them came before those that were.
+    fn keep_rarer(&mut self, progress: &Progress) -> Result<()> {
+        let counted = count_pairs(&self.words, &self.lengths, progress)?;
+        let least = self.pairs.least().min(largest_count(&counted)) / RARER;
+        self.keep(&counted, least.max(self.rules.least), progress)
     }
 
     fn spell(&self, left: u32, right: u32) -> String {
@@ -252,20 +299,26 @@ impl<'a> Joining<'a> {
         let is_short = |other: u32| {
             lengths[other as usize].checked_add(length).is_some_and(|sum| sum <= rules.max_length)
         };
-        for (token, sums) in before.iter().filter(|&(token, _)| is_short(token)) {
-            pairs.insert(token, product, sums.given, sums.n_places);
-        }
-        for (token, sums) in after.iter().filter(|&(token, _)| is_short(token)) {
-            pairs.insert(product, token, sums.given, sums.n_places);
-        }
+        before.number_pairs(|token, sums| {
+            if !is_short(token) {
+                return None;
+            }
+            pairs.insert(token, product, sums.given, sums.n_places)
+        });
+        after.number_pairs(|token, sums| {
+            if !is_short(token) {
+                return None;
+            }
+            pairs.insert(product, token, sums.given, sums.n_places)
+        });
         for &place in products.iter() {
             if let Some(previous) = words.previous(place) {
-                pairs.add_place(words.token(previous), product, previous);
+                pairs.add_place(before.of(words.token(previous)).pair, previous);
             }
             if let Some(next) = words.next(place, length).map(|place| words.token(place))
                 && next != product
             {
-                pairs.add_place(product, next, place);
+                pairs.add_place(after.of(next).pair, place);
             }
         }
     }

@@ -11,6 +11,8 @@ pub(super) struct Sums {
     pub(super) given: u64,
     /// At how many places it does.
     pub(super) n_places: u32,
+    /// The pair of neighbour and product, if it is kept.
+    pub(super) pair: Option<u32>,
 }
 
 /// Dense by token, so that a step finds sums without hashing; emptied by counting steps.
@@ -37,6 +39,14 @@ impl Neighbours {
             self.touched.push(token);
         }
         sums
+    }
+
+    /// Notes the pair of each neighbour.
+    pub(super) fn number_pairs(&mut self, mut pair_of: impl FnMut(u32, Sums) -> Option<u32>) {
+        for &token in &self.touched {
+            let sums = &mut self.sums[token as usize];
+            sums.pair = pair_of(token, *sums);
+        }
     }
 
     /// Every neighbour that has sums, in the order of first need.

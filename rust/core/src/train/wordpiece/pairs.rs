@@ -47,9 +47,9 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// No pairs of tokens with these weights, which are at least one; `n_tokens` is the most that there will be.
-    pub(super) fn new(least: u64, weights: Vec<u64>, n_tokens: usize) -> Self {
+    pub(super) fn new(weights: Vec<u64>, n_tokens: usize) -> Self {
         Self {
-            least,
+            least: 1,
             by_index: Vec::new(),
             index: FxHashMap::default(),
             places: Vec::new(),
@@ -59,6 +59,23 @@ impl Pairs {
             tournament: Tournament::new(n_tokens.max(weights.len())),
             weights,
         }
+    }
+
+    /// Forgets all pairs; from now on they must occur `least` times.
+    pub(super) fn restart(&mut self, least: u64) {
+        self.least = least;
+        self.by_index.clear();
+        self.index.clear();
+        self.places.clear();
+        self.rows.iter_mut().for_each(Vec::clear);
+        self.columns.iter_mut().for_each(Vec::clear);
+        self.bounds.fill(None);
+        self.tournament.clear();
+    }
+
+    /// How often a pair must occur to be kept.
+    pub(super) fn least(&self) -> u64 {
+        self.least
     }
 
     /// A token more.
@@ -78,9 +95,15 @@ impl Pairs {
     }
 
     /// A new pair, with room for its places, if it occurs often enough.
-    pub(super) fn insert(&mut self, left: u32, right: u32, count: u64, n_places: u32) {
+    pub(super) fn insert(
+        &mut self,
+        left: u32,
+        right: u32,
+        count: u64,
+        n_places: u32,
+    ) -> Option<u32> {
         if count < self.least {
-            return;
+            return None;
         }
         let pair = id_of(self.by_index.len());
         let first_place = self.places.len();
@@ -91,11 +114,12 @@ impl Pairs {
         self.rows[left as usize].push(pair);
         self.columns[right as usize].push(pair);
         self.raise(pair);
+        Some(pair)
     }
 
     /// Notes a place where a pair begins, if it is one.
-    pub(super) fn add_place(&mut self, left: u32, right: u32, place: u32) {
-        if let Some(pair) = self.find(left, right) {
+    pub(super) fn add_place(&mut self, pair: Option<u32>, place: u32) {
+        if let Some(pair) = pair {
             let pair = &mut self.by_index[pair as usize];
             self.places[pair.first_place + pair.n_places as usize] = place;
             pair.n_places += 1;

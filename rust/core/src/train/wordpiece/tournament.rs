@@ -18,6 +18,11 @@ impl Tournament {
         Self { nodes: vec![NONE; 2 * n_contestants.next_power_of_two()] }
     }
 
+    /// Puts everybody out.
+    pub(super) fn clear(&mut self) {
+        self.nodes.fill(NONE);
+    }
+
     /// The best of all; `None` when nobody is in.
     pub(super) fn winner(&self) -> Option<u32> {
         self.nodes.get(1).copied().filter(|&winner| winner != NONE)

@@ -10,26 +10,28 @@
 //! Invariant: a cell inside a token never holds an id. A place found earlier is stale exactly when its cell no longer holds
 //! the id it was found with.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 
 /// Set in every cell that is not the first of a token.
 const MARK: u32 = 1 << 31;
 const BORDER: u32 = u32::MAX;
-/// Every how many cells the word is noted, to find the count of a place.
+/// Every how many cells the run is noted, to find the count of a place.
 const NOTE: usize = 16;
 
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     cells: Vec<u32>,
-    /// First cell and count of each word.
-    starts: Vec<(u32, u64)>,
-    /// The word that cell `NOTE * i` belongs to.
+    /// First cell and count of each run of words that occur equally often: few, if words come ordered by count.
+    runs: Vec<(u32, u64)>,
+    /// The run that cell `NOTE * i` belongs to.
     notes: Vec<u32>,
 }
 
 impl Words {
     pub(super) fn new() -> Self {
-        Self { cells: vec![BORDER], starts: Vec::new(), notes: vec![0] }
+        Self { cells: vec![BORDER], runs: Vec::new(), notes: vec![0] }
     }
 
     /// Adds a word, by the ids of its characters.
@@ -42,11 +44,12 @@ impl Words {
             let problem = "the different words together must stay below 2**31 characters";
             return Err(Error::Config(problem.to_owned()));
         }
-        let index = narrow(self.starts.len());
-        self.starts.push((narrow(start), count));
+        if self.runs.last().is_none_or(|&(_, last)| last != count) {
+            self.runs.push((narrow(start), count));
+        }
         self.cells.extend_from_slice(tokens);
         self.cells.push(BORDER);
-        self.notes.resize(self.cells.len().div_ceil(NOTE), index);
+        self.notes.resize(self.cells.len().div_ceil(NOTE), narrow(self.runs.len() - 1));
         Ok(())
     }
 
@@ -55,9 +58,15 @@ impl Words {
         narrow(self.cells.len())
     }
 
-    /// First places and counts of all words.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
-        self.starts.iter().copied()
+    /// Places and count of each run of words.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (Range<u32>, u64)> {
+        let ends = self.runs.iter().skip(1).map(|&(start, _)| start).chain([self.n_cells()]);
+        self.runs.iter().zip(ends).map(|(&(start, count), end)| (start..end, count))
+    }
+
+    /// Whether `place` is between words.
+    pub(super) fn is_border(&self, place: u32) -> bool {
+        self.cells[place as usize] == BORDER
     }
 
     /// The token that starts at `place`, or a value that is no id.
@@ -89,11 +98,11 @@ impl Words {
 
     /// How often the word occurs that `place` is in.
     pub(super) fn count_at(&self, place: u32) -> u64 {
-        let mut word = self.notes[place as usize / NOTE] as usize;
-        while self.starts.get(word + 1).is_some_and(|&(start, _)| start <= place) {
-            word += 1;
+        let mut run = self.notes[place as usize / NOTE] as usize;
+        while self.runs.get(run + 1).is_some_and(|&(start, _)| start <= place) {
+            run += 1;
         }
-        self.starts[word].1
+        self.runs[run].1
     }
 }
 
