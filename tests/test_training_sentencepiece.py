@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,19 @@ def test_feasible_vocab_size_of_the_message_trains() -> None:
 def test_one_long_line_of_one_character_trains() -> None:
     tok = train(["a" * 300_000], vocab_size=8, hard_vocab_limit=False)
     assert tok.decode(tok.encode("a" * 1000)) == "a" * 1000
+
+
+def test_files_are_read_in_pieces_of_whole_lines(tmp_path: Path) -> None:
+    lines = [f"{TEXT[i % len(TEXT)]} {i:x}" for i in range(120_000)]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in lines), encoding="utf-8")
+    expected = train(lines, vocab_size=300)
+    for name in ("a.txt", "b.jsonl"):
+        tok = train(mg.read(tmp_path / name), vocab_size=300)  # type: ignore[arg-type]
+        assert tok.fingerprint == expected.fingerprint
+        report = tok.training_report
+        assert report is not None
+        assert report.sources[0]["documents"] == (1 if name == "a.txt" else len(lines))
 
 
 def test_cli_trains_a_model(tmp_path: Path) -> None:

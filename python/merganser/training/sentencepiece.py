@@ -195,8 +195,7 @@ def train_sentencepiece(
     }
     with TrainingRun("sentencepiece", progress) as run:
         sentences = _core.Sentences(asked)
-        for batch, done, total in _batches(documents):
-            sentences.count(batch)
+        for done, total in _count(sentences, documents):
             run.report(done, total, "count")
         source = {"name": "", "documents": sentences.n_texts, "bytes": sentences.n_bytes}
         counts, left = sentences.finish()
@@ -216,13 +215,22 @@ def _meta(name: str, id: int, piece: str) -> tuple[int | None, str]:
     return (None if id < 0 else id, valid_text(piece, f"{name}_piece"))
 
 
-def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | bytes], int, int | None]]:
-    """Documents by the list, with how much was handed out so far and in all."""
-    if isinstance(documents, FileSource):
-        for texts in documents.batches(_BATCH_BYTES):
-            yield list(texts), documents.n_bytes_read, documents.total_bytes
+def _count(sentences: _core.Sentences, documents: Iterable[str | bytes]) -> Iterator[tuple[int, int | None]]:
+    """Count documents, and give out how much was counted so far, and how much there is."""
+    if not isinstance(documents, FileSource):
+        done = 0
+        for batch, length in document_lists(documents, _BATCH_BYTES):
+            sentences.count(batch)
+            done += length
+            yield done, None
         return
-    done = 0
-    for batch, length in document_lists(documents, _BATCH_BYTES):
-        done += length
-        yield batch, done, None
+    for reader in documents.readers():
+        if isinstance(reader, _core.DocumentReader):
+            n_used = sentences.count_next(reader, 0)
+            while n_used is not None:
+                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes
+                n_used = sentences.count_next(reader, n_used)
+        else:
+            while (texts := reader.next_batch(_BATCH_BYTES)) is not None:
+                sentences.count(texts)
+                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes

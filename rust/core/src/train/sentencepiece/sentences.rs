@@ -116,6 +116,17 @@ impl Sentences {
         self.counter.count(&sentences, progress)
     }
 
+    /// Counts a text that comes in pieces: the lines of `text` that are whole, and all of it if it is the last piece. Returns
+    /// how many bytes were counted; the next piece begins with the rest. Zero: give more at once.
+    ///
+    /// # Errors
+    /// As [`Sentences::count`].
+    pub fn count_piece(&mut self, text: &str, is_last: bool, progress: &Progress) -> Result<usize> {
+        let whole = if is_last { text.len() } else { text.rfind('\n').map_or(0, |end| end + 1) };
+        self.count(&[text.get(..whole).unwrap_or_default()], progress)?;
+        Ok(whole)
+    }
+
     /// The sentences as the words are to be counted in.
     fn prepared(&self, lines: &[&str], progress: &Progress) -> Result<Prepared> {
         let mut prepared = Prepared::default();
