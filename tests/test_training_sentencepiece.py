@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def test_what_is_left_out_is_reported() -> None:
     report = tok.training_report
     assert report is not None
     found = {one.what: one.n_different for one in report.dropped}
-    assert found == {"sentences of more than 150 bytes": 1, "sentences with U+2585 or U+10FFFF": 1}
+    assert found == {"sentences of more than 150 bytes": 1, "sentences with U+2585": 1}
     rare = train(["a" * 300 + "ζ"] * 9, character_coverage=0.99, vocab_size=12, hard_vocab_limit=False).training_report
     assert rare is not None
     assert [(one.what, one.n_different, one.n_occurrences) for one in rare.dropped] == [
@@ -127,9 +128,10 @@ def test_what_is_left_out_is_reported() -> None:
         ({"unk_id": -2}, "unk_id must be from -1"),
         ({"pad_id": 1}, "pad_id is 1, as is that of"),
         ({"pad_id": 120}, "pad_id must be less than vocab_size, 120, got 120"),
-        ({"bos_piece": ""}, "bos_piece must not be empty"),
+        ({"bos_piece": ""}, "bos_piece must have from 1 to 256 bytes, got 0"),
         ({"control_symbols": ["<c>", "<c>"]}, 'got "<c>"'),
         ({"user_defined_symbols": [""]}, 'got ""'),
+        ({"user_defined_symbols": ["s" * 257]}, "a symbol must have at most 256 bytes, got 257"),
         ({"user_defined_symbols": ["<unk>"]}, "not the unknown piece"),
         ({"required_chars": " "}, "required_chars must not hold a space"),
         ({"max_sentence_length": 1}, "there is no text to learn from"),
@@ -166,6 +168,19 @@ def test_feasible_vocab_size_of_the_message_trains() -> None:
 def test_one_long_line_of_one_character_trains() -> None:
     tok = train(["a" * 300_000], vocab_size=8, hard_vocab_limit=False)
     assert tok.decode(tok.encode("a" * 1000)) == "a" * 1000
+
+
+def test_files_are_read_in_pieces_of_whole_lines(tmp_path: Path) -> None:
+    lines = [f"{TEXT[i % len(TEXT)]} {i:x}" for i in range(120_000)]
+    (tmp_path / "a.txt").write_text("\n".join(lines), encoding="utf-8")
+    (tmp_path / "b.jsonl").write_text("\n".join(json.dumps({"text": line}) for line in lines), encoding="utf-8")
+    expected = train(lines, vocab_size=300)
+    for name in ("a.txt", "b.jsonl"):
+        tok = train(mg.read(tmp_path / name), vocab_size=300)  # type: ignore[arg-type]
+        assert tok.fingerprint == expected.fingerprint
+        report = tok.training_report
+        assert report is not None
+        assert report.sources[0]["documents"] == (1 if name == "a.txt" else len(lines))
 
 
 def test_cli_trains_a_model(tmp_path: Path) -> None:

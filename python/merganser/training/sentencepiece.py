@@ -135,10 +135,10 @@ def train_sentencepiece(
 
     Notes
     -----
-    SentencePiece also leaves out sentences that hold U+2585, which stands for rare characters in it; so does this (and
-    U+10FFFF), and
-    counts them in the report. When a text is used up, SentencePiece goes on with pieces that no longer occur; here the
-    vocabulary ends. `escape_whitespaces` is always true, as training in SentencePiece demands.
+    SentencePiece also leaves out sentences that hold U+2585, which stands for rare characters in it; so does this, and
+    counts them in the report (for Unigram also those with U+10FFFF, here the end of a sentence). When a text is used
+    up, SentencePiece goes on with pieces that no longer occur; here the vocabulary ends. `escape_whitespaces` is always
+    true, as training in SentencePiece demands.
 
     References
     ----------
@@ -195,8 +195,7 @@ def train_sentencepiece(
     }
     with TrainingRun("sentencepiece", progress) as run:
         sentences = _core.Sentences(asked)
-        for batch, done, total in _batches(documents):
-            sentences.count(batch)
+        for done, total in _count(sentences, documents):
             run.report(done, total, "count")
         source = {"name": "", "documents": sentences.n_texts, "bytes": sentences.n_bytes}
         counts, left = sentences.finish()
@@ -216,13 +215,22 @@ def _meta(name: str, id: int, piece: str) -> tuple[int | None, str]:
     return (None if id < 0 else id, valid_text(piece, f"{name}_piece"))
 
 
-def _batches(documents: Iterable[str | bytes]) -> Iterator[tuple[list[str | bytes], int, int | None]]:
-    """Documents by the list, with how much was handed out so far and in all."""
-    if isinstance(documents, FileSource):
-        for texts in documents.batches(_BATCH_BYTES):
-            yield list(texts), documents.n_bytes_read, documents.total_bytes
+def _count(sentences: _core.Sentences, documents: Iterable[str | bytes]) -> Iterator[tuple[int, int | None]]:
+    """Count documents, and give out how much was counted so far, and how much there is."""
+    if not isinstance(documents, FileSource):
+        done = 0
+        for batch, length in document_lists(documents, _BATCH_BYTES):
+            sentences.count(batch)
+            done += length
+            yield done, None
         return
-    done = 0
-    for batch, length in document_lists(documents, _BATCH_BYTES):
-        done += length
-        yield batch, done, None
+    for reader in documents.readers():
+        if isinstance(reader, _core.DocumentReader):
+            n_used = sentences.count_next(reader, 0)
+            while n_used is not None:
+                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes
+                n_used = sentences.count_next(reader, n_used)
+        else:
+            while (texts := reader.next_batch(_BATCH_BYTES)) is not None:
+                sentences.count(texts)
+                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 
 use merganser_core::definition::SentencePieceAlgorithm;
+use merganser_core::documents::DocumentBatch;
 use merganser_core::format::sentencepiece::trained;
 use merganser_core::train::sentencepiece::{
     self, Meta, PieceRules, SentencePieceOptions, Sentences as CoreSentences, UnigramLearning,
@@ -14,6 +15,7 @@ use super::trained::Trained;
 use super::word_counts::WordCounts;
 use crate::call::{long, short};
 use crate::convert;
+use crate::documents::PyDocumentReader;
 use crate::errors::python::{ConfigError, InternalError};
 
 /// The options, as Python gives them: a dictionary of named values.
@@ -103,6 +105,9 @@ impl TryFrom<Options> for SentencePieceOptions {
     }
 }
 
+/// Bytes of documents read at a time.
+const BATCH_BYTES: usize = 4 << 20;
+
 /// What sentences were left out: what and why, how many different ones, how many in all.
 type Left = Vec<(String, u64, u64)>;
 
@@ -126,6 +131,36 @@ impl Sentences {
         let texts = convert::texts(&texts, sentences.1)?;
         sentences.1 += texts.len();
         long(py, None, |progress| sentences.0.count(&texts, progress))
+    }
+
+    /// Counts the next documents of a file, or the next piece of one that is a single document; `None`: there are none.
+    /// `n_used` says how much of the last piece was counted.
+    fn count_next(
+        &self,
+        py: Python<'_>,
+        reader: &PyDocumentReader,
+        n_used: usize,
+    ) -> PyResult<Option<usize>> {
+        let mut sentences = self.0.try_lock().map_err(|_| busy())?;
+        let Some(sentences) = &mut *sentences else { return Err(finished()) };
+        let (counter, n_texts) = &mut **sentences;
+        if reader.is_whole(py) {
+            let Some(is_last) = reader.fill_piece(py, n_used, BATCH_BYTES)? else {
+                return Ok(None);
+            };
+            *n_texts += usize::from(is_last);
+            return long(py, None, |progress| {
+                let reader = reader.lock();
+                counter.count_piece(reader.piece(), is_last, progress).map(Some)
+            });
+        }
+        let mut batch = DocumentBatch::default();
+        if !reader.fill(py, BATCH_BYTES, &mut batch)? {
+            return Ok(None);
+        }
+        let texts: Vec<&str> = batch.iter().collect();
+        *n_texts += texts.len();
+        long(py, None, |progress| counter.count(&texts, progress).map(|()| Some(0)))
     }
 
     #[getter]

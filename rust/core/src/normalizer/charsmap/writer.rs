@@ -8,8 +8,6 @@
 //! states have one base, so a unit is met from one only. A unit that no state uses gets the label that would lead to it from
 //! a base without a state, so that no search takes it for one of its own: each block keeps such a base.
 
-use std::collections::BTreeMap;
-
 use rustc_hash::FxHashMap;
 
 use super::{BLOCK, IS_VALUE};
@@ -32,10 +30,13 @@ pub(crate) fn write(map: &[(String, &str)]) -> Result<Vec<u8>> {
             "keys of a character map must be sorted, and have something in them, but no NUL";
         return Err(Error::Config(problem.to_owned()));
     }
-    let mut places: BTreeMap<&str, u32> = map.iter().map(|(_, text)| (*text, 0)).collect();
+    let mut different: Vec<&str> = map.iter().map(|&(_, text)| text).collect();
+    different.sort_unstable();
+    different.dedup();
+    let mut places: FxHashMap<&str, u32> = FxHashMap::default();
     let mut texts = Vec::new();
-    for (text, place) in &mut places {
-        *place = u32::try_from(texts.len()).map_err(|_| too_large())?;
+    for text in different {
+        places.insert(text, u32::try_from(texts.len()).map_err(|_| too_large())?);
         texts.extend_from_slice(text.as_bytes());
         texts.push(0);
     }
@@ -241,6 +242,8 @@ fn filled(states: &[Ways], root: u32, bases: &[usize], blocks: &[Block]) -> Vec<
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -11,6 +11,9 @@ use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
 use crate::error::{Error, Result};
 use crate::model::byte_token;
 
+/// The longest piece, as normalizers look for user-defined ones.
+const MAX_BYTES: usize = 256;
+
 /// Pieces by id.
 pub(super) type Metas = BTreeMap<usize, SentencePieceEntry>;
 
@@ -26,8 +29,9 @@ pub(super) fn metas(options: &SentencePieceOptions) -> Result<Metas> {
         ("pad", &options.pad, PieceKind::Control),
     ];
     for (name, Meta { id, piece }, kind) in fixed {
-        if piece.is_empty() {
-            return Err(Error::Config(format!("{name}_piece must not be empty")));
+        if piece.is_empty() || piece.len() > MAX_BYTES {
+            let problem = format!("{name}_piece must have from 1 to {MAX_BYTES} bytes");
+            return Err(Error::Config(format!("{problem}, got {}", piece.len())));
         }
         let Some(id) = *id else { continue };
         let place = id as usize;
@@ -59,6 +63,11 @@ fn add_symbols(options: &SentencePieceOptions, metas: &mut Metas) -> Result<()> 
     let mut seen = FxHashSet::default();
     let mut next = 0;
     let mut add = |text: String, kind| {
+        if text.len() > MAX_BYTES {
+            let problem =
+                format!("a symbol must have at most {MAX_BYTES} bytes, got {}", text.len());
+            return Err(Error::Config(problem));
+        }
         if text.is_empty() || text == options.unk.piece || !seen.insert(text.clone()) {
             return Err(Error::Config(format!(
                 "control and user-defined symbols must be different, not empty and not the unknown piece, got {text:?}"

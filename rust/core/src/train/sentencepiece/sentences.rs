@@ -1,26 +1,38 @@
 //! [`Sentences`]: counts the words of sentences.
 //!
 //! A sentence is a line. Empty ones, those that are too long, and those with a character that is reserved, for rare ones or
-//! for the end of a sentence, are left out; the latter two are counted. A word is what is between two spaces, which belong to the word behind them.
+//! for the end of a sentence, are left out; the latter two are counted. It is normalized, special and user-defined pieces in
+//! it become cuts, the longest first, and it is split into words before each space. All but the last is done here, many
+//! sentences at a time; what is then a text for the [`WordCounter`] needs no normalizer.
 
+use aho_corasick::{AhoCorasick, MatchKind};
+
+use super::SentencePieceOptions;
 use super::metas::metas;
 use super::rules::charsmap_of;
 use super::valid_piece::{CUT, METASPACE, PieceRules, RARE};
-use super::{SentencePieceOptions, metas::Metas};
-use crate::definition::{PieceKind, SentencePieceAlgorithm};
-use crate::error::Result;
-use crate::normalizer::{Normalizer, SentencePiece};
+use crate::definition::SentencePieceAlgorithm;
+use crate::error::{Error, Result};
+use crate::normalizer::{Normalization, Normalizer, SentencePiece};
+use crate::parallel;
 use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Split, SplitBehavior};
 use crate::progress::Progress;
+use crate::traced::Traced;
 use crate::train::{Dropped, Stages, WordCounter, WordCounts};
 
 /// What is put at the end of a sentence for Unigram, which looks at what follows a word: no character, and no text has it.
 pub(super) const LINE_END: char = '\u{10FFFF}';
 
+/// Bytes of sentences that a thread normalizes without a break.
+const CHUNK_BYTES: usize = 1 << 18;
+
 /// See the module's head.
 #[derive(Debug)]
 pub struct Sentences {
+    normalization: Normalization,
+    pieces: AhoCorasick,
     counter: WordCounter,
+    n_threads: usize,
     max_length: usize,
     /// Whether a sentence is to end with [`LINE_END`].
     marks_ends: bool,
@@ -31,12 +43,37 @@ pub struct Sentences {
 
 impl Sentences {
     /// # Errors
-    /// [`crate::Error::Config`] for options that contradict each other.
+    /// [`Error::Config`] for options that contradict each other.
     pub fn new(options: &SentencePieceOptions) -> Result<Self> {
-        let counter = WordCounter::new(stages(options)?.pipeline(&[])?, options.n_threads, None);
-        let max_length = options.max_sentence_length.unwrap_or(usize::MAX);
-        let marks_ends = options.algorithm == SentencePieceAlgorithm::Unigram;
-        Ok(Self { counter, max_length, marks_ends, n_bytes: 0, n_long: 0, n_reserved: 0 })
+        let metas = metas(options)?;
+        let pieces = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(metas.values().map(|piece| &piece.text))
+            .map_err(|problem| Error::Config(format!("special pieces: {problem}")))?;
+        let normalizer = Normalizer::SentencePiece(SentencePiece {
+            name: options.normalization_rule_name.clone(),
+            charsmap: charsmap_of(&options.normalization_rule_name)?.to_vec(),
+            add_dummy_prefix: options.add_dummy_prefix,
+            remove_extra_whitespaces: options.remove_extra_whitespaces,
+            escape_whitespaces: true,
+            treat_whitespace_as_suffix: options.rules.treat_whitespace_as_suffix,
+            user_defined: Vec::new(),
+        });
+        let is_word = options.algorithm == SentencePieceAlgorithm::Word;
+        let splits = options.rules.split_by_whitespace || is_word;
+        let pre_tokenizer = splits.then(|| at_spaces(&options.rules));
+        let stages = Stages { normalizer: None, pre_tokenizer };
+        Ok(Self {
+            normalization: Normalization::new(Some(&normalizer))?,
+            pieces,
+            counter: WordCounter::new(stages.pipeline(&[])?, options.n_threads, None),
+            n_threads: parallel::n_threads(options.n_threads),
+            max_length: options.max_sentence_length.unwrap_or(usize::MAX),
+            marks_ends: options.algorithm == SentencePieceAlgorithm::Unigram,
+            n_bytes: 0,
+            n_long: 0,
+            n_reserved: 0,
+        })
     }
 
     /// How many bytes the texts had.
@@ -49,29 +86,70 @@ impl Sentences {
     /// # Errors
     /// Those of [`WordCounter::count`].
     pub fn count(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
-        let mut lines = Vec::new();
+        let mut chunks: Vec<Vec<&str>> = vec![Vec::new()];
+        let mut n_bytes = 0;
         for text in texts {
             self.n_bytes += text.len() as u64;
             for line in text.split('\n').filter(|line| !line.is_empty()) {
                 if line.len() > self.max_length {
                     self.n_long += 1;
-                } else if line.contains([RARE, LINE_END]) {
+                } else if line.contains(RARE) || (self.marks_ends && line.contains(LINE_END)) {
                     self.n_reserved += 1;
                 } else {
-                    lines.push(line);
+                    if n_bytes >= CHUNK_BYTES {
+                        chunks.push(Vec::new());
+                        n_bytes = 0;
+                    }
+                    n_bytes += line.len();
+                    if let Some(chunk) = chunks.last_mut() {
+                        chunk.push(line);
+                    }
                 }
             }
         }
-        if !self.marks_ends {
-            return self.counter.count(&lines, progress);
+        let mut threads = vec![(); self.n_threads.min(chunks.len())];
+        let prepared = parallel::map(&mut threads, chunks.len(), |(), i| {
+            self.prepared(chunks.get(i).map_or(&[][..], Vec::as_slice), progress)
+        })?;
+        drop(chunks);
+        let sentences: Vec<&str> = prepared.iter().flat_map(Prepared::sentences).collect();
+        self.counter.count(&sentences, progress)
+    }
+
+    /// Counts a text that comes in pieces: the lines of `text` that are whole, and all of it if it is the last piece. Returns
+    /// how many bytes were counted; the next piece begins with the rest. Zero: give more at once.
+    ///
+    /// # Errors
+    /// As [`Sentences::count`].
+    pub fn count_piece(&mut self, text: &str, is_last: bool, progress: &Progress) -> Result<usize> {
+        let whole = if is_last { text.len() } else { text.rfind('\n').map_or(0, |end| end + 1) };
+        self.count(&[text.get(..whole).unwrap_or_default()], progress)?;
+        Ok(whole)
+    }
+
+    /// The sentences as the words are to be counted in.
+    fn prepared(&self, lines: &[&str], progress: &Progress) -> Result<Prepared> {
+        let mut prepared = Prepared::default();
+        for line in lines {
+            let mut sentence = Traced::untraced(line);
+            self.normalization.normalize(&mut sentence, progress)?;
+            let sentence = sentence.text();
+            if sentence.is_empty() {
+                continue;
+            }
+            let mut kept = 0;
+            for found in self.pieces.find_iter(sentence) {
+                prepared.text.push_str(sentence.get(kept..found.start()).unwrap_or_default());
+                prepared.text.push(CUT);
+                kept = found.end();
+            }
+            prepared.text.push_str(sentence.get(kept..).unwrap_or_default());
+            if self.marks_ends {
+                prepared.text.push(LINE_END);
+            }
+            prepared.ends.push(prepared.text.len());
         }
-        let mut marked = String::with_capacity(lines.iter().map(|line| line.len() + 4).sum());
-        for line in &lines {
-            marked.push_str(line);
-            marked.push(LINE_END);
-        }
-        let lines: Vec<&str> = marked.split_inclusive(LINE_END).collect();
-        self.counter.count(&lines, progress)
+        Ok(prepared)
     }
 
     /// The words, and the sentences that were left out.
@@ -80,59 +158,33 @@ impl Sentences {
     /// Those of [`WordCounter::finish`].
     pub fn finish(self, progress: &Progress) -> Result<(WordCounts, Vec<Dropped>)> {
         let max = self.max_length;
+        let reserved = if self.marks_ends {
+            "sentences with U+2585 or U+10FFFF"
+        } else {
+            "sentences with U+2585"
+        };
         let dropped = |n, what| Dropped { what, n_different: n, n_occurrences: n };
         let all = [
             dropped(self.n_long, format!("sentences of more than {max} bytes")),
-            dropped(self.n_reserved, "sentences with U+2585 or U+10FFFF".to_owned()),
+            dropped(self.n_reserved, reserved.to_owned()),
         ];
         let all = all.into_iter().filter(|dropped| dropped.n_different > 0).collect();
         Ok((self.counter.finish(1, progress)?.counts, all))
     }
 }
 
-/// The stages that make words of a sentence.
-fn stages(options: &SentencePieceOptions) -> Result<Stages> {
-    let spec = SentencePiece {
-        name: options.normalization_rule_name.clone(),
-        charsmap: charsmap_of(&options.normalization_rule_name)?.to_vec(),
-        add_dummy_prefix: options.add_dummy_prefix,
-        remove_extra_whitespaces: options.remove_extra_whitespaces,
-        escape_whitespaces: true,
-        treat_whitespace_as_suffix: options.rules.treat_whitespace_as_suffix,
-        user_defined: Vec::new(),
-    };
-    let cuts = Normalizer::Replace {
-        pattern: Pattern::Regex(any_of(&metas(options)?)),
-        content: CUT.to_string(),
-    };
-    let mut normalizers = vec![Normalizer::SentencePiece(spec), cuts];
-    if options.remove_extra_whitespaces && options.algorithm == SentencePieceAlgorithm::Unigram {
-        // The end of the sentence, behind which no space is left, is not that of the text now.
-        let pattern = Pattern::Literal(format!("{METASPACE}{LINE_END}"));
-        normalizers.push(Normalizer::Replace { pattern, content: LINE_END.to_string() });
-    }
-    let splits =
-        options.rules.split_by_whitespace || options.algorithm == SentencePieceAlgorithm::Word;
-    Ok(Stages {
-        normalizer: Some(Normalizer::Sequence(normalizers)),
-        pre_tokenizer: splits.then(|| at_spaces(&options.rules)),
-    })
+/// Normalized sentences, one after the other.
+#[derive(Debug, Default)]
+struct Prepared {
+    text: String,
+    ends: Vec<usize>,
 }
 
-/// A pattern that matches each of the pieces, a longer one before a shorter.
-fn any_of(metas: &Metas) -> String {
-    let mut texts: Vec<&str> = metas.values().map(|piece| piece.text.as_str()).collect();
-    texts.sort_by_key(|text| (std::cmp::Reverse(text.len()), *text));
-    let mut patterns: Vec<String> = Vec::new();
-    for text in texts {
-        let is_byte = metas.values().any(|meta| meta.kind == PieceKind::Byte && meta.text == text);
-        let pattern =
-            if is_byte { "<0x[0-9A-F]{2}>".to_owned() } else { regex_syntax::escape(text) };
-        if patterns.last() != Some(&pattern) {
-            patterns.push(pattern);
-        }
+impl Prepared {
+    fn sentences(&self) -> impl Iterator<Item = &str> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).filter_map(|(start, &end)| self.text.get(start..end))
     }
-    patterns.join("|")
 }
 
 /// Splits before each space, or behind it; or before each run of them.
