@@ -5,7 +5,7 @@
 //! the map knows no form KC. `nmt` makes spaces of white space and of what has no width, drops controls, and leaves the
 //! full-width tilde. `cf` folds case by characters. What a shorter key already does is left out.
 //!
-//! SentencePiece 0.2.3 has its data from Unicode 17.0; what that has and our tables do not is named here ([`ADDED`]).
+//! SentencePiece 0.2.3 has its data from Unicode 17.0; what that has and our tables do not is named here (`ADDED`).
 
 use std::sync::OnceLock;
 
