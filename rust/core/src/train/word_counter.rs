@@ -4,7 +4,7 @@
 //! ([`outbox`]), and the rest go in parcels to tables that all threads share ([`table`]), so that no word is held twice and
 //! nothing is left to be merged. Where the stages allow it, what is counted first are *chunks* of the text as it stands, and
 //! the stages see each different chunk once, at the end ([`chunks`]). Tables that outgrow their memory become sorted runs on
-//! disk ([`store`]), which are merged at the end ([`merge`]).
+//! disk ([`store`]), which are merged at the end ([`mod@merge`]).
 //!
 //! The sums depend neither on which thread counted what, nor on how the text was cut, nor on what was spilled.
 
