@@ -103,7 +103,9 @@ class TrainingReport:
             lines.append("options: " + ", ".join(f"{name}={value!r}" for name, value in self.options.items()))
         if self.min_frequency:
             lines.append(f"pairs: joined where they occur {self.min_frequency:,} times or more")
-        lines += [f"source: {_listed(source, _told)}" for source in self.sources]
+        for source in self.sources:
+            told = {key: value for key, value in source.items() if value not in ("", None)}
+            lines.append(f"source: {_listed(told, _told)}")
         lines += [
             f"dropped: {one.what} ({one.n_different:,} different, {one.n_occurrences:,} in all)" for one in self.dropped
         ]

@@ -82,7 +82,7 @@ class TrainingRun:
             "method": self._method,
             "version": _core.VERSION,
             "options": dict(options),
-            "sources": [*getattr(counts, "sources", ())],
+            "sources": [*counts.sources],
         }
         text = json.dumps(head | json.loads(trained.report), ensure_ascii=False)
         report = training_report(text)
