@@ -81,7 +81,7 @@ class SamplingCalls:
         >>> import merganser as mg
         >>> tok = mg.train_bpe(["banana bandana"], vocab_size=259)
         >>> tok.tokens(tok.encode("banana")), tok.tokens(tok.sample("banana", seed=5, dropout=0.5))
-        (['ban', 'ana'], ['b', 'an', 'a', 'n', 'a'])
+        (['ban', 'ana'], ['b', 'a', 'n', 'an', 'a'])
         """
         sampling = _sampling(dropout, alpha, n_best)
         return _core.sample(self._inner, text, add_special_tokens, on_special, sampling, seed_number(seed))

@@ -183,7 +183,7 @@ def train_bpe(
     [b'we', b'lo', b'ne', b'st']
     >>> more = mg.train_bpe(["lower, lower"], vocab_size=261, continue_from=tok)
     >>> more.token_bytes(260), more.token_bytes(256)
-    (b'lowe', b'we')
+    (b'wer', b'we')
     """
     specials = special_texts(special_tokens)
     seeds, forbidden = _texts(seed_tokens, "seed_tokens"), _texts(forbidden_tokens, "forbidden_tokens")

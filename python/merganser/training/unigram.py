@@ -135,7 +135,7 @@ def train_unigram(
     >>> import merganser as mg
     >>> tok = mg.train_unigram(["low lower lowest", "new newer newest"] * 10, vocab_size=16, character_coverage=1)
     >>> tok.tokens(tok.encode("lowest newest"))
-    ['▁', 'lowe', 'st', '▁newe', 'st']
+    ['▁lowest', '▁newest']
     """
     specials = special_texts(special_tokens)
     pieces = [valid_text(piece, "required piece") for piece in many_texts(required_pieces, "required_pieces")]

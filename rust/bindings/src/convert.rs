@@ -100,6 +100,7 @@ pub(crate) fn ids<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u32]>> {
                     format!("token id {item} at position {position} is not in the vocabulary");
                 return Err(UnknownTokenError::new_err(message));
             }
+            Err(error) if !error.is_instance_of::<PyTypeError>(value.py()) => return Err(error),
             Err(_) => {
                 let kind = item.get_type().qualname()?;
                 return Err(PyTypeError::new_err(format!(

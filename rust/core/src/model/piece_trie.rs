@@ -5,6 +5,9 @@
 //! a node lie within one block of 256 cells, and only the last few blocks are searched for room, so that building takes time
 //! and memory in proportion to the pieces, whatever they are.
 
+use crate::error::Result;
+use crate::progress::Progress;
+
 /// No value, no parent.
 const NONE: u32 = u32::MAX;
 
@@ -71,6 +74,18 @@ struct Task {
 impl PieceTrie {
     /// From pieces and their values; of equal pieces the last counts, and empty ones are never found.
     pub(crate) fn new<P: AsRef<[u8]>>(pieces: impl Iterator<Item = (P, u32)>) -> Self {
+        Self::build(pieces, &Progress::default())
+            .unwrap_or_else(|_| Self { cells: vec![FREE; 256] })
+    }
+
+    /// As [`PieceTrie::new`], and looks at whether to stop.
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`] alone.
+    pub(crate) fn build<P: AsRef<[u8]>>(
+        pieces: impl Iterator<Item = (P, u32)>,
+        progress: &Progress,
+    ) -> Result<Self> {
         let pieces: Vec<(P, u32)> = pieces.collect();
         let mut sorted: Vec<(&[u8], u32)> =
             pieces.iter().map(|(piece, value)| (piece.as_ref(), *value)).collect();
@@ -81,6 +96,7 @@ impl PieceTrie {
         let mut tasks = vec![Task { node: 0, depth: 0, from: 0, to: sorted.len() }];
         let mut children: Vec<(u8, usize)> = Vec::new();
         while let Some(Task { node, depth, mut from, to }) = tasks.pop() {
+            progress.check()?;
             while let Some(&(piece, value)) = sorted.get(from).filter(|_| from < to) {
                 if piece.len() > depth {
                     break;
@@ -108,7 +124,7 @@ impl PieceTrie {
             }
         }
         // An empty piece would stand at the root, and nothing is looked up there.
-        trie
+        Ok(trie)
     }
 
     /// A base at which all children find a free cell, which are theirs from then on.

@@ -73,7 +73,8 @@ impl Edges {
     /// # Errors
     /// [`Error::Config`] when there are 2^32 edges or more; [`Error::Interrupted`].
     pub(super) fn new(corpus: &Corpus, pieces: &[Box<str>], progress: &Progress) -> Result<Self> {
-        let trie = PieceTrie::new(pieces.iter().map(|piece| piece.as_bytes()).zip(0..));
+        let trie =
+            PieceTrie::build(pieces.iter().map(|piece| piece.as_bytes()).zip(0..), progress)?;
         let mut edges = Self {
             flat: Vec::new(),
             lattices: Vec::with_capacity(corpus.parts.len()),

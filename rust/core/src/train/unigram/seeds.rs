@@ -65,7 +65,13 @@ impl Finder<'_> {
         })?;
         let mut seeds = found.concat();
         self.keep_best(&mut seeds);
-        seeds.sort_unstable_by(|a, b| self.order(a, b));
+        // In parts first, to look at whether to stop; the stable sort then merges what is in order.
+        for part in seeds.chunks_mut(1 << 14) {
+            progress.check()?;
+            part.sort_unstable_by(|a, b| self.order(a, b));
+        }
+        progress.check()?;
+        seeds.sort_by(|a, b| self.order(a, b));
         Ok(seeds)
     }
 
