@@ -273,6 +273,8 @@ def test_control_c_breaks_a_read_that_waits() -> None:
         "try: list(corpus.read('-'))\n"
         "except KeyboardInterrupt: print(time.monotonic() - times[0] < 0.2)\n"
     )
+    # A process that was started in the background ignores the signal unless told otherwise.
+    code = "signal.signal(signal.SIGINT, signal.default_int_handler)\n" + code
     code = "import merganser.corpus as corpus, signal, os, threading, time\n" + code
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
