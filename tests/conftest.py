@@ -6,6 +6,7 @@ and the summary says so; with ``MERGANSER_REQUIRE_PARITY=1`` they fail instead.
 
 import importlib
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -40,6 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Child processes must hear Ctrl-C, also in a run that was started in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[REPORT_LINES] = []
     config.stash[ERRORS] = []
 
