@@ -16,8 +16,10 @@ from merganser.errors import ConfigError, TextError, UnknownTokenError
 __all__ = [
     "Ids",
     "OnSpecial",
+    "check_limits",
     "document_lists",
     "id_array",
+    "id_error",
     "id_list",
     "integer",
     "is_wide",
@@ -26,9 +28,9 @@ __all__ = [
     "real_number",
     "seed_number",
     "thread_count",
-    "token_id",
     "utf8",
     "valid_text",
+    "valid_texts",
     "whole_number",
 ]
 
@@ -98,6 +100,11 @@ def valid_text(text: str, name: str) -> str:
     return text
 
 
+def valid_texts(texts: Iterable[str], name: str, one: str) -> list[str]:
+    """Make a list of texts, each checked; `name` says what the caller calls them, `one` what each is."""
+    return [valid_text(text, one) for text in many_texts(texts, name)]
+
+
 def id_list(ids: Iterable[int], name: str) -> list[int]:
     """Make a list of ids, and refuse what is no sequence; `name` says what the caller calls it."""
     if not isinstance(ids, Iterable) or isinstance(ids, (str, bytes)):
@@ -108,13 +115,12 @@ def id_list(ids: Iterable[int], name: str) -> list[int]:
 
 def id_array(ids: Ids) -> Ids:
     """Turn an array of any integer type into one of uint32, which the core takes as it is; leave the rest as it is."""
-    if not isinstance(ids, Iterable) or isinstance(ids, (str, bytes)):
-        msg = f"ids must be integers, got {type(ids).__name__}"
-        raise TypeError(msg)
-    if isinstance(ids, np.ndarray) and ids.ndim != 1:
+    if not isinstance(ids, np.ndarray):
+        return ids
+    if ids.ndim != 1:
         msg = f"ids must be one sequence, got an array of shape {ids.shape}; decode_batch takes many"
         raise TypeError(msg)
-    if isinstance(ids, np.ndarray) and ids.dtype.kind in "iu" and ids.dtype.itemsize > 2:
+    if ids.dtype.kind in "iu" and ids.dtype.itemsize > 2:
         fits = ids.size == 0 or (ids.min() >= 0 and ids.max() < 1 << 32)
         return ids.astype(np.uint32, copy=False) if fits else ids
     return ids
@@ -129,13 +135,33 @@ def integer(value: int, name: str) -> int:
         raise TypeError(msg) from None
 
 
-def whole_number(value: int, name: str) -> int:
-    """Refuse what is not an integer from 0 on."""
+def whole_number(value: int, name: str, least: int = 0) -> int:
+    """Refuse what is not an integer from `least` on."""
     number = integer(value, name)
-    if not 0 <= number < 1 << 63:
-        msg = f"{name} must be at least 0 and below 2**63, got {number}"
+    if not least <= number < 1 << 63:
+        msg = f"{name} must be at least {least} and less than 2**63, got {number}"
         raise ConfigError(msg)
     return number
+
+
+def check_limits(**limits: tuple[int | None, int]) -> None:
+    """Refuse an argument that is no integer, below the least that it may be, or beyond 63 bits.
+
+    Parameters
+    ----------
+    **limits
+        Name of each argument with its value (`None` passes) and the least.
+
+    Raises
+    ------
+    ConfigError
+        If one is out of range.
+    TypeError
+        If one is not an integer.
+    """
+    for name, (value, least) in limits.items():
+        if value is not None:
+            whole_number(value, name, least)
 
 
 def real_number(value: float, name: str) -> float:
@@ -155,13 +181,15 @@ def seed_number(seed: int) -> int:
     return number
 
 
-def token_id(id: int, vocab_size: int) -> int:  # the field's word
-    """Give an id of any integer type back as `int`, and refuse one that no vocabulary holds."""
-    number = integer(id, "id")
-    if not 0 <= number < 1 << 32:
-        msg = f"token id {number} is not in the vocabulary (vocab_size {vocab_size})"
-        raise UnknownTokenError(msg)
-    return number
+def id_error(id: int, vocab_size: int) -> UnknownTokenError:  # the field's word
+    """Make the error of an id that the core could not take: no vocabulary holds it.
+
+    Raises
+    ------
+    TypeError
+        If it is not even an integer.
+    """
+    return UnknownTokenError(f"token id {integer(id, 'id')} is not in the vocabulary (vocab_size {vocab_size})")
 
 
 def path_of(path: str | os.PathLike[str], name: str = "path") -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from merganser import _core
-from merganser.arguments import Ids, id_array, token_id
+from merganser.arguments import Ids, id_array, id_error
 from merganser.errors import ConfigError, TextError, UnknownTokenError
 from merganser.ragged import Ragged
 
@@ -44,7 +44,10 @@ class DecodeStream:
         UnknownTokenError
             If it is not in the vocabulary; nothing changes.
         """
-        return self._inner.push(token_id(id, self._vocab_size))
+        try:
+            return self._inner.push(id)
+        except (OverflowError, TypeError):
+            raise id_error(id, self._vocab_size) from None
 
     def finish(self) -> str:
         """Give the rest of the text; the next id begins another.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from operator import itemgetter
 
 from merganser import _core
-from merganser.arguments import Ids, id_array, token_id, utf8
+from merganser.arguments import Ids, id_error, utf8
 
 __all__ = ["VocabularyCalls"]
 
@@ -33,7 +34,10 @@ class VocabularyCalls:
         UnknownTokenError
             If it is not in the vocabulary.
         """
-        return self._inner.token_bytes(token_id(id, self.vocab_size))
+        try:
+            return self._inner.token_bytes(id)
+        except (OverflowError, TypeError):
+            raise id_error(id, self.vocab_size) from None
 
     def token_text(self, id: int) -> str:
         """Return the text of a token as the vocabulary spells it.
@@ -53,7 +57,10 @@ class VocabularyCalls:
         UnknownTokenError
             If it is not in the vocabulary.
         """
-        return self._inner.token_text(token_id(id, self.vocab_size))
+        try:
+            return self._inner.token_text(id)
+        except (OverflowError, TypeError):
+            raise id_error(id, self.vocab_size) from None
 
     def tokens(self, ids: Ids) -> list[str]:
         """Return the text of each token as the vocabulary spells it.
@@ -72,7 +79,10 @@ class VocabularyCalls:
         UnknownTokenError
             If an id is not in the vocabulary.
         """
-        return [self.token_text(id_) for id_ in id_array(ids)]
+        if not isinstance(ids, Iterable):
+            msg = f"ids must be integers, got {type(ids).__name__}"
+            raise TypeError(msg)
+        return [self.token_text(id_) for id_ in ids]
 
     def token_to_id(self, token: str | bytes) -> int | None:
         """Return the id of a token.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from merganser.arguments import check_limits
 from merganser.errors import ConfigError
 
 __all__ = ["CharacterAlphabet"]
@@ -58,9 +59,7 @@ class CharacterAlphabet:
         if not 0.0 <= self.coverage <= 1.0:
             msg = f"coverage must be from 0 to 1, got {self.coverage}"
             raise ConfigError(msg)
-        if self.limit is not None and not 1 <= self.limit < 1 << 63:
-            msg = f"limit must be at least 1 and less than 2**63, got {self.limit}"
-            raise ConfigError(msg)
+        check_limits(limit=(self.limit, 1))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options by name.

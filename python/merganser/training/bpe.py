@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import Any, Literal, overload
 
 from merganser import _core
-from merganser.arguments import utf8
+from merganser.arguments import check_limits, many_texts, utf8, valid_text, valid_texts
 from merganser.errors import ConfigError
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
 from merganser.training.alphabet import CharacterAlphabet
-from merganser.training.run import TrainingRun, given
-from merganser.training.shared import check_limits, special_texts, word_counts
+from merganser.training.run import given, training_run
+from merganser.training.shared import word_counts
 from merganser.training.stages import Normalizer, PreTokenizer
 from merganser.training.word_counts import WordCounts
 
@@ -185,7 +185,7 @@ def train_bpe(
     >>> more.token_bytes(260), more.token_bytes(256)
     (b'wer', b'we')
     """
-    specials = special_texts(special_tokens)
+    specials = valid_texts(special_tokens, "special_tokens", "special token")
     seeds, forbidden = _texts(seed_tokens, "seed_tokens"), _texts(forbidden_tokens, "forbidden_tokens")
     sizes = _sizes(vocab_size, vocab_sizes)
     check_limits(
@@ -199,12 +199,13 @@ def train_bpe(
         msg = f'like must be "tokenizers" or None, got {like!r}'
         raise ConfigError(msg)
     characters = _characters(alphabet)
+    initial = list(initial_alphabet)
     core_options = {
         "vocab_sizes": sizes,
         "min_frequency": min_frequency,
         "special_tokens": specials,
         "characters": None if characters is None else characters | {"initial": list(characters["initial"])},
-        "initial_bytes": list(initial_alphabet),
+        "initial_bytes": initial,
         "seed_tokens": seeds,
         "forbidden_tokens": forbidden,
         "max_token_length": max_token_length,
@@ -217,6 +218,7 @@ def train_bpe(
     }
     said = {
         "alphabet": "bytes" if characters is None else characters,
+        "initial_alphabet": initial_alphabet if isinstance(initial_alphabet, bytes) else initial,
         "special_tokens": specials,
         "seed_tokens": seeds,
         "forbidden_tokens": forbidden,
@@ -227,7 +229,7 @@ def train_bpe(
     if continue_from is not None:
         base_normalizer, default, left_out = _core.stages_to_continue(continue_from._inner)
         normalizer = base_normalizer if normalizer is None else normalizer
-    with TrainingRun("bpe", progress) as run:
+    with training_run("bpe", progress, options) as run:
         counts = word_counts(
             documents,
             pre_tokenizer=pre_tokenizer,
@@ -240,15 +242,17 @@ def train_bpe(
         core_options |= {"pre_tokenizer": counts.pre_tokenizer, "normalizer": counts.normalizer}
         base = None if continue_from is None else continue_from._inner
         trained = _core.train_bpe(counts._inner, core_options, base, run.report)
-        tokenizers = [run.finish(one, options=options, counts=counts) for one in trained]
+        tokenizers = [run.finish(one, counts) for one in trained]
     return tokenizers[0] if vocab_sizes is None else dict(zip(sizes, tokenizers, strict=True))
 
 
 def _sizes(vocab_size: int | None, vocab_sizes: Iterable[int] | None) -> list[int]:
-    if (vocab_size is None) == (vocab_sizes is None):
+    if vocab_size is not None and vocab_sizes is None:
+        return [vocab_size]
+    if vocab_size is not None or vocab_sizes is None:
         msg = "give either vocab_size or vocab_sizes"
         raise TypeError(msg)
-    sizes = [vocab_size] if vocab_size is not None else list(vocab_sizes or ())
+    sizes = list(vocab_sizes)
     if not sizes:
         msg = "vocab_sizes must not be empty"
         raise ConfigError(msg)
@@ -256,10 +260,10 @@ def _sizes(vocab_size: int | None, vocab_sizes: Iterable[int] | None) -> list[in
 
 
 def _texts(tokens: Iterable[str | bytes], name: str) -> list[bytes]:
-    if isinstance(tokens, (str, bytes)):
-        msg = f"{name} must be an iterable of tokens, got a single {type(tokens).__name__}"
-        raise TypeError(msg)
-    return [utf8(token) if isinstance(token, str) else bytes(token) for token in tokens]
+    return [
+        token if isinstance(token, bytes) else utf8(valid_text(token, f"a token of {name}"))
+        for token in many_texts(tokens, name)
+    ]
 
 
 def _characters(alphabet: str | CharacterAlphabet) -> dict[str, Any] | None:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import heapq
 import random
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from merganser import _core
-from merganser.arguments import document_lists, utf8
+from merganser.arguments import check_limits, document_lists, utf8
 from merganser.errors import ConfigError, TextError
 from merganser.progress import Report
 
@@ -26,6 +27,7 @@ __all__ = [
     "OnError",
     "Weight",
     "check_spill",
+    "count_documents",
     "exact_weight",
     "named_sources",
     "temperature_weights",
@@ -63,6 +65,13 @@ class FileSource(Protocol):
     def n_replaced(self) -> int: ...
     def readers(self) -> Iterator[Reader]: ...
     def batches(self, max_bytes: int) -> Iterator[list[str]]: ...
+
+
+class Counter(Protocol):
+    """What counts the words of documents."""
+
+    def count(self, texts: Sequence[str | bytes]) -> None: ...
+    def count_next(self, reader: _core.DocumentReader, n_used: int) -> int | None: ...
 
 
 @dataclass
@@ -122,33 +131,13 @@ class _Run:
     told: dict[str, int] = field(default_factory=dict)
 
     def read(self, documents: Iterable[str | bytes]) -> None:
-        report = self.counting.report
-        if isinstance(documents, FileSource) and self.counting.max_bytes is None:
-            for reader in documents.readers():
-                for _ in self._read_file(reader):
-                    report(documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes, "count")
-            self.told["replaced"] = documents.n_replaced
-        elif self.counting.max_bytes is None:
-            done = 0
-            for batch in _batches(documents):
-                self._count(batch)
-                done += sum(map(len, batch))
-                report(done, None, "count")
-        else:
+        if self.counting.max_bytes is not None:
             self._read_sample(documents, self.counting.max_bytes)
-            if isinstance(documents, FileSource):
-                self.told["replaced"] = documents.n_replaced
-
-    def _read_file(self, reader: Reader) -> Iterator[None]:
-        if isinstance(reader, _core.DocumentReader):
-            n_used = self.counter.count_next(reader, 0)
-            while n_used is not None:
-                yield
-                n_used = self.counter.count_next(reader, n_used)
         else:
-            while (texts := reader.next_batch(_BATCH_BYTES)) is not None:
-                self.counter.count(texts)
-                yield
+            for done, total in count_documents(self.counter, documents, self._count):
+                self.counting.report(done, total, "count")
+        if isinstance(documents, FileSource):
+            self.told["replaced"] = documents.n_replaced
 
     def _read_sample(self, documents: Iterable[str | bytes], max_bytes: int) -> None:
         """Count documents drawn at random without replacement: in the order of their random numbers, while they fit."""
@@ -176,9 +165,8 @@ class _Run:
                 f"{self.prefix}no document drawn fits max_bytes = {max_bytes}; separate documents, or allow more bytes"
             )
             raise ConfigError(msg)
-        texts = [document for _, _, document in drawn]
-        for start in range(0, len(texts), 1024):
-            self._count(texts[start : start + 1024])
+        for batch, _ in document_lists([document for _, _, document in drawn], _BATCH_BYTES):
+            self._count(batch)
             self.counting.report(self.counter.n_bytes, n_bytes, "count")
 
     def _count(self, batch: list[str | bytes]) -> None:
@@ -218,18 +206,51 @@ def _replaced(document: str | bytes) -> str:
     return "".join("\ufffd" if "\ud800" <= character <= "\udfff" else character for character in document)
 
 
-def _documents(documents: Iterable[str | bytes]) -> Iterator[str | bytes]:
-    for batch in _batches(documents):
-        yield from batch
+def count_documents(
+    counter: Counter, documents: Iterable[str | bytes], count: Callable[[list[str | bytes]], None]
+) -> Iterator[tuple[int, int | None]]:
+    """Count documents, and give out how much was counted so far, and how much there is.
 
+    Parameters
+    ----------
+    counter : Counter
+        What counts the documents of files.
+    documents : Documents or iterable of str or bytes
+        The documents.
+    count : callable
+        What counts a list of the documents of an iterable.
 
-def _batches(documents: Iterable[str | bytes]) -> Iterator[list[str | bytes]]:
-    if isinstance(documents, FileSource):
-        for texts in documents.batches(_BATCH_BYTES):
-            yield list(texts)
+    Yields
+    ------
+    (int, int or None)
+        Bytes; characters where documents are `str` of an iterable.
+    """
+    if not isinstance(documents, FileSource):
+        done = 0
+        for batch, length in document_lists(documents, _BATCH_BYTES):
+            count(batch)
+            done += length
+            yield done, None
         return
-    for batch, _ in document_lists(documents, _BATCH_BYTES):
-        yield batch
+    for reader in documents.readers():
+        if isinstance(reader, _core.DocumentReader):
+            n_used = counter.count_next(reader, 0)
+            while n_used is not None:
+                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes
+                n_used = counter.count_next(reader, n_used)
+        else:
+            while (texts := reader.next_batch(_BATCH_BYTES)) is not None:
+                counter.count(texts)
+                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes
+
+
+def _documents(documents: Iterable[str | bytes]) -> Iterator[str | bytes]:
+    lists: Iterable[Iterable[str | bytes]]
+    if isinstance(documents, FileSource):
+        lists = documents.batches(_BATCH_BYTES)
+    else:
+        lists = (texts for texts, _ in document_lists(documents, _BATCH_BYTES))
+    return chain.from_iterable(lists)
 
 
 def exact_weight(weight: Weight) -> Fraction:
@@ -258,9 +279,6 @@ def temperature_weights(sizes: Mapping[str, int], temperature: float) -> dict[st
 
     The weights keep the mass of all sources together, and are multiples of ``2 ** -20``.
     """
-    if not 0 <= temperature <= 1:
-        msg = f"temperature must be from 0 to 1, got {temperature}"
-        raise ConfigError(msg)
     total = sum(sizes.values())
     shares = {name: size / total for name, size in sizes.items() if size}
     norm = sum(share**temperature for share in shares.values())
@@ -272,9 +290,7 @@ def temperature_weights(sizes: Mapping[str, int], temperature: float) -> dict[st
 
 def check_spill(max_memory: int | None, spill_dir: object) -> None:
     """Refuse a memory limit below one byte, and a folder for what nothing is spilled."""
-    if max_memory is not None and not 1 <= max_memory < 1 << 63:
-        msg = f"max_memory must be at least 1 and less than 2**63, got {max_memory}"
-        raise ConfigError(msg)
+    check_limits(max_memory=(max_memory, 1))
     if spill_dir is not None and max_memory is None:
         msg = "spill_dir needs max_memory: without it nothing is spilled"
         raise ConfigError(msg)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -21,20 +22,15 @@ _TRAINERS: dict[str, Callable[..., Tokenizer]] = {
     "sentencepiece": train_sentencepiece,
 }
 
-_SHARED = {name: name for name in ("vocab_size", "n_threads", "progress")}
-_OF_WORDS = _SHARED | {name: name for name in ("pre_tokenizer", "normalizer", "allow_smaller")}
-_OF_WORDS |= {"special_token": "special_tokens"}
-_NAMES: dict[str, dict[str, str]] = {
-    "bpe": _OF_WORDS | {"min_frequency": "min_frequency", "max_token_length": "max_token_length"},
-    "wordpiece": _OF_WORDS
-    | {"min_frequency": "min_frequency", "max_token_length": "max_token_length", "criterion": "criterion"},
-    "unigram": _OF_WORDS | {"max_token_length": "max_piece_length", "byte_fallback": "byte_fallback"},
-    "sentencepiece": _SHARED
-    | {
-        "model_type": "model_type",
-        "byte_fallback": "byte_fallback",
-        "max_token_length": "max_sentencepiece_length",
+# Options that a trainer calls by another name than the command line.
+_OF_WORDS = {"special_token": "special_tokens"}
+_RENAMED: dict[str, dict[str, str]] = {
+    "bpe": _OF_WORDS,
+    "wordpiece": _OF_WORDS,
+    "unigram": _OF_WORDS | {"max_token_length": "max_piece_length"},
+    "sentencepiece": {
         "special_token": "control_symbols",
+        "max_token_length": "max_sentencepiece_length",
         "allow_smaller": "hard_vocab_limit",
     },
 }
@@ -61,14 +57,15 @@ def train_by(method: str, documents: Iterable[str | bytes], options: Mapping[str
     ConfigError
         If the method does not have an option that is given, or as the trainer.
     """
-    names = _NAMES[method]
+    trainer, renamed = _TRAINERS[method], _RENAMED[method]
+    parameters = inspect.signature(trainer).parameters
     arguments: dict[str, Any] = {}
     for option, value in options.items():
         if value is None:
             continue
-        if option not in names:
+        name = renamed.get(option, option)
+        if name not in parameters:
             msg = f"--{option.replace('_', '-')} is not an option of --method {method}"
             raise ConfigError(msg)
-        name = names[option]
         arguments[name] = not value if name == "hard_vocab_limit" else value
-    return _TRAINERS[method](documents, **arguments)
+    return trainer(documents, **arguments)

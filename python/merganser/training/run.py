@@ -6,10 +6,10 @@ import inspect
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
-from types import TracebackType
+from pathlib import Path
 from typing import Any
 
 from merganser import _core
@@ -18,13 +18,15 @@ from merganser.tokenizer import Tokenizer
 from merganser.training.word_counts import WordCounts
 from merganser.training_report import training_report
 
-__all__ = ["TrainingRun", "given"]
+__all__ = ["TrainingRun", "given", "training_run"]
 
 _NOT_OPTIONS = {"documents", "n_threads", "progress"}
+_STATUS = Path("/proc/self/status")
 
 
-class TrainingRun:
-    """A run of a trainer, as a context: `report` in it is what the phases report to.
+@contextmanager
+def training_run(method: str, progress: Progress, options: Mapping[str, Any]) -> Iterator[TrainingRun]:
+    """Run a trainer: whoever is told of its progress is let go in the end.
 
     Parameters
     ----------
@@ -32,23 +34,25 @@ class TrainingRun:
         The trainer's name.
     progress : bool, callable or None
         Who is told.
+    options : mapping
+        What the trainer was asked for, of plain values (`given`).
+
+    Yields
+    ------
+    TrainingRun
     """
+    with reporting(progress) as tell:
+        yield TrainingRun(method, tell, options)
 
-    def __init__(self, method: str, progress: Progress) -> None:
-        self._method = method
-        self._told: AbstractContextManager[Report] = reporting(progress)
+
+class TrainingRun:
+    """A run of a trainer; `report` is what its phases report to."""
+
+    def __init__(self, method: str, tell: Report, options: Mapping[str, Any]) -> None:
+        self._head = {"method": method, "version": _core.VERSION, "options": dict(options)}
+        self._tell = tell
         self._seconds: dict[str, float] = {}
-        self._phase, self._since = "count", 0.0
-
-    def __enter__(self) -> TrainingRun:
-        self._tell = self._told.__enter__()
-        self._since = time.perf_counter()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._told.__exit__(kind, error, trace)
+        self._phase, self._since = "count", time.perf_counter()
 
     def report(self, done: int, total: int | None, phase: str) -> None:
         """Pass on how far the run is; the time since the last word belongs to this phase."""
@@ -61,15 +65,13 @@ class TrainingRun:
         self._seconds[self._phase] = self._seconds.get(self._phase, 0.0) + now - self._since
         self._since = now
 
-    def finish(self, trained: _core.Trained, *, options: Mapping[str, Any], counts: WordCounts) -> Tokenizer:
+    def finish(self, trained: _core.Trained, counts: WordCounts) -> Tokenizer:
         """Make the tokenizer, which carries what text and options decided, and knows how long it took.
 
         Parameters
         ----------
         trained : _core.Trained
             What the trainer gave.
-        options : mapping
-            What it was asked for, of plain values.
         counts : WordCounts
             What it saw.
 
@@ -78,13 +80,8 @@ class TrainingRun:
         Tokenizer
         """
         self._measure()
-        head = {
-            "method": self._method,
-            "version": _core.VERSION,
-            "options": dict(options),
-            "sources": [*counts.sources],
-        }
-        text = json.dumps(head | json.loads(trained.report), ensure_ascii=False)
+        said = self._head | {"sources": counts.sources} | json.loads(trained.report)
+        text = json.dumps(said, ensure_ascii=False)
         report = training_report(text)
         if report is not None:
             report = replace(report, seconds=dict(self._seconds), peak_memory_bytes=_peak_memory_bytes())
@@ -106,28 +103,36 @@ def given(trainer: Callable[..., object], arguments: Mapping[str, Any]) -> dict[
     dict
     """
     parameters = inspect.signature(trainer).parameters
-    return {
-        name: _plain(arguments[name])
-        for name, parameter in parameters.items()
-        if name not in _NOT_OPTIONS and arguments[name] not in (parameter.default, _listed(parameter.default))
-    }
-
-
-def _listed(default: object) -> object:
-    return list(default) if isinstance(default, tuple) else default
+    plain = {name: _plain(arguments[name]) for name in parameters if name not in _NOT_OPTIONS}
+    return {name: value for name, value in plain.items() if value != _plain(parameters[name].default)}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, Tokenizer):
-        return value.fingerprint
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple, set, frozenset)) else value
+    """Turn a value into one that JSON has: numbers of other libraries into Python's, collections into lists."""
+    plain: Any
+    if isinstance(value, (bool, int, float, str)) or value is None:
+        plain = value
+    elif isinstance(value, bytes):
+        plain = value.hex()
+    elif isinstance(value, Tokenizer):
+        plain = value.fingerprint
+    elif isinstance(value, Mapping):
+        plain = {str(key): _plain(one) for key, one in value.items()}
+    elif isinstance(value, Iterable):
+        plain = [_plain(one) for one in value]
+    elif hasattr(value, "__index__"):
+        plain = int(value)
+    else:
+        plain = float(value) if hasattr(value, "__float__") else repr(value)
+    return plain
 
 
 def _peak_memory_bytes() -> int | None:
+    # Linux: `ru_maxrss` would be that of the parent process where that was larger.
+    if _STATUS.exists():
+        for line in _STATUS.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:  # not on Windows

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal
 
 from merganser import _core
-from merganser.arguments import document_lists, many_texts, thread_count, valid_text
+from merganser.arguments import check_limits, thread_count, valid_text, valid_texts
 from merganser.errors import ConfigError
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
-from merganser.training.counting import FileSource
-from merganser.training.run import TrainingRun, given
-from merganser.training.shared import check_limits
+from merganser.training.counting import count_documents
+from merganser.training.run import given, training_run
 from merganser.training.word_counts import WordCounts
 
 __all__ = ["train_sentencepiece"]
 
-_BATCH_BYTES = 4 << 20
 _MAX_ID = (1 << 31) - 1
 
 
@@ -152,7 +150,6 @@ def train_sentencepiece(
     >>> tok.tokens(tok.encode("lower newest"))
     ['▁lower', '▁ne', 'west']
     """
-    options = given(train_sentencepiece, locals())
     if isinstance(documents, WordCounts):
         msg = "documents must be text, not WordCounts: words are made by SentencePiece's own normalization"
         raise ConfigError(msg)
@@ -179,8 +176,8 @@ def train_sentencepiece(
         "character_coverage": character_coverage,
         "required_chars": valid_text(required_chars, "required_chars"),
         "byte_fallback": byte_fallback,
-        "control_symbols": _symbols(control_symbols, "control_symbols"),
-        "user_defined_symbols": _symbols(user_defined_symbols, "user_defined_symbols"),
+        "control_symbols": valid_texts(control_symbols, "control_symbols", "control_symbols"),
+        "user_defined_symbols": valid_texts(user_defined_symbols, "user_defined_symbols", "user_defined_symbols"),
         "unk": _meta("unk", unk_id, unk_piece),
         "bos": _meta("bos", bos_id, bos_piece),
         "eos": _meta("eos", eos_id, eos_piece),
@@ -193,19 +190,16 @@ def train_sentencepiece(
         "num_sub_iterations": num_sub_iterations,
         "n_threads": thread_count(n_threads),
     }
-    with TrainingRun("sentencepiece", progress) as run:
+    options = given(train_sentencepiece, locals() | asked)
+    with training_run("sentencepiece", progress, options) as run:
         sentences = _core.Sentences(asked)
-        for done, total in _count(sentences, documents):
+        for done, total in count_documents(sentences, documents, sentences.count):
             run.report(done, total, "count")
         source = {"name": "", "documents": sentences.n_texts, "bytes": sentences.n_bytes}
         counts, left = sentences.finish()
         trained = _core.train_sentencepiece(counts, left, asked, run.report)
         words = WordCounts._wrap(counts, "sentencepiece", None, [source | {"words": counts.total}])
-        return run.finish(trained, options=options, counts=words)
-
-
-def _symbols(symbols: Iterable[str], name: str) -> list[str]:
-    return [valid_text(symbol, name) for symbol in many_texts(symbols, name)]
+        return run.finish(trained, words)
 
 
 def _meta(name: str, id: int, piece: str) -> tuple[int | None, str]:
@@ -213,24 +207,3 @@ def _meta(name: str, id: int, piece: str) -> tuple[int | None, str]:
         msg = f"{name}_id must be from -1 to {_MAX_ID}, got {id}"
         raise ConfigError(msg)
     return (None if id < 0 else id, valid_text(piece, f"{name}_piece"))
-
-
-def _count(sentences: _core.Sentences, documents: Iterable[str | bytes]) -> Iterator[tuple[int, int | None]]:
-    """Count documents, and give out how much was counted so far, and how much there is."""
-    if not isinstance(documents, FileSource):
-        done = 0
-        for batch, length in document_lists(documents, _BATCH_BYTES):
-            sentences.count(batch)
-            done += length
-            yield done, None
-        return
-    for reader in documents.readers():
-        if isinstance(reader, _core.DocumentReader):
-            n_used = sentences.count_next(reader, 0)
-            while n_used is not None:
-                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes
-                n_used = sentences.count_next(reader, n_used)
-        else:
-            while (texts := reader.next_batch(_BATCH_BYTES)) is not None:
-                sentences.count(texts)
-                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes

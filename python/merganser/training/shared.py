@@ -1,40 +1,16 @@
-"""What every trainer does first: check its arguments and count words."""
+"""What every trainer of words does first: count them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from merganser.arguments import many_texts, valid_text
+from merganser.arguments import thread_count
 from merganser.errors import ConfigError
 from merganser.progress import Report
 from merganser.training.stages import Normalizer, PreTokenizer, stage_texts
 from merganser.training.word_counts import WordCounts
 
-__all__ = ["check_limits", "special_texts", "word_counts"]
-
-
-def special_texts(special_tokens: Iterable[str]) -> list[str]:
-    """Return the texts of special tokens, each checked to be text."""
-    return [valid_text(token, "special token") for token in many_texts(special_tokens, "special_tokens")]
-
-
-def check_limits(**limits: tuple[int | None, int]) -> None:
-    """Refuse an argument below the least that it may be, or beyond 63 bits.
-
-    Parameters
-    ----------
-    **limits
-        Name of each argument with its value (`None` passes) and the least.
-
-    Raises
-    ------
-    ConfigError
-        If one is out of range.
-    """
-    for name, (value, least) in limits.items():
-        if value is not None and not least <= value < 1 << 63:
-            msg = f"{name} must be at least {least} and less than 2**63, got {value}"
-            raise ConfigError(msg)
+__all__ = ["word_counts"]
 
 
 def word_counts(
@@ -54,6 +30,7 @@ def word_counts(
     ConfigError
         If counts were made with other stages.
     """
+    n_threads = thread_count(n_threads)
     if not isinstance(documents, WordCounts):
         return WordCounts.count(
             documents,

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Literal
 
 from merganser import _core
-from merganser.arguments import many_texts, valid_text
+from merganser.arguments import check_limits, valid_text, valid_texts
 from merganser.errors import ConfigError
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
-from merganser.training.run import TrainingRun, given
-from merganser.training.shared import check_limits, special_texts, word_counts
+from merganser.training.run import given, training_run
+from merganser.training.shared import word_counts
 from merganser.training.stages import Normalizer, PreTokenizer
 from merganser.training.word_counts import WordCounts
 
@@ -137,8 +137,8 @@ def train_unigram(
     >>> tok.tokens(tok.encode("lowest newest"))
     ['▁lowest', '▁newest']
     """
-    specials = special_texts(special_tokens)
-    pieces = [valid_text(piece, "required piece") for piece in many_texts(required_pieces, "required_pieces")]
+    specials = valid_texts(special_tokens, "special_tokens", "special token")
+    pieces = valid_texts(required_pieces, "required_pieces", "required piece")
     if any(not piece for piece in pieces):
         msg = "required_pieces must not be empty, got ''"
         raise ConfigError(msg)
@@ -172,7 +172,7 @@ def train_unigram(
         "n_threads": n_threads,
     }
     options = given(train_unigram, locals() | {"special_tokens": specials, "required_pieces": pieces})
-    with TrainingRun("unigram", progress) as run:
+    with training_run("unigram", progress, options) as run:
         counts = word_counts(
             documents,
             pre_tokenizer=pre_tokenizer,
@@ -193,4 +193,4 @@ def train_unigram(
             counts.normalizer,
             run.report,
         )
-        return run.finish(trained, options=options, counts=counts)
+        return run.finish(trained, counts)

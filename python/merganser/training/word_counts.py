@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from merganser import _core
-from merganser.arguments import many_texts, thread_count, utf8, valid_text
+from merganser.arguments import check_limits, thread_count, utf8, valid_texts
 from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError
 from merganser.progress import Progress, reporting
@@ -178,17 +178,14 @@ class WordCounts:
         (`max_bytes`) are in memory until the source is at its end. Equal seeds draw the same of equal documents.
         """
         normalizer, pre_tokenizer = stage_texts(normalizer, pre_tokenizer)
-        for name, value in (("max_bytes", max_bytes), ("min_count", min_count + 1)):
-            if value is not None and not 1 <= value <= 1 << 63:
-                msg = f"{name} must not be negative and be less than 2**63, got {value - (name == 'min_count')}"
-                raise ConfigError(msg)
+        check_limits(max_bytes=(max_bytes, 1), min_count=(min_count, 0))
         check_spill(max_memory, spill_dir)
         if on_error not in ("raise", "skip", "replace"):
             msg = f'on_error must be "raise", "skip" or "replace", got {on_error!r}'
             raise ConfigError(msg)
         sources = named_sources(documents)
         given = _given_weights(sources, weights, temperature)
-        specials = [valid_text(token, "special token") for token in many_texts(special_tokens, "special_tokens")]
+        specials = valid_texts(special_tokens, "special_tokens", "special token")
         threads = thread_count(n_threads)
         folder = None if spill_dir is None else os.fspath(spill_dir)
         with reporting(progress) as report:
@@ -211,9 +208,8 @@ class WordCounts:
         total = cls._wrap(_core.WordCounts.from_pairs([]), pre_tokenizer, normalizer)
         for name, one in counted.items():
             weight = given.get(name, Fraction(1))
-            n_spilled = total.n_spilled_bytes + one.n_spilled_bytes
             total += cls._wrap(one.counts, pre_tokenizer, normalizer, [one.source]).scaled(weight)
-            total.n_spilled_bytes = n_spilled
+        total.n_spilled_bytes = sum(one.n_spilled_bytes for one in counted.values())
         return total
 
     @classmethod

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Literal
 
 from merganser import _core
-from merganser.arguments import valid_text
+from merganser.arguments import check_limits, valid_text, valid_texts
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
-from merganser.training.run import TrainingRun, given
-from merganser.training.shared import check_limits, special_texts, word_counts
+from merganser.training.run import given, training_run
+from merganser.training.shared import word_counts
 from merganser.training.stages import Normalizer, PreTokenizer
 from merganser.training.word_counts import WordCounts
 
@@ -131,7 +131,7 @@ def train_wordpiece(
     >>> tok.tokens([15, 16])
     ['##gs', 'pu']
     """
-    specials = special_texts(special_tokens)
+    specials = valid_texts(special_tokens, "special_tokens", "special token")
     check_limits(
         vocab_size=(vocab_size, 1),
         min_frequency=(min_frequency, 0),
@@ -140,7 +140,7 @@ def train_wordpiece(
         max_input_chars_per_word=(max_input_chars_per_word, 1),
     )
     options = given(train_wordpiece, locals() | {"special_tokens": specials})
-    with TrainingRun("wordpiece", progress) as run:
+    with training_run("wordpiece", progress, options) as run:
         counts = word_counts(
             documents,
             pre_tokenizer=pre_tokenizer,
@@ -167,4 +167,4 @@ def train_wordpiece(
             counts.normalizer,
             run.report,
         )
-        return run.finish(trained, options=options, counts=counts)
+        return run.finish(trained, counts)
