@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from benchmarks.definitions import Case
 
 END_OF_DOCUMENT = "<|endoftext|>"
@@ -43,6 +45,21 @@ def read_corpus(path: Path) -> bytes:
 
     with pa.input_stream(str(path)) as stream:
         return bytes(stream.read())
+
+
+def stream_documents(path: Path) -> Iterator[str]:
+    """Read documents one by one, so that the corpus is not held in memory."""
+    lines: list[str] = []
+    end = f"{END_OF_DOCUMENT}\n"
+    with path.open(encoding="utf-8", newline="") as file:
+        for line in file:
+            if line == end:
+                yield "".join(lines)
+                lines = []
+            else:
+                lines.append(line)
+    if lines:
+        yield "".join(lines)
 
 
 def floor_boundary(data: bytes, place: int) -> int:

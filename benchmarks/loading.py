@@ -6,7 +6,6 @@ of `MERGANSER_DATA`; nothing is kept.
 
 from __future__ import annotations
 
-import os
 import pickle
 import statistics
 import time
@@ -17,6 +16,7 @@ import sentencepiece
 import tokenizers
 
 import merganser as mg
+from benchmarks.corpora import data_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ _MODELS = (
 
 def main() -> None:
     """Print a row a model."""
-    folder = Path(os.environ.get("MERGANSER_DATA", "../shared/data")) / "models"
+    folder = data_path() / "models"
     print(f"{'model':<44} {'merganser':>10} {'its library':>12} {'ratio':>7} {'pickle':>12}")
     for name in _MODELS:
         path = folder / name

@@ -112,3 +112,16 @@ def digest_tokens(tokens: Iterable[bytes]) -> str:
         sha.update(len(token).to_bytes(8, "little"))
         sha.update(token)
     return sha.hexdigest()
+
+
+def describe_tokens(tokens: list[bytes]) -> dict[str, int | str]:
+    """Tell how many tokens there are, and hash those of more than one byte, in their order and without.
+
+    Single bytes come first, in an order of each library's own.
+    """
+    merged = [token for token in tokens if len(token) > 1]
+    return {
+        "n_tokens": len(tokens),
+        "digest": digest_tokens(merged),
+        "unordered_digest": digest_tokens(sorted(merged)),
+    }

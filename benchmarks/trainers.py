@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import measure
-from benchmarks.corpora import END_OF_DOCUMENT
+from benchmarks.corpora import END_OF_DOCUMENT, stream_documents
 from merganser.reference.bpe import PATTERNS
 
 CL100K, GPT2 = PATTERNS["cl100k"], PATTERNS["gpt2"]
@@ -32,25 +32,8 @@ def main() -> None:
     kept: list[Callable[[], Trained]] = []
     wall, cpu = measure.time_calls(lambda: kept.append(train()), n_calls=1)
     peak = measure.peak_bytes()
-    tokens = kept[0]()
-    merged = [token for token in tokens if len(token) > 1]
-    told = {"cpu": cpu, "wall": wall, "peak_bytes": peak, "peak_bytes_before": before, "n_tokens": len(tokens)}
-    told["digest"] = measure.digest_tokens(merged)
-    told["unordered_digest"] = measure.digest_tokens(sorted(merged))
-    print(json.dumps(told))
-
-
-def _documents(path: Path) -> Any:
-    """Documents of a file, one at a time."""
-    lines: list[str] = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for line in file:
-            if line == f"{END_OF_DOCUMENT}\n":
-                yield "".join(lines)
-                lines = []
-            else:
-                lines.append(line)
-    yield "".join(lines)
+    told = {"cpu": cpu, "wall": wall, "peak_bytes": peak, "peak_bytes_before": before}
+    print(json.dumps(told | measure.describe_tokens(kept[0]())))
 
 
 def _by_id(tokens: Iterable[tuple[Any, int]]) -> Trained:
@@ -97,7 +80,7 @@ def _ffbpe(pattern: str) -> Callable[..., Callable[[], Callable[[], Trained]]]:
             splitter = ffbpe.PreTokenizer([END_OF_DOCUMENT], eot_token=END_OF_DOCUMENT, pat_str=pattern)
             trainer = ffbpe.BpeTrainer([], initial_alphabet="byte_level", tie_break="smallest_pair_id")
             counter = splitter.word_counter()
-            counter.add_source(_documents(text))
+            counter.add_source(stream_documents(text))
             trainer.add_word_counter(counter)
             trainer.train(vocab_size)
             return lambda: _by_id(trainer.vocab.items())
@@ -113,7 +96,7 @@ def _rustbpe(pattern: str) -> Callable[..., Callable[[], Callable[[], Trained]]]
 
         def train() -> Callable[[], Trained]:
             tokenizer = rustbpe.Tokenizer()
-            tokenizer.train_from_iterator(_documents(text), vocab_size, pattern=pattern)
+            tokenizer.train_from_iterator(stream_documents(text), vocab_size, pattern=pattern)
             return lambda: [
                 bytes(token) for token, _ in sorted(tokenizer.get_mergeable_ranks(), key=lambda one: one[1])
             ]
@@ -143,7 +126,7 @@ def _tokenizers(kind: str) -> Callable[..., Callable[[], Callable[[], Trained]]]
             trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
 
         def train() -> Callable[[], Trained]:
-            tokenizer.train_from_iterator(_documents(text), trainer)
+            tokenizer.train_from_iterator(stream_documents(text), trainer)
 
             def tell() -> Trained:
                 import merganser as mg

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.corpora import END_OF_DOCUMENT, data_path, read_corpus
+from benchmarks.workers import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Task:
     name : str
         How it is called for.
     method : str
-        A key of `TRAINERS`.
+        A key of `benchmarks.trainers.TRAINERS`.
     corpus : str
         A corpus of `MERGANSER_DATA`, or ``"one-word"``.
     n_bytes, vocab_size : int
@@ -135,7 +135,6 @@ def _train(task: Task, engine: str, text: Path, saved: Path, n_threads: int) -> 
     """Train once in a fresh process."""
     arguments = [task.method, engine, str(text), str(saved), str(task.vocab_size), str(n_threads)]
     command = [sys.executable, "-m", "benchmarks.trainers", *arguments]
-    environment = {"RAYON_NUM_THREADS": str(n_threads), "TOKENIZERS_PARALLELISM": "true" if n_threads > 1 else "false"}
     try:
         done = subprocess.run(
             command,
@@ -143,7 +142,7 @@ def _train(task: Task, engine: str, text: Path, saved: Path, n_threads: int) -> 
             text=True,
             check=False,
             timeout=task.limit_seconds,
-            env=os.environ | environment,
+            env=environment(n_threads),
         )
     except subprocess.TimeoutExpired:
         return {"error": f"gave up after {task.limit_seconds} s"}

@@ -22,7 +22,6 @@ import importlib.metadata
 import importlib.util
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -33,8 +32,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine, transformer_report
+from benchmarks import machine, measure, transformer_report
 from benchmarks.transformer_engines import ENGINES, REFERENCE_TASKS, WEIGHTS, build
+from benchmarks.workers import environment
 
 RESULTS_PATH = Path(__file__).with_name("results") / "transformer"
 
@@ -57,7 +57,7 @@ def work(engine: str, task: str, size: dict[str, Any], n_threads: int, folder: s
         values = subject.run()
         seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
         # Kilobytes on Linux.
-        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak_mb = measure.peak_bytes() / 2**20
         answer = {"values": values, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak_mb}
         print(json.dumps(answer), flush=True)
 
@@ -114,8 +114,8 @@ def compare(task: str, size: dict[str, Any], *, n_threads: int, n_repeats: int) 
 def _start(engine: str, task: str, size: dict[str, Any], n_threads: int, folder: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.transformer", "--worker", engine, "--tasks", task]
     command += ["--size", json.dumps(size), "--threads", str(n_threads), "--folder", folder]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": str(n_threads), "OMP_NUM_THREADS": str(n_threads)}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment(n_threads))
 
 
 def _ask(worker: subprocess.Popen[str]) -> dict[str, Any]:

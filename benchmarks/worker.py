@@ -144,10 +144,7 @@ class Session:
 
         wall, cpu = measure.time_calls(run, n_calls=1)
         answer = {"wall": wall, "cpu": cpu, "peak_bytes": measure.peak_bytes(), "peak_bytes_before": before}
-        # Single bytes come first, in an order of each library's own.
-        merged = [token for token in tokens if len(token) > 1]
-        digests = {"digest": measure.digest_tokens(merged), "unordered_digest": measure.digest_tokens(sorted(merged))}
-        return answer | digests | {"n_tokens": len(tokens)}
+        return answer | measure.describe_tokens(tokens)
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do one request."""

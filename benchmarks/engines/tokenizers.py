@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from benchmarks.corpora import END_OF_DOCUMENT
+from benchmarks.corpora import stream_documents
 from benchmarks.engines import Encoded, Engine, check_source
 from benchmarks.vocabularies import byte_characters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -68,18 +67,3 @@ class Adapter(Engine):
         byte_of = {character: byte for byte, character in enumerate(byte_characters())}
         by_id = sorted(vocabulary, key=vocabulary.__getitem__)
         return [bytes(byte_of[character] for character in token) for token in by_id]
-
-
-def stream_documents(path: Path) -> Iterator[str]:
-    """Read documents one by one, so that the corpus is not held in memory."""
-    lines: list[str] = []
-    end = f"{END_OF_DOCUMENT}\n"
-    with path.open(encoding="utf-8", newline="") as file:
-        for line in file:
-            if line == end:
-                yield "".join(lines)
-                lines = []
-            else:
-                lines.append(line)
-    if lines:
-        yield "".join(lines)

@@ -146,19 +146,22 @@ def train(
     pre_tokenizer: Annotated[
         PreTokenizerName | None,
         typer.Option(
-            show_default="cl100k; bert for wordpiece, metaspace for unigram", help="How text is split before training."
+            show_default="cl100k; bert for wordpiece, metaspace for unigram",
+            help="How text is split before training; not for sentencepiece.",
         ),
     ] = None,
     normalizer: Annotated[
         NormalizerName | None,
-        typer.Option(show_default="none; bert for wordpiece", help="What text goes through first."),
+        typer.Option(
+            show_default="none; bert for wordpiece", help="What text goes through first; not for sentencepiece."
+        ),
     ] = None,
     min_frequency: Annotated[
         int | None,
         typer.Option(
             min=0,
             show_default="0; by likelihood the largest that fills the vocabulary",
-            help="A rarer pair is not merged; not for unigram.",
+            help="A rarer pair is not merged; for bpe and wordpiece.",
         ),
     ] = None,
     special_token: Annotated[
@@ -168,8 +171,8 @@ def train(
         int | None,
         typer.Option(
             min=1,
-            show_default="no limit; 16 for unigram",
-            help="Longest token, in bytes; for wordpiece and unigram in characters.",
+            show_default="no limit; 16 for unigram and sentencepiece",
+            help="Longest token, in bytes for bpe, else in characters.",
         ),
     ] = None,
     criterion: Annotated[

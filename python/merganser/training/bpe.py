@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, overload
 
 from merganser import _core
-from merganser.arguments import check_limits, many_texts, utf8, valid_text, valid_texts
+from merganser.arguments import check_limits, integer, many_texts, utf8, valid_text, valid_texts
 from merganser.errors import ConfigError
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
@@ -252,7 +252,7 @@ def _sizes(vocab_size: int | None, vocab_sizes: Iterable[int] | None) -> list[in
     if vocab_size is not None or vocab_sizes is None:
         msg = "give either vocab_size or vocab_sizes"
         raise TypeError(msg)
-    sizes = list(vocab_sizes)
+    sizes = [integer(size, "vocab_sizes") for size in vocab_sizes]
     if not sizes:
         msg = "vocab_sizes must not be empty"
         raise ConfigError(msg)
