@@ -171,7 +171,7 @@ def _sentencepiece(kind: str, **options: Any) -> Callable[..., Callable[[], Call
 
 _RAW = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False, "byte_fallback": True}
 _BYTE_LEVEL: dict[str, Any] = {
-    "merganser": _ours("train_bpe", pre_tokenizer="gpt2"),
+    "merganser": _ours("train_bpe", pre_tokenizer="gpt2", allow_smaller=True),
     "gigatoken": _gigatoken,
     "ffbpe": _ffbpe(GPT2),
     "rustbpe": _rustbpe(GPT2),
@@ -181,7 +181,7 @@ _BYTE_LEVEL: dict[str, Any] = {
 TRAINERS: dict[str, dict[str, Any]] = {
     "bpe-gpt2": _BYTE_LEVEL,
     "bpe-cl100k": {
-        "merganser": _ours("train_bpe", pre_tokenizer="cl100k"),
+        "merganser": _ours("train_bpe", pre_tokenizer="cl100k", allow_smaller=True),
         "ffbpe": _ffbpe(CL100K),
         "rustbpe": _rustbpe(CL100K),
     },

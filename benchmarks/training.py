@@ -70,9 +70,7 @@ TASKS = (
     Task("wordpiece", "wordpiece", "english", 100 * _MEGA, 30_522, (_SUBJECT, "merganser-likelihood", "tokenizers")),
     Task("unigram", "unigram", "english", 100 * _MEGA, 32_000, (_SUBJECT, "sentencepiece")),
     Task("spm-bpe", "spm-bpe", "english", 100 * _MEGA, 32_000, (_SUBJECT, "sentencepiece")),
-    Task(
-        "word-1M", "bpe-gpt2", "one-word", _MEGA, 1_024, (_SUBJECT, "ffbpe", "rustbpe", "gigatoken", "tokenizers"), 60
-    ),
+    Task("word-1M", "bpe-gpt2", "one-word", _MEGA, 1_024, _WORD_ENGINES, 60),
     Task("word-10M", "bpe-gpt2", "one-word", 10 * _MEGA, 1_024, _WORD_ENGINES[:4], 60),
     *(Task(f"growth-{n}", "bpe-gpt2", "mixed", n * _MEGA, 32_000, (_SUBJECT,)) for n in (10, 100, 500)),
 )
