@@ -160,3 +160,28 @@ def test_encoding_refuses_a_wrong_type_by_name(
 ) -> None:
     with pytest.raises(TypeError, match=message):
         getattr(tok.encode_full("banana"), call)(*arguments)
+
+
+class MapStyle:
+    """Can be gone through by index alone, as data sets of torch can."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.items[index]
+
+
+def test_what_can_be_gone_through_by_index_passes(tok: mg.Tokenizer) -> None:
+    texts = ["ab", "b"]
+    ids = tok.encode("ab")
+    assert tok.encode_batch(MapStyle(texts)) == tok.encode_batch(texts)  # type: ignore[arg-type]
+    assert tok.decode(MapStyle(ids)) == "ab"  # type: ignore[arg-type]
+    assert tok.decode_batch(MapStyle([ids])) == ["ab"]  # type: ignore[arg-type]
+    assert tok.as_hf().decode(MapStyle(ids)) == "ab"
+    assert tok.as_tiktoken().decode(MapStyle(ids)) == "ab"
+    assert tok.as_tiktoken().encode_batch(iter(texts)) == tok.as_tiktoken().encode_batch(texts)
+    assert tok.as_tiktoken().decode(bytes([65, 66])) == tok.decode([65, 66])

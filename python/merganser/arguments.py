@@ -22,6 +22,7 @@ __all__ = [
     "id_error",
     "id_list",
     "integer",
+    "is_iterable",
     "is_wide",
     "many_texts",
     "path_of",
@@ -54,10 +55,19 @@ def many_texts(texts: Iterable[Text], name: str) -> Iterable[Text]:
         if name == "documents":
             msg += ", and read a path with merganser.read(path)"
         raise TypeError(msg)
-    if not isinstance(texts, Iterable):
+    if not is_iterable(texts):
         msg = f"{name} must be many texts, got {type(texts).__name__}"
         raise TypeError(msg)
     return texts
+
+
+def is_iterable(value: object) -> bool:
+    """Tell whether there is something to go through, also where only ``__getitem__`` says so."""
+    try:
+        iter(value)  # type: ignore[call-overload]
+    except TypeError:
+        return False
+    return True
 
 
 def document_lists(documents: Iterable[str | bytes], max_bytes: int) -> Iterator[tuple[list[str | bytes], int]]:
@@ -107,7 +117,7 @@ def valid_texts(texts: Iterable[str], name: str, one: str) -> list[str]:
 
 def id_list(ids: Iterable[int], name: str) -> list[int]:
     """Make a list of ids, and refuse what is no sequence; `name` says what the caller calls it."""
-    if not isinstance(ids, Iterable) or isinstance(ids, (str, bytes)):
+    if not is_iterable(ids) or isinstance(ids, str):
         msg = f"{name} must be a sequence of ids, got {type(ids).__name__}"
         raise TypeError(msg)
     return list(ids)
@@ -169,7 +179,11 @@ def real_number(value: float, name: str) -> float:
     if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
         msg = f"{name} must be a number, got {type(value).__name__}"
         raise TypeError(msg)
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        msg = f"{name} is too large"
+        raise ConfigError(msg) from None
 
 
 def seed_number(seed: int) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from merganser.arguments import id_list
+from merganser.arguments import id_list, is_iterable
 from merganser.compat.hf_backend import Backend
 from merganser.compat.hf_call import Calls, check_side
 from merganser.errors import ConfigError
@@ -200,7 +200,7 @@ class HFTokenizer(Calls, Backend):
         """Return the id of a token, or a list of those of many; that of `unk_token` for unknown ones."""
         if isinstance(tokens, str):
             return self._id_of(tokens)
-        if not isinstance(tokens, Iterable):
+        if not is_iterable(tokens):
             msg = f"tokens must be str or many of them, got {type(tokens).__name__}"
             raise TypeError(msg)
         return [self._id_of(token) for token in tokens]
@@ -218,7 +218,7 @@ class HFTokenizer(Calls, Backend):
 
     def batch_decode(self, sequences: Iterable[Sequence[int]], skip_special_tokens: bool = False) -> list[str]:
         """Return the text of each sequence; special tokens stay unless told otherwise, unlike in `decode`."""
-        if not isinstance(sequences, Iterable):
+        if not is_iterable(sequences):
             msg = f"sequences must be many sequences of ids, got {type(sequences).__name__}"
             raise TypeError(msg)
         batch = [[int(id_) for id_ in id_list(ids, "sequences")] for ids in sequences]

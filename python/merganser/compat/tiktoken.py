@@ -134,7 +134,8 @@ class TiktokenEncoding:
     ) -> list[list[int]]:
         """Encode many texts as :meth:`encode`."""
         allowed: frozenset[str] = frozenset()
-        for one in many_texts(text, "text"):
+        text = list(many_texts(text, "text"))
+        for one in text:
             allowed = self._check(one, allowed_special, disallowed_special)
         if allowed and not allowed >= self.special_tokens_set:
             return [self.encode(one, allowed_special=allowed, disallowed_special=()) for one in text]

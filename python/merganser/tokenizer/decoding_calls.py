@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from merganser import _core
-from merganser.arguments import Ids, id_array, id_error
+from merganser.arguments import Ids, id_array, id_error, is_iterable
 from merganser.errors import ConfigError, TextError, UnknownTokenError
 from merganser.ragged import Ragged
 
@@ -146,7 +146,7 @@ class DecodingCalls:
         UnknownTokenError, TextError
             As :meth:`decode`; the message starts with the index of the sequence.
         """
-        if not isinstance(batch, Iterable):
+        if not is_iterable(batch):
             msg = f"batch must be many sequences of ids, got {type(batch).__name__}"
             raise TypeError(msg)
         texts = []

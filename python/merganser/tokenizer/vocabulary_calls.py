@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from operator import itemgetter
 
 from merganser import _core
-from merganser.arguments import Ids, id_error, utf8
+from merganser.arguments import Ids, id_error, is_iterable, utf8
 
 __all__ = ["VocabularyCalls"]
 
@@ -79,7 +78,7 @@ class VocabularyCalls:
         UnknownTokenError
             If an id is not in the vocabulary.
         """
-        if not isinstance(ids, Iterable):
+        if not is_iterable(ids):
             msg = f"ids must be integers, got {type(ids).__name__}"
             raise TypeError(msg)
         return [self.token_text(id_) for id_ in ids]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,19 @@ _NAMES = (
     "scipy_openblas_{}_num_threads",
     "openblas_{}_num_threads",
 )
-_LOCK = threading.RLock()
+
+
+class _Setting:
+    """Who may set the number, and what it was before."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        # Before any block that is open; and which thread has lowered it for itself, and from what.
+        self.outside: int | None = None
+        self.lowered: tuple[int, int] | None = None
+
+
+_setting = _Setting()
 
 
 @contextlib.contextmanager
@@ -36,19 +49,35 @@ def blas_threads(n_threads: int) -> Iterator[None]:
         yield
         return
     read, write = functions
-    with _LOCK:
-        before = read()
+    with _setting.lock:
+        before, is_outermost = read(), _setting.outside is None
+        if is_outermost:
+            _setting.outside = before
         write(n_threads)
         try:
             yield
         finally:
             write(before)
+            if is_outermost:
+                _setting.outside = None
+
+
+@contextlib.contextmanager
+def same_blas_threads() -> Iterator[None]:
+    """Keep others from setting the number within the block: what is computed in it then depends on nobody else."""
+    with _setting.lock:
+        yield
 
 
 def n_blas_threads() -> int:
-    """Return how many threads BLAS uses; 1 where it cannot be asked."""
+    """Return how many threads BLAS uses, whatever others do in `one_blas_thread`; 1 where it cannot be asked."""
     functions = _openblas()
-    return 1 if functions is None else functions[0]()
+    if functions is None:
+        return 1
+    lowered = _setting.lowered
+    if lowered is not None and lowered[0] != threading.get_ident():
+        return lowered[1]
+    return functions[0]()
 
 
 @contextlib.contextmanager
@@ -60,14 +89,29 @@ def one_blas_thread() -> Iterator[None]:
     it stays.
     """
     functions = _openblas()
-    if functions is None or functions[0]() == 1 or not _LOCK.acquire(blocking=False):
+    if functions is None or functions[0]() == 1 or not _setting.lock.acquire(blocking=False):
         yield
         return
     try:
+        _setting.lowered = threading.get_ident(), functions[0]()
         with blas_threads(1):
             yield
     finally:
-        _LOCK.release()
+        _setting.lowered = None
+        _setting.lock.release()
+
+
+def _after_fork() -> None:
+    """In a child process: whoever held the lock or had set the number is not there."""
+    global _setting  # noqa: PLW0603  # a lock cannot be freed by another thread
+    functions, before = _openblas(), _setting.outside
+    _setting = _Setting()
+    if functions is not None and before is not None:
+        functions[1](before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @functools.cache

@@ -168,9 +168,12 @@ def smooth(values: Sequence[float], weight: float) -> NDArray[np.float64]:
     before = np.minimum(places, round(weight / (1 - weight)))
     after = np.minimum(before, n_values - 1 - places)
     is_finite = np.isfinite(values)
-    totals = np.concatenate([[0.0], np.cumsum(np.where(is_finite, values, 0.0))])
-    counts = np.concatenate([[0], np.cumsum(is_finite)])
-    sums = totals[places + after + 1] - totals[places - before]
-    n_used = counts[places + after + 1] - counts[places - before]
+    finite = np.where(is_finite, values, 0.0)
+    sums, n_used = np.zeros(n_values), np.zeros(n_values)
+    reach = int(before.max(initial=0))
+    for offset in range(-reach, reach + 1):
+        near = places[(-before <= offset) & (offset <= after)]
+        sums[near] += finite[near + offset]
+        n_used[near] += is_finite[near + offset]
     means: NDArray[np.float64] = np.divide(sums, n_used, out=np.full(n_values, np.nan), where=n_used > 0)
     return means

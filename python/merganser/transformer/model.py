@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
 from merganser.transformer.batch import IGNORED, Batch
-from merganser.transformer.blas import blas_threads
+from merganser.transformer.blas import blas_threads, same_blas_threads
 from merganser.transformer.blocks import Shapes
 from merganser.transformer.configs import Config
 from merganser.transformer.loss import Loss
@@ -259,7 +259,8 @@ def _child(rng: np.random.Generator) -> np.random.Generator:
 def _run_all(run: Callable[[int], Loss], n_shards: int) -> list[Loss]:
     """Run each shard in a thread of its own, with one BLAS thread each."""
     if n_shards == 1:
-        return [run(0)]
+        with same_blas_threads():
+            return [run(0)]
     with blas_threads(1):
         others = [pool(n_shards).submit(run, index) for index in range(1, n_shards)]
         first = run(0)
