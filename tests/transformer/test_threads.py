@@ -74,6 +74,11 @@ def test_one_blas_thread_is_set_for_a_while_and_waits_for_nobody():
         assert found == [before]
 
 
+def run(code: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 def test_product_without_columns_is_empty():
     out = np.empty((3, 0), np.float32)
     multiply_rows(np.ones((3, 4), np.float32), np.ones((4, 0), np.float32), out)
