@@ -12,7 +12,11 @@ pub mod wordpiece;
 pub use word_counter::{Counted, Spilling, WordCounter};
 pub use word_counts::WordCounts;
 
-use crate::definition::Definition;
+use rustc_hash::FxHashSet;
+
+use crate::added_tokens::AddedToken;
+use crate::definition::{Definition, Model};
+use crate::error::{Error, Result};
 use crate::normalizer::Normalizer;
 use crate::pre_tokenizer::PreTokenizer;
 
@@ -23,6 +27,44 @@ pub struct Stages {
     pub normalizer: Option<Normalizer>,
     /// Splits a text into words; `None`: the whole text is one word.
     pub pre_tokenizer: Option<PreTokenizer>,
+}
+
+impl Stages {
+    /// The tokenizer of these stages and a model, with the texts of its special tokens; all else is left to add.
+    pub(crate) fn definition(&self, model: Model, special: &[String]) -> Definition {
+        Definition {
+            normalizer: self.normalizer.clone(),
+            pre_tokenizer: self.pre_tokenizer.clone(),
+            model,
+            post_processor: None,
+            decoder: None,
+            added_tokens: special_tokens(special),
+            truncation: None,
+            padding: None,
+            training: None,
+        }
+    }
+}
+
+/// Special tokens with the ids 0, 1, 2 and so on.
+pub fn special_tokens(contents: &[String]) -> Vec<AddedToken> {
+    (0..).zip(contents).map(|(id, content)| AddedToken::special(id, content)).collect()
+}
+
+/// Checks special tokens one after the other: none is empty or stands twice, nor does `check` find fault with it.
+fn check_special_tokens(
+    special: &[String],
+    mut check: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let mut seen = FxHashSet::default();
+    special.iter().try_for_each(|text| {
+        if text.is_empty() || !seen.insert(text) {
+            return Err(Error::Config(format!(
+                "special_tokens must be different and not empty, got {text:?}"
+            )));
+        }
+        check(text)
+    })
 }
 
 /// What a trainer gives.
