@@ -3,12 +3,14 @@
 //! Trainers see counts, never text: they are pure and deterministic, and counting can be done anywhere and summed.
 
 pub mod bpe;
+mod piece_rules;
 pub mod sentencepiece;
 pub mod unigram;
 pub mod word_counter;
 pub mod word_counts;
 pub mod wordpiece;
 
+pub use piece_rules::PieceRules;
 pub use word_counter::{Counted, Spilling, WordCounter};
 pub use word_counts::WordCounts;
 

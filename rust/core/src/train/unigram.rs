@@ -16,21 +16,19 @@ mod finish;
 mod math;
 mod pieces;
 mod prune;
-mod rules;
 mod seeds;
 mod start;
 
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::progress::{Phase, Progress};
-use crate::train::{Dropped, Report, WordCounts};
+use crate::train::{Dropped, PieceRules, Report, WordCounts};
 
 use corpus::{Corpus, CorpusOptions};
 pub use definition::{UnigramOptions, train};
 use edges::{Edges, MAX_PIECES};
 use finish::Alphabet;
 pub(crate) use math::ln;
-pub use rules::PieceRules;
 use start::seed_pieces;
 
 /// What training starts from, beside the characters.
@@ -190,7 +188,7 @@ fn share(factor: f64, n: usize) -> usize {
 fn check(options: &LearnOptions) -> Result<()> {
     let LearnOptions { character_coverage, shrinking_factor, n_sub_iterations, seed_size, .. } =
         options;
-    let max_length = options.rules.max_piece_length;
+    let max_length = options.rules.max_length;
     let problem = if !(0.0..=1.0).contains(character_coverage) {
         format!("character_coverage must be from 0 to 1, got {character_coverage}")
     } else if !(0.1..=0.99).contains(shrinking_factor) {
@@ -209,7 +207,7 @@ fn check(options: &LearnOptions) -> Result<()> {
 
 /// Leaves room for the alphabet.
 const MAX_SEEDS: usize = MAX_PIECES - (1 << 21);
-const MAX_LENGTH: u8 = 250;
+const MAX_LENGTH: usize = 250;
 
 fn dropped(corpus: &Corpus, options: &LearnOptions) -> Vec<Dropped> {
     let (n_different, n_occurrences) = corpus.rare;

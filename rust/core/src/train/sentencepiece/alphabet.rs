@@ -1,10 +1,10 @@
 //! The characters that are in the vocabulary.
 
 use super::SentencePieceOptions;
-use super::valid_piece::CUT;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::train::bpe::count_characters;
+use crate::train::piece_rules::CUT;
 use crate::train::{Dropped, WordCounts};
 
 /// See the module's head.

@@ -4,12 +4,12 @@ use super::alphabet::Alphabet;
 use super::metas::{Metas, metas};
 use super::rules::charsmap_of;
 use super::sentences::LINE_END;
-use super::valid_piece::{CUT, RARE};
 use super::{Learned, SentencePieceOptions};
 use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::train::bpe::{PiecesOptions, learn_pieces};
+use crate::train::piece_rules::{CUT, RARE};
 use crate::train::unigram;
 use crate::train::{Dropped, Report, WordCounts};
 
@@ -132,13 +132,7 @@ fn unigram(
             n_pieces: room,
             character_coverage: 0.0,
             required_chars: alphabet.chars().into_iter().collect(),
-            rules: unigram::PieceRules {
-                max_piece_length: u8::try_from(rules.max_length).unwrap_or(u8::MAX),
-                split_by_unicode_script: rules.split_by_unicode_script,
-                split_by_number: rules.split_by_number,
-                split_digits: rules.split_digits,
-                split_by_whitespace: rules.split_by_whitespace,
-            },
+            rules: *rules,
             seed_size: learning.seed_size,
             shrinking_factor: f64::from(learning.shrinking_factor),
             n_sub_iterations: learning.n_sub_iterations,

@@ -10,7 +10,6 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::SentencePieceOptions;
 use super::metas::metas;
 use super::rules::charsmap_of;
-use super::valid_piece::{CUT, METASPACE, PieceRules, RARE};
 use crate::definition::SentencePieceAlgorithm;
 use crate::error::{Error, Result};
 use crate::normalizer::{Normalization, Normalizer, SentencePiece};
@@ -18,7 +17,8 @@ use crate::parallel;
 use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Split, SplitBehavior};
 use crate::progress::Progress;
 use crate::traced::Traced;
-use crate::train::{Dropped, Stages, WordCounter, WordCounts};
+use crate::train::piece_rules::{CUT, METASPACE, RARE};
+use crate::train::{Dropped, PieceRules, Stages, WordCounter, WordCounts};
 
 /// What is put at the end of a sentence for Unigram, which looks at what follows a word: no character, and no text has it.
 pub(super) const LINE_END: char = '\u{10FFFF}';
