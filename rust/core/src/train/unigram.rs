@@ -156,7 +156,7 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
             break;
         }
     }
-    prune::drop_unreachable(&mut edges, &mut pieces);
+    prune::drop_unreachable(&edges, &mut pieces);
     let pieces = alphabet.finish(&pieces, options)?;
     report.n_learned = (pieces.len() - n_alphabet.min(pieces.len())) as u64;
     Ok(Learned { pieces, report })
