@@ -129,8 +129,6 @@ impl Default for UnigramLearning {
 pub struct Learned {
     /// All pieces by id.
     pub pieces: Vec<SentencePieceEntry>,
-    /// The character map of the normalization rule.
-    pub charsmap: Vec<u8>,
     /// What was seen, made and left out.
     pub report: Report,
 }

@@ -2,7 +2,6 @@
 
 use super::alphabet::Alphabet;
 use super::metas::{Metas, metas};
-use super::rules::charsmap_of;
 use super::sentences::LINE_END;
 use super::{Learned, SentencePieceOptions};
 use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
@@ -49,8 +48,7 @@ pub fn learn(
     };
     report.dropped = dropped.into_iter().chain(alphabet.dropped).collect();
     let pieces = placed(metas, learned, options, &report)?;
-    let charsmap = charsmap_of(&options.normalization_rule_name)?.to_vec();
-    Ok(Learned { pieces, charsmap, report })
+    Ok(Learned { pieces, report })
 }
 
 type Scored = (String, f32);
