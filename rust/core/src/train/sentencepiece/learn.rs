@@ -156,13 +156,11 @@ fn words(counts: &WordCounts, alphabet: &Alphabet, room: usize) -> Vec<Scored> {
     known.sort_unstable();
     let is_known = |word: &str| word.chars().all(|c| known.binary_search(&c).is_ok());
     let total: u64 = counts.total();
-    let mut words: Vec<(&str, u64)> = counts
-        .iter()
+    let by_count = counts.by_count().into_iter().filter_map(|index| counts.get(index));
+    let words = by_count
         .filter_map(|(word, count)| Some((std::str::from_utf8(word).ok()?, count)))
-        .filter(|(word, _)| is_known(word))
-        .collect();
-    words.sort_by_key(|&(word, count)| (std::cmp::Reverse(count), word));
-    scored(words.into_iter().take(room), total)
+        .filter(|(word, _)| is_known(word));
+    scored(words.take(room), total)
 }
 
 /// The most frequent, as many as there is room for.

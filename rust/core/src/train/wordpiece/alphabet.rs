@@ -141,10 +141,7 @@ impl Alphabet {
             n_occurrences: 0,
         };
         // Frequent words first, so that equal counts stand together.
-        let mut order: Vec<usize> = (0..counts.len()).collect();
-        let count_of = |index: usize| counts.get(index).map_or(0, |(_, count)| count);
-        order.sort_unstable_by_key(|&index| (std::cmp::Reverse(count_of(index)), index));
-        for_each_word_of(counts, order, progress, |word, count| {
+        for_each_word_of(counts, counts.by_count(), progress, |word, count| {
             if is_too_long(word, self.max_chars) {
                 return Ok(());
             }
