@@ -22,7 +22,6 @@ mod continued;
 mod definition;
 mod engine;
 mod learn;
-mod neighbours;
 mod pairs;
 mod pieces;
 mod prune;

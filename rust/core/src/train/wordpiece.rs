@@ -16,7 +16,6 @@
 mod alphabet;
 mod floor;
 mod joining;
-mod neighbours;
 mod pairs;
 mod score;
 mod tournament;

@@ -10,6 +10,7 @@ use crate::progress::Progress;
 use crate::train::wordpiece::joining::overflow;
 use crate::train::wordpiece::words::Words;
 use crate::train::{Dropped, WordCounts};
+use crate::vocab::index;
 
 /// Which words and characters take part.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +97,7 @@ impl Alphabet {
         n_special: usize,
         progress: &Progress,
     ) -> Result<()> {
-        let first = (id_of(n_special)..).zip(kept);
+        let first = (index(n_special)..).zip(kept);
         self.ids = first.map(|(first, &c)| (c, Ids { first, continuing: None })).collect();
         let mut inside: FxHashSet<char> = FxHashSet::default();
         for_each_word(counts, progress, |word, _| {
@@ -106,7 +107,7 @@ impl Alphabet {
             Ok(())
         })?;
         for &c in kept.iter().filter(|c| inside.contains(c)) {
-            let next = id_of(n_special + self.tokens.len());
+            let next = index(n_special + self.tokens.len());
             if let Some(ids) = self.ids.get_mut(&c) {
                 // Without a prefix a character is the same token in both places.
                 ids.continuing = Some(if prefix.is_empty() { ids.first } else { next });
@@ -244,8 +245,4 @@ fn for_each_word_of(
         visit(word, count)?;
     }
     Ok(())
-}
-
-fn id_of(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }
