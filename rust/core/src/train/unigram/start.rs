@@ -95,10 +95,9 @@ fn bpe_tokens(
         |token: &[u8]| std::str::from_utf8(token).is_ok_and(|token| rules.allow_text(token));
     let asked = PiecesOptions { n_pieces: options.seed_size, characters, is_valid: &is_valid };
     let made = learn_pieces(counts, asked, progress)?.pieces;
-    let score = |token: &str, count| to_f64(u128::from(count) * token.chars().count() as u128);
-    let often = made.into_iter().filter(|&(_, count)| count > 1);
-    Ok(often
-        .map(|(token, count)| (score(&token, count), token))
-        .map(|(score, token)| (token, score))
-        .collect())
+    let scored = |(token, count): (String, u64)| {
+        let n_chars = token.chars().count() as u128;
+        (token, to_f64(u128::from(count) * n_chars))
+    };
+    Ok(made.into_iter().filter(|&(_, count)| count > 1).map(scored).collect())
 }
