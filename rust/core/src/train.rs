@@ -15,6 +15,8 @@ pub use piece_rules::PieceRules;
 pub use word_counter::{Counted, Spilling, WordCounter};
 pub use word_counts::WordCounts;
 
+use std::fmt::Display;
+
 use rustc_hash::FxHashSet;
 
 use crate::added_tokens::AddedToken;
@@ -106,6 +108,24 @@ pub struct Dropped {
     pub n_different: u64,
     /// How often they occur in all.
     pub n_occurrences: u64,
+}
+
+impl Dropped {
+    /// What was left out, if there is any.
+    fn some(what: impl Into<String>, n_different: u64, n_occurrences: u128) -> Option<Self> {
+        let n_occurrences = u64::try_from(n_occurrences).unwrap_or(u64::MAX);
+        (n_different > 0).then(|| Self { what: what.into(), n_different, n_occurrences })
+    }
+
+    /// Characters that were left out for being rare, if there are any.
+    fn beyond_coverage(
+        coverage: impl Display,
+        n_different: u64,
+        n_occurrences: u128,
+    ) -> Option<Self> {
+        let what = format!("characters beyond character_coverage {coverage}");
+        Self::some(what, n_different, n_occurrences)
+    }
 }
 
 impl Report {

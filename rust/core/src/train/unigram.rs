@@ -132,7 +132,9 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
     let alphabet = Alphabet::of(&corpus, options);
     alphabet.check_room(options)?;
     let mut report = Report { n_alphabet: n_alphabet as u64, ..Report::of(counts) };
-    report.dropped = dropped(&corpus, options);
+    let (n_rare, n_rare_occurrences) = corpus.rare;
+    let coverage = options.character_coverage;
+    report.dropped.extend(Dropped::beyond_coverage(coverage, n_rare, n_rare_occurrences));
     let mut pieces = seed_pieces(counts, &corpus, options, n_threads, progress)?;
     let mut edges = Edges::new(&corpus, &pieces.texts, progress)?;
     drop(corpus);
@@ -208,15 +210,3 @@ fn check(options: &LearnOptions) -> Result<()> {
 /// Leaves room for the alphabet.
 const MAX_SEEDS: usize = MAX_PIECES - (1 << 21);
 const MAX_LENGTH: usize = 250;
-
-fn dropped(corpus: &Corpus, options: &LearnOptions) -> Vec<Dropped> {
-    let (n_different, n_occurrences) = corpus.rare;
-    if n_different == 0 {
-        return Vec::new();
-    }
-    vec![Dropped {
-        what: format!("characters beyond character_coverage {}", options.character_coverage),
-        n_different,
-        n_occurrences: u64::try_from(n_occurrences).unwrap_or(u64::MAX),
-    }]
-}

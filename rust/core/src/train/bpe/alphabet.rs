@@ -190,25 +190,20 @@ fn alphabet_of(
         if is_covered || is_full {
             let (n_different, n_occurrences) = &mut beyond[usize::from(is_full && !is_covered)];
             *n_different += 1;
-            *n_occurrences += count;
+            *n_occurrences += u128::from(count);
         } else {
             covered += count;
             alphabet.push(c);
         }
     }
     alphabet.sort_unstable();
-    let limit = options.limit.unwrap_or_default();
-    let reasons = [
-        format!("characters beyond character_coverage {}", options.coverage),
-        format!("characters beyond limit_alphabet {limit}"),
+    let limit = format!("characters beyond limit_alphabet {}", options.limit.unwrap_or_default());
+    let [(n_rare, n_rare_occurrences), (n_over, n_over_occurrences)] = beyond;
+    let dropped = [
+        Dropped::beyond_coverage(options.coverage, n_rare, n_rare_occurrences),
+        Dropped::some(limit, n_over, n_over_occurrences),
     ];
-    let dropped = reasons.into_iter().zip(beyond).filter(|&(_, (n_different, _))| n_different > 0);
-    let dropped = dropped.map(|(what, (n_different, n_occurrences))| Dropped {
-        what,
-        n_different,
-        n_occurrences,
-    });
-    Ok((alphabet, dropped.collect()))
+    Ok((alphabet, dropped.into_iter().flatten().collect()))
 }
 
 /// Characters and how often they occur, most frequent first; of equals by code point.

@@ -163,12 +163,12 @@ impl Sentences {
         } else {
             "sentences with U+2585"
         };
-        let dropped = |n, what| Dropped { what, n_different: n, n_occurrences: n };
+        let long = format!("sentences of more than {max} bytes");
         let all = [
-            dropped(self.n_long, format!("sentences of more than {max} bytes")),
-            dropped(self.n_reserved, reserved.to_owned()),
+            Dropped::some(long, self.n_long, self.n_long.into()),
+            Dropped::some(reserved, self.n_reserved, self.n_reserved.into()),
         ];
-        let all = all.into_iter().filter(|dropped| dropped.n_different > 0).collect();
+        let all = all.into_iter().flatten().collect();
         Ok((self.counter.finish(1, progress)?.counts, all))
     }
 }
