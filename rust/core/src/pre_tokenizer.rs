@@ -16,7 +16,6 @@ pub mod split;
 use crate::post_processor::ByteLevelOptions;
 
 pub use generic::{GenericPreTokenizer, PreTokens};
-pub(crate) use scripts::own_script_of;
 
 /// A pre-tokenizer, one variant a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,16 +3,25 @@
 //! Trainers see counts, never text: they are pure and deterministic, and counting can be done anywhere and summed.
 
 pub mod bpe;
+mod neighbours;
+mod piece_rules;
 pub mod sentencepiece;
 pub mod unigram;
 pub mod word_counter;
 pub mod word_counts;
 pub mod wordpiece;
 
+pub use piece_rules::PieceRules;
 pub use word_counter::{Counted, Spilling, WordCounter};
 pub use word_counts::WordCounts;
 
-use crate::definition::Definition;
+use std::fmt::Display;
+
+use rustc_hash::FxHashSet;
+
+use crate::added_tokens::AddedToken;
+use crate::definition::{Definition, Model};
+use crate::error::{Error, Result};
 use crate::normalizer::Normalizer;
 use crate::pre_tokenizer::PreTokenizer;
 
@@ -23,6 +32,44 @@ pub struct Stages {
     pub normalizer: Option<Normalizer>,
     /// Splits a text into words; `None`: the whole text is one word.
     pub pre_tokenizer: Option<PreTokenizer>,
+}
+
+impl Stages {
+    /// The tokenizer of these stages and a model, with the texts of its special tokens; all else is left to add.
+    pub(crate) fn definition(&self, model: Model, special: &[String]) -> Definition {
+        Definition {
+            normalizer: self.normalizer.clone(),
+            pre_tokenizer: self.pre_tokenizer.clone(),
+            model,
+            post_processor: None,
+            decoder: None,
+            added_tokens: special_tokens(special),
+            truncation: None,
+            padding: None,
+            training: None,
+        }
+    }
+}
+
+/// Special tokens with the ids 0, 1, 2 and so on.
+pub fn special_tokens(contents: &[String]) -> Vec<AddedToken> {
+    (0..).zip(contents).map(|(id, content)| AddedToken::special(id, content)).collect()
+}
+
+/// Checks special tokens one after the other: none is empty or stands twice, nor does `check` find fault with it.
+fn check_special_tokens(
+    special: &[String],
+    mut check: impl FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let mut seen = FxHashSet::default();
+    special.iter().try_for_each(|text| {
+        if text.is_empty() || !seen.insert(text) {
+            return Err(Error::Config(format!(
+                "special_tokens must be different and not empty, got {text:?}"
+            )));
+        }
+        check(text)
+    })
 }
 
 /// What a trainer gives.
@@ -61,6 +108,24 @@ pub struct Dropped {
     pub n_different: u64,
     /// How often they occur in all.
     pub n_occurrences: u64,
+}
+
+impl Dropped {
+    /// What was left out, if there is any.
+    fn some(what: impl Into<String>, n_different: u64, n_occurrences: u128) -> Option<Self> {
+        let n_occurrences = u64::try_from(n_occurrences).unwrap_or(u64::MAX);
+        (n_different > 0).then(|| Self { what: what.into(), n_different, n_occurrences })
+    }
+
+    /// Characters that were left out for being rare, if there are any.
+    fn beyond_coverage(
+        coverage: impl Display,
+        n_different: u64,
+        n_occurrences: u128,
+    ) -> Option<Self> {
+        let what = format!("characters beyond character_coverage {coverage}");
+        Self::some(what, n_different, n_occurrences)
+    }
 }
 
 impl Report {

@@ -11,6 +11,11 @@ use std::hash::{BuildHasher, RandomState};
 
 use crate::error::{Error, Result};
 
+/// An index that is known to fit 32 bits, as an id or a place of so many.
+pub(crate) fn index(i: usize) -> u32 {
+    u32::try_from(i).unwrap_or(u32::MAX)
+}
+
 /// A map whose hash differs from table to table.
 #[expect(
     clippy::disallowed_types,

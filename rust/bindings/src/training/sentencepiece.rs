@@ -6,9 +6,9 @@ use merganser_core::definition::SentencePieceAlgorithm;
 use merganser_core::documents::DocumentBatch;
 use merganser_core::format::sentencepiece::trained;
 use merganser_core::train::sentencepiece::{
-    self, Meta, PieceRules, SentencePieceOptions, Sentences as CoreSentences, UnigramLearning,
+    self, Meta, SentencePieceOptions, Sentences as CoreSentences, UnigramLearning,
 };
-use merganser_core::train::{Dropped, Trained as CoreTrained};
+use merganser_core::train::{Dropped, PieceRules, Trained as CoreTrained};
 use pyo3::prelude::*;
 
 use super::trained::Trained;

@@ -1,6 +1,7 @@
 //! `_core.train_unigram`.
 
-use merganser_core::train::unigram::{self, LearnOptions, PieceRules, SeedKind, UnigramOptions};
+use merganser_core::train::PieceRules;
+use merganser_core::train::unigram::{self, LearnOptions, SeedKind, UnigramOptions};
 use pyo3::prelude::*;
 
 use super::stages;
@@ -37,11 +38,12 @@ impl From<Learning> for LearnOptions {
             required_chars: learning.required_characters,
             required_pieces: learning.required_pieces,
             rules: PieceRules {
-                max_piece_length: learning.max_piece_length,
+                max_length: learning.max_piece_length.into(),
                 split_by_unicode_script: learning.split_by_unicode_script,
                 split_by_number: learning.split_by_number,
                 split_digits: learning.split_digits,
                 split_by_whitespace: learning.split_by_whitespace,
+                ..PieceRules::default()
             },
             seeds: if learning.bpe_seeds { SeedKind::Bpe } else { SeedKind::Substrings },
             seed_size: learning.seed_size,

@@ -150,8 +150,8 @@ impl Laid {
             paths.push(candidates.clone());
         }
         let last = paths.len() - 1;
-        let ends = paths[last].iter().map(|path| (path.score, *path)).collect::<Vec<_>>();
-        Ok(ends.into_iter().map(|(score, path)| (self.steps(&paths, last, path), score)).collect())
+        let best = paths[last].iter().map(|&path| (self.steps(&paths, last, path), path.score));
+        Ok(best.collect())
     }
 
     /// The pieces of a path that ends at `place`.

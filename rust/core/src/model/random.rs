@@ -54,4 +54,11 @@ impl Random {
         }
         logarithms.len().saturating_sub(1)
     }
+
+    /// One of several with their scores, each with a probability in proportion to the `alpha`-th power of that whose logarithm
+    /// its score is.
+    pub(crate) fn choose_scored<T>(&mut self, mut scored: Vec<(T, f64)>, alpha: f64) -> T {
+        let logarithms: Vec<f64> = scored.iter().map(|&(_, score)| alpha * score).collect();
+        scored.swap_remove(self.choose(&logarithms)).0
+    }
 }

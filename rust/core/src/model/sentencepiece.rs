@@ -192,10 +192,8 @@ impl Tokenize for SentencePiece {
             Algorithm::Unigram { viterbi, lattice_scores } => {
                 let (alpha, n_best) = sampling.of_unigram()?;
                 if let Some(n) = n_best {
-                    let mut best = self.n_best(pre_token, n, progress)?;
-                    let logarithms: Vec<f64> =
-                        best.iter().map(|&(_, score)| alpha * score).collect();
-                    tokens.append(&mut best.swap_remove(random.choose(&logarithms)).0);
+                    let best = self.n_best(pre_token, n, progress)?;
+                    tokens.append(&mut random.choose_scored(best, alpha));
                     return Ok(());
                 }
                 let chance = (alpha, random);

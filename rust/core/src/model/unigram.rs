@@ -136,9 +136,7 @@ impl Tokenize for Unigram {
             None => lattice::sample(&self.viterbi, scores, pre_token, (alpha, random), progress)?,
             Some(n) => {
                 let laid = Laid::whole(&self.viterbi, scores, pre_token, progress)?;
-                let mut best = laid.n_best(n, progress)?;
-                let logarithms: Vec<f64> = best.iter().map(|&(_, score)| alpha * score).collect();
-                best.swap_remove(random.choose(&logarithms)).0
+                random.choose_scored(laid.n_best(n, progress)?, alpha)
             }
         };
         self.put(pre_token, path, tokens);

@@ -56,6 +56,10 @@ fn build() -> Vec<(char, char, usize)> {
 
 static COMMON: LazyLock<usize> = LazyLock::new(|| place_of("Common"));
 static INHERITED: LazyLock<usize> = LazyLock::new(|| place_of("Inherited"));
+static HAN: LazyLock<usize> = LazyLock::new(|| place_of("Han"));
+/// [`CHANGED`], with the places of the scripts.
+static CHANGED_TO: LazyLock<[(char, usize); CHANGED.len()]> =
+    LazyLock::new(|| CHANGED.map(|(c, script)| (c, place_of(script))));
 
 fn class_of(pattern: &str) -> ClassUnicode {
     let hir = regex_syntax::parse(pattern).map(regex_syntax::hir::Hir::into_kind);
@@ -77,23 +81,13 @@ fn script_of(c: char) -> Option<usize> {
 /// The script of a character; `None`: it has none in Unicode 9.0.
 fn known(c: char) -> Option<usize> {
     if c == PROLONGED_SOUND_MARK {
-        return Some(place_of("Han"));
+        return Some(*HAN);
     }
-    if let Some((_, script)) = CHANGED.iter().find(|(changed, _)| *changed == c) {
-        return Some(place_of(script));
+    if let Some(&(_, script)) = CHANGED_TO.iter().find(|&&(changed, _)| changed == c) {
+        return Some(script);
     }
     let i = TABLE.partition_point(|&(_, end, _)| end < c);
     TABLE.get(i).filter(|&&(start, ..)| start <= c).map(|&(.., script)| script)
-}
-
-/// The script of a character, as a number; without one in Unicode 9.0 it is common.
-pub(crate) fn of(c: char) -> usize {
-    known(c).unwrap_or_else(|| *COMMON)
-}
-
-/// The number of the script of marks that take the script of what they stand on.
-pub(crate) fn inherited() -> usize {
-    *INHERITED
 }
 
 /// The script that a character belongs to alone, as a number; `None`: it goes with any.
@@ -103,7 +97,7 @@ pub(crate) fn own_script_of(c: char) -> Option<usize> {
 
 /// The script of a character, as a number; what has none counts as common. `None`: it has that of what is before it.
 pub(crate) fn script_or_inherited(c: char) -> Option<usize> {
-    Some(of(c)).filter(|&script| script != inherited())
+    Some(known(c).unwrap_or(*COMMON)).filter(|&script| script != *INHERITED)
 }
 
 /// Appends the pre-tokens of `text`, moved by `base`, to `out`.

@@ -10,8 +10,8 @@ use crate::Error;
 use crate::definition::{BpeDefinition, Definition, Model};
 use crate::pipeline::Pipeline;
 use crate::progress::Progress;
-use crate::train::bpe::{Alphabet, Bounds, BpeOptions, special_tokens, train};
-use crate::train::{Stages, WordCounter, WordCounts};
+use crate::train::bpe::{Alphabet, Bounds, BpeOptions, train};
+use crate::train::{Stages, WordCounter, WordCounts, special_tokens};
 
 type Words = BTreeMap<Vec<u8>, u64>;
 

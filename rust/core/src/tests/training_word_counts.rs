@@ -11,8 +11,7 @@ use crate::added_tokens::OnSpecial;
 use crate::definition::{BpeDefinition, Definition, Model};
 use crate::pipeline::{Pipeline, TracedPiece};
 use crate::progress::Progress;
-use crate::train::bpe::special_tokens;
-use crate::train::{Spilling, Stages, WordCounter, WordCounts};
+use crate::train::{Spilling, Stages, WordCounter, WordCounts, special_tokens};
 
 type Words = BTreeMap<Vec<u8>, u64>;
 

@@ -38,10 +38,7 @@ impl Tokenizer {
     ) -> Result<Vec<u32>> {
         progress.begin(Phase::Encode, text.len() as u64);
         let mut ids = self.sample_item(text, options, sampling, (seed, 0), progress)?;
-        if let Some(padding) = &self.definition.padding {
-            let n_ids = ids.len();
-            self.pad_ids(padding, &mut ids, &mut [n_ids])?;
-        }
+        self.pad_one(&mut ids)?;
         Ok(ids)
     }
 
@@ -109,10 +106,7 @@ impl Tokenizer {
             }
             pieces.reverse();
             let mut ids = self.finish_ids(&pieces.concat(), options)?;
-            if let Some(padding) = &self.definition.padding {
-                let n_ids = ids.len();
-                self.pad_ids(padding, &mut ids, &mut [n_ids])?;
-            }
+            self.pad_one(&mut ids)?;
             Ok((ids, score))
         });
         all.collect()
@@ -177,6 +171,15 @@ impl Tokenizer {
         }
         finished.extend(after);
         Ok(finished)
+    }
+
+    /// Pads the ids of a text that is by itself.
+    fn pad_one(&self, ids: &mut Vec<u32>) -> Result<()> {
+        let n_ids = ids.len();
+        match &self.definition.padding {
+            Some(padding) => self.pad_ids(padding, ids, &mut [n_ids]),
+            None => Ok(()),
+        }
     }
 }
 

@@ -22,7 +22,6 @@ mod continued;
 mod definition;
 mod engine;
 mod learn;
-mod neighbours;
 mod pairs;
 mod pieces;
 mod prune;
@@ -33,7 +32,6 @@ mod tokens;
 
 pub use alphabet::{Alphabet, Characters, Uncovered, count_characters};
 pub use bounds::{Bounds, TextRule};
-pub use definition::special_tokens;
 pub use learn::Merge;
 pub use pieces::{Pieces, PiecesOptions, learn_pieces};
 pub use tokens::Order;

@@ -17,14 +17,12 @@ mod learn;
 mod metas;
 pub mod rules;
 pub mod sentences;
-pub mod valid_piece;
 
 use crate::definition::{SentencePieceAlgorithm, SentencePieceEntry};
-use crate::train::Report;
+use crate::train::{PieceRules, Report};
 
 pub use learn::learn;
 pub use sentences::Sentences;
-pub use valid_piece::PieceRules;
 
 /// What a caller may choose; the defaults are SentencePiece's, but that no sentence is too long.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,8 +129,6 @@ impl Default for UnigramLearning {
 pub struct Learned {
     /// All pieces by id.
     pub pieces: Vec<SentencePieceEntry>,
-    /// The character map of the normalization rule.
-    pub charsmap: Vec<u8>,
     /// What was seen, made and left out.
     pub report: Report,
 }

@@ -16,21 +16,19 @@ mod finish;
 mod math;
 mod pieces;
 mod prune;
-mod rules;
 mod seeds;
 mod start;
 
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::progress::{Phase, Progress};
-use crate::train::{Dropped, Report, WordCounts};
+use crate::train::{Dropped, PieceRules, Report, WordCounts};
 
 use corpus::{Corpus, CorpusOptions};
 pub use definition::{UnigramOptions, train};
 use edges::{Edges, MAX_PIECES};
 use finish::Alphabet;
 pub(crate) use math::ln;
-pub use rules::PieceRules;
 use start::seed_pieces;
 
 /// What training starts from, beside the characters.
@@ -134,7 +132,9 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
     let alphabet = Alphabet::of(&corpus, options);
     alphabet.check_room(options)?;
     let mut report = Report { n_alphabet: n_alphabet as u64, ..Report::of(counts) };
-    report.dropped = dropped(&corpus, options);
+    let (n_rare, n_rare_occurrences) = corpus.rare;
+    let coverage = options.character_coverage;
+    report.dropped.extend(Dropped::beyond_coverage(coverage, n_rare, n_rare_occurrences));
     let mut pieces = seed_pieces(counts, &corpus, options, n_threads, progress)?;
     let mut edges = Edges::new(&corpus, &pieces.texts, progress)?;
     drop(corpus);
@@ -158,7 +158,7 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
             break;
         }
     }
-    prune::drop_unreachable(&mut edges, &mut pieces);
+    prune::drop_unreachable(&edges, &mut pieces);
     let pieces = alphabet.finish(&pieces, options)?;
     report.n_learned = (pieces.len() - n_alphabet.min(pieces.len())) as u64;
     Ok(Learned { pieces, report })
@@ -190,7 +190,7 @@ fn share(factor: f64, n: usize) -> usize {
 fn check(options: &LearnOptions) -> Result<()> {
     let LearnOptions { character_coverage, shrinking_factor, n_sub_iterations, seed_size, .. } =
         options;
-    let max_length = options.rules.max_piece_length;
+    let max_length = options.rules.max_length;
     let problem = if !(0.0..=1.0).contains(character_coverage) {
         format!("character_coverage must be from 0 to 1, got {character_coverage}")
     } else if !(0.1..=0.99).contains(shrinking_factor) {
@@ -209,16 +209,4 @@ fn check(options: &LearnOptions) -> Result<()> {
 
 /// Leaves room for the alphabet.
 const MAX_SEEDS: usize = MAX_PIECES - (1 << 21);
-const MAX_LENGTH: u8 = 250;
-
-fn dropped(corpus: &Corpus, options: &LearnOptions) -> Vec<Dropped> {
-    let (n_different, n_occurrences) = corpus.rare;
-    if n_different == 0 {
-        return Vec::new();
-    }
-    vec![Dropped {
-        what: format!("characters beyond character_coverage {}", options.character_coverage),
-        n_different,
-        n_occurrences: u64::try_from(n_occurrences).unwrap_or(u64::MAX),
-    }]
-}
+const MAX_LENGTH: usize = 250;

@@ -16,9 +16,9 @@ mod table;
 
 use merganser_simd::Classifier;
 
-use crate::added_tokens::{AddedToken, OnSpecial, Part};
+use crate::added_tokens::{OnSpecial, Part};
 use crate::compiled::words::Chunking;
-use crate::definition::{BpeDefinition, Definition, Model};
+use crate::definition::{BpeDefinition, Model};
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::pipeline::{Pipeline, TextPart, Unit};
@@ -87,21 +87,8 @@ impl Stages {
     /// # Errors
     /// Those of [`Pipeline::new`]; of special tokens that are empty or stand twice.
     pub fn pipeline(&self, special_tokens: &[String]) -> Result<Pipeline> {
-        let definition = Definition {
-            normalizer: self.normalizer.clone(),
-            pre_tokenizer: self.pre_tokenizer.clone(),
-            model: Model::Bpe(BpeDefinition::default()),
-            post_processor: None,
-            decoder: None,
-            added_tokens: (0..)
-                .zip(special_tokens)
-                .map(|(id, content)| AddedToken::special(id, content))
-                .collect(),
-            truncation: None,
-            padding: None,
-            training: None,
-        };
-        Pipeline::new(&definition, true)
+        let model = Model::Bpe(BpeDefinition::default());
+        Pipeline::new(&self.definition(model, special_tokens), true)
     }
 }
 

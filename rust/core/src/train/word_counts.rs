@@ -180,6 +180,14 @@ impl WordCounts {
         Self::from_sorted(kept).unwrap_or_default()
     }
 
+    /// Indices of all words, most frequent first; of equals in the order of their bytes.
+    pub(crate) fn by_count(&self) -> Vec<usize> {
+        let mut order: Vec<(u64, usize)> =
+            self.words.iter().map(|&(_, count)| count).zip(0..).collect();
+        order.sort_unstable_by_key(|&(count, index)| (std::cmp::Reverse(count), index));
+        order.into_iter().map(|(_, index)| index).collect()
+    }
+
     /// The `n` words that occur most often; ties go to the smaller bytes.
     pub fn most_common(&self, n: usize) -> Vec<(&[u8], u64)> {
         let mut words: Vec<(&[u8], u64)> = self.iter().collect();

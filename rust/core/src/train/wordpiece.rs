@@ -16,7 +16,6 @@
 mod alphabet;
 mod floor;
 mod joining;
-mod neighbours;
 mod pairs;
 mod score;
 mod tournament;
@@ -24,13 +23,12 @@ mod words;
 
 use rustc_hash::FxHashSet;
 
-use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::definition::{Definition, Model, WordPieceDefinition};
 use crate::error::{Error, Result};
 use crate::post_processor::{PostProcessor, Template};
 use crate::progress::{Phase, Progress};
-use crate::train::{Report, Stages, Trained, WordCounts};
+use crate::train::{Report, Stages, Trained, WordCounts, check_special_tokens};
 
 use alphabet::{Alphabet, Limits};
 use joining::{Joining, Rules, Start};
@@ -144,15 +142,8 @@ fn learn(
 const MAX_VOCAB_SIZE: usize = 1 << 30;
 
 fn check_special(options: &WordPieceOptions) -> Result<()> {
-    let mut seen = FxHashSet::default();
-    for text in &options.special_tokens {
-        if text.is_empty() || !seen.insert(text) {
-            return Err(Error::Config(format!(
-                "special_tokens must be different and not empty, got {text:?}"
-            )));
-        }
-    }
-    if !seen.contains(&options.unk_token) {
+    check_special_tokens(&options.special_tokens, |_| Ok(()))?;
+    if !options.special_tokens.contains(&options.unk_token) {
         return Err(Error::Config(format!(
             "unk_token must be one of special_tokens, got {:?}",
             options.unk_token
@@ -174,7 +165,8 @@ fn check_special(options: &WordPieceOptions) -> Result<()> {
 }
 
 fn check_alphabet(options: &WordPieceOptions, alphabet: &[String]) -> Result<()> {
-    if let Some(text) = alphabet.iter().find(|&token| options.special_tokens.contains(token)) {
+    let special: FxHashSet<&String> = options.special_tokens.iter().collect();
+    if let Some(text) = alphabet.iter().find(|token| special.contains(token)) {
         return Err(Error::Config(format!(
             "special_tokens must not be a character of the text, as WordPiece spells it, got {text:?}"
         )));
@@ -194,25 +186,23 @@ fn check_alphabet(options: &WordPieceOptions, alphabet: &[String]) -> Result<()>
 
 /// A tokenizer as BERT's: what `[CLS]` and `[SEP]` are for, they do if both are special tokens.
 fn define(options: &WordPieceOptions, tokens: Vec<String>) -> Definition {
-    let ids = || (0_u32..).zip(&options.special_tokens);
-    let named =
-        |name: &'static str| ids().find(|(_, text)| *text == name).map(|(id, _)| (name, id));
+    let named = |name: &'static str| {
+        (0_u32..)
+            .zip(&options.special_tokens)
+            .find(|(_, text)| *text == name)
+            .map(|(id, _)| (name, id))
+    };
     let ends = named("[CLS]").zip(named("[SEP]"));
     let prefix = &options.continuing_subword_prefix;
+    let model = Model::WordPiece(WordPieceDefinition {
+        vocab: tokens.into_iter().zip(0..).collect(),
+        unk_token: options.unk_token.clone(),
+        continuing_subword_prefix: prefix.clone(),
+        max_input_chars_per_word: options.max_input_chars_per_word,
+    });
     Definition {
-        normalizer: options.stages.normalizer.clone(),
-        pre_tokenizer: options.stages.pre_tokenizer.clone(),
-        model: Model::WordPiece(WordPieceDefinition {
-            vocab: tokens.into_iter().zip(0..).collect(),
-            unk_token: options.unk_token.clone(),
-            continuing_subword_prefix: prefix.clone(),
-            max_input_chars_per_word: options.max_input_chars_per_word,
-        }),
         post_processor: ends.map(|(cls, sep)| PostProcessor::Template(Template::bert(cls, sep))),
         decoder: Some(Decoder::WordPiece { prefix: prefix.clone(), cleanup: true }),
-        added_tokens: ids().map(|(id, text)| AddedToken::special(id, text)).collect(),
-        truncation: None,
-        padding: None,
-        training: None,
+        ..options.stages.definition(model, &options.special_tokens)
     }
 }

@@ -6,17 +6,18 @@ use super::wire::{put_bytes, put_float, put_number};
 use super::{put_pieces, read};
 use crate::definition::{Definition, SentencePieceAlgorithm};
 use crate::error::Result;
+use crate::train::sentencepiece::rules::charsmap_of;
 use crate::train::sentencepiece::{Learned, Meta, SentencePieceOptions};
 
 /// The tokenizer of trained pieces.
 ///
 /// # Errors
-/// Those of [`read`]: pieces that contradict each other.
+/// Those of [`read`]: pieces that contradict each other; of [`charsmap_of`].
 pub fn trained(learned: &Learned, options: &SentencePieceOptions) -> Result<Definition> {
     let mut data = Vec::new();
     put_pieces(&mut data, &learned.pieces);
     put_bytes(&mut data, 2, &trainer_spec(options, learned.pieces.len()));
-    put_bytes(&mut data, 3, &normalizer_spec(options, &learned.charsmap));
+    put_bytes(&mut data, 3, &normalizer_spec(options)?);
     read(&data)
 }
 
@@ -76,12 +77,12 @@ fn trainer_spec(options: &SentencePieceOptions, n_pieces: usize) -> Vec<u8> {
     spec
 }
 
-fn normalizer_spec(options: &SentencePieceOptions, charsmap: &[u8]) -> Vec<u8> {
+fn normalizer_spec(options: &SentencePieceOptions) -> Result<Vec<u8>> {
     let mut spec = Vec::new();
     put_bytes(&mut spec, 1, options.normalization_rule_name.as_bytes());
-    put_bytes(&mut spec, 2, charsmap);
+    put_bytes(&mut spec, 2, charsmap_of(&options.normalization_rule_name)?);
     put_number(&mut spec, 3, options.add_dummy_prefix.into());
     put_number(&mut spec, 4, options.remove_extra_whitespaces.into());
     put_number(&mut spec, 5, 1);
-    spec
+    Ok(spec)
 }

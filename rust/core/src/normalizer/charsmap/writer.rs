@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use super::{BLOCK, IS_VALUE};
 use crate::error::{Error, Result};
+use crate::vocab::index;
 
 /// The states of the automaton. A way is a byte and the state that it leads to; the byte 0 stands for the end of a key, and
 /// leads to the place of its text.
@@ -91,10 +92,6 @@ fn close(open: &mut Vec<Ways>, last: &[u8], n_kept: usize, settle: &mut impl FnM
             parent.push((byte, state));
         }
     }
-}
-
-fn index(i: usize) -> u32 {
-    u32::try_from(i).unwrap_or(u32::MAX)
 }
 
 /// A stretch of units, all that one base can lead to.

@@ -70,16 +70,6 @@ pub(super) struct Laid {
     pub(super) dropped: Vec<Dropped>,
 }
 
-/// Indices of words, most frequent first; of equals in the order of their bytes.
-pub(super) fn by_count(counts: &WordCounts) -> Result<Vec<u32>> {
-    let n_words = u32::try_from(counts.len())
-        .map_err(|_| Error::Config("there must be fewer than 2**32 different words".to_owned()))?;
-    let mut order: Vec<(u64, u32)> =
-        counts.iter().map(|(_, count)| count).zip(0..n_words).collect();
-    order.sort_unstable_by_key(|&(count, index)| (std::cmp::Reverse(count), index));
-    Ok(order.into_iter().map(|(_, index)| index).collect())
-}
-
 /// Words between two looks at whether to stop.
 pub(super) const POLL_WORDS: usize = 1 << 14;
 
@@ -108,10 +98,10 @@ pub(super) fn lay_out_bytes(
         ids[usize::from(byte)] = tokens.push(&[byte], 1);
     }
     let mut cells = Cells::new(n_bytes);
-    for batch in by_count(counts)?.chunks(POLL_WORDS) {
+    for batch in counts.by_count().chunks(POLL_WORDS) {
         progress.check()?;
         for &index in batch {
-            let (word, count) = counts.get(index as usize).unwrap_or_default();
+            let (word, count) = counts.get(index).unwrap_or_default();
             cells.push(word.iter().map(|&byte| ids[usize::from(byte)]), count)?;
         }
     }
@@ -141,10 +131,10 @@ pub(super) fn lay_out_characters(
     }
     let mut cells = Cells::new(counts.iter().map(|(word, _)| word.len() + 1).sum());
     let mut symbols = Vec::new();
-    for batch in by_count(counts)?.chunks(POLL_WORDS) {
+    for batch in counts.by_count().chunks(POLL_WORDS) {
         progress.check()?;
         for &index in batch {
-            let (word, count) = counts.get(index as usize).unwrap_or_default();
+            let (word, count) = counts.get(index).unwrap_or_default();
             symbols.clear();
             affixes.symbols_of(text_of(word)?, &mut symbols);
             match options.uncovered {
@@ -200,25 +190,20 @@ fn alphabet_of(
         if is_covered || is_full {
             let (n_different, n_occurrences) = &mut beyond[usize::from(is_full && !is_covered)];
             *n_different += 1;
-            *n_occurrences += count;
+            *n_occurrences += u128::from(count);
         } else {
             covered += count;
             alphabet.push(c);
         }
     }
     alphabet.sort_unstable();
-    let limit = options.limit.unwrap_or_default();
-    let reasons = [
-        format!("characters beyond character_coverage {}", options.coverage),
-        format!("characters beyond limit_alphabet {limit}"),
+    let limit = format!("characters beyond limit_alphabet {}", options.limit.unwrap_or_default());
+    let [(n_rare, n_rare_occurrences), (n_over, n_over_occurrences)] = beyond;
+    let dropped = [
+        Dropped::beyond_coverage(options.coverage, n_rare, n_rare_occurrences),
+        Dropped::some(limit, n_over, n_over_occurrences),
     ];
-    let dropped = reasons.into_iter().zip(beyond).filter(|&(_, (n_different, _))| n_different > 0);
-    let dropped = dropped.map(|(what, (n_different, n_occurrences))| Dropped {
-        what,
-        n_different,
-        n_occurrences,
-    });
-    Ok((alphabet, dropped.collect()))
+    Ok((alphabet, dropped.into_iter().flatten().collect()))
 }
 
 /// Characters and how often they occur, most frequent first; of equals by code point.

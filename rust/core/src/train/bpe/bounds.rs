@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::char_class::{NUMBER, flags_of};
-use crate::pre_tokenizer::own_script_of;
+use crate::pre_tokenizer::scripts;
 
 /// Whether a text may be a token.
 pub type TextRule<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
@@ -96,7 +96,7 @@ fn admit_digits_in_parts(text: &[u8], max: usize) -> bool {
 
 /// Common and inherited characters belong to none.
 fn is_of_one_script(text: &str) -> bool {
-    let mut scripts = text.chars().filter_map(own_script_of);
-    let first = scripts.next();
-    scripts.all(|script| Some(script) == first)
+    let mut found = text.chars().filter_map(scripts::own_script_of);
+    let first = found.next();
+    found.all(|script| Some(script) == first)
 }

@@ -6,7 +6,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::alphabet::{Laid, POLL_WORDS, by_count};
+use super::alphabet::{Laid, POLL_WORDS};
 use super::cells::Cells;
 use super::learn::Learned;
 use super::tokens::Tokens;
@@ -63,10 +63,10 @@ pub(super) fn lay_out(
     let model = Bpe::new(bpe, &special_ids.collect())?;
     let mut cells = Cells::new(counts.iter().map(|(word, _)| word.len() / 2 + 1).sum());
     let (mut scratch, mut ids) = (LongScratch::default(), Vec::new());
-    for batch in by_count(counts)?.chunks(POLL_WORDS) {
+    for batch in counts.by_count().chunks(POLL_WORDS) {
         progress.check()?;
         for &index in batch {
-            let (word, count) = counts.get(index as usize).unwrap_or_default();
+            let (word, count) = counts.get(index).unwrap_or_default();
             ids.clear();
             match model.whole(word) {
                 Some(id) => ids.push(id),

@@ -3,7 +3,6 @@
 use super::BpeOptions;
 use super::alphabet::{Alphabet, Characters};
 use super::learn::Learned;
-use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::definition::{BpeDefinition, Definition, Model};
 use crate::post_processor::{ByteLevelOptions, PostProcessor};
@@ -27,32 +26,18 @@ pub(super) fn definition(
     let vocab = learned.texts.iter().take(n_tokens).enumerate().map(spell).zip(0..).collect();
     let merges = learned.merges[..n_merges].iter().map(|merge| merge.pair).collect();
     let model = BpeDefinition { vocab, merges, ..BpeDefinition::default() };
-    let normalizer = options.stages.normalizer.clone();
-    let pre_tokenizer = options.stages.pre_tokenizer.clone();
-    let added_tokens = special_tokens(&options.special_tokens);
-    let (truncation, padding, training) = (None, None, None);
+    let of = |model| options.stages.definition(Model::Bpe(model), &options.special_tokens);
+    let pre_tokenizer = options.stages.pre_tokenizer.as_ref();
     match &options.alphabet {
         Alphabet::Bytes(_) => Definition {
-            normalizer,
-            pre_tokenizer: Some(ending_in_bytes(pre_tokenizer)),
-            model: Model::Bpe(model),
+            pre_tokenizer: Some(ending_in_bytes(pre_tokenizer.cloned())),
             post_processor: Some(PostProcessor::ByteLevel(BYTE_LEVEL)),
             decoder: Some(Decoder::ByteLevel(BYTE_LEVEL)),
-            added_tokens,
-            truncation,
-            padding,
-            training,
+            ..of(model)
         },
         Alphabet::Characters(characters) => Definition {
-            normalizer,
-            decoder: Some(decoder(characters, pre_tokenizer.as_ref())),
-            pre_tokenizer,
-            model: Model::Bpe(of_characters(model, characters)),
-            post_processor: None,
-            added_tokens,
-            truncation,
-            padding,
-            training,
+            decoder: Some(decoder(characters, pre_tokenizer)),
+            ..of(of_characters(model, characters))
         },
     }
 }
@@ -115,9 +100,4 @@ fn metaspace(pre_tokenizer: &PreTokenizer) -> Option<Metaspace> {
         }),
         _ => None,
     }
-}
-
-/// Special tokens with the ids 0, 1, 2 and so on.
-pub fn special_tokens(contents: &[String]) -> Vec<AddedToken> {
-    (0..).zip(contents).map(|(id, content)| AddedToken::special(id, content)).collect()
 }

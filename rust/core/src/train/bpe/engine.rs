@@ -9,11 +9,11 @@ use std::cmp::Ordering;
 
 use super::cells::{Cells, CountAt, LOOK_AHEAD};
 use super::learn::Merge;
-use super::neighbours::Neighbours;
 use super::pairs::{Pair, Pairs, Slot, is_at};
 use super::queue::{Queue, Ranking};
 use crate::error::Result;
 use crate::progress::Progress;
+use crate::train::neighbours::Neighbours;
 
 /// What tells one kind of BPE from another.
 pub(super) trait Rules {
@@ -39,8 +39,8 @@ pub(super) struct Engine<R> {
     pub(super) cells: Cells,
     pairs: Pairs,
     queue: Queue,
-    lefts: Neighbours,
-    rights: Neighbours,
+    lefts: Neighbours<i64>,
+    rights: Neighbours<i64>,
     /// A pair that occurs less often is not merged.
     least: i64,
     /// A pair that occurs less often is not even kept until all that are kept are used up.
@@ -219,16 +219,14 @@ impl<R: Rules> Engine<R> {
 
     /// Takes from the pairs with the parts what was noted; the merged pair itself is done with.
     fn lose(&mut self, (a, b): Pair) {
-        for &x in &self.lefts.touched {
-            let taken = self.lefts.changes_of(x).taken;
-            if taken != 0 && (x, a) != (a, b) {
-                self.pairs.change((x, a), -taken);
+        for (x, change) in self.lefts.iter() {
+            if change.taken != 0 && (x, a) != (a, b) {
+                self.pairs.change((x, a), -change.taken);
             }
         }
-        for &y in &self.rights.touched {
-            let taken = self.rights.changes_of(y).taken;
-            if taken != 0 && (b, y) != (a, b) {
-                self.pairs.change((b, y), -taken);
+        for (y, change) in self.rights.iter() {
+            if change.taken != 0 && (b, y) != (a, b) {
+                self.pairs.change((b, y), -change.taken);
             }
         }
     }
@@ -244,18 +242,18 @@ impl<R: Rules> Engine<R> {
 
     /// The pairs of a new token with what it has to its left, or to its right.
     fn gain_on(&mut self, product: u32, is_left: bool) {
-        let side = if is_left { &mut self.lefts } else { &mut self.rights };
-        side.touched.sort_unstable();
-        for place in 0..side.touched.len() {
-            let token = side.touched[place];
-            let change = side.of(token);
+        let Self { rules, pairs, queue, lefts, rights, least_kept, .. } = self;
+        let side = if is_left { lefts } else { rights };
+        side.sort();
+        side.number(|token, change| {
             let pair = if is_left { (token, product) } else { (product, token) };
-            if change.given >= self.least_kept && self.rules.may_merge(pair) {
-                let slot = self.pairs.add(pair, token, change.given, change.n_places);
-                change.slot = Some(slot);
-                self.queue.push(slot, &By { pairs: &self.pairs, rules: &self.rules });
+            if change.given < *least_kept || !rules.may_merge(pair) {
+                return None;
             }
-        }
+            let slot = pairs.add(pair, token, change.given, change.n_places);
+            queue.push(slot, &By { pairs, rules });
+            Some(slot)
+        });
     }
 
     /// Writes down where the pairs with the product came up.

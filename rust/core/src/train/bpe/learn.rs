@@ -12,7 +12,7 @@ use super::tokens::{Order, Tokens};
 use crate::error::{Error, Result};
 use crate::pre_tokenizer::{PreTokenizer, byte_level};
 use crate::progress::{Phase, Progress};
-use crate::train::{Dropped, WordCounts};
+use crate::train::{Dropped, WordCounts, check_special_tokens};
 
 /// A merge and how often its pair occurred when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,12 +134,7 @@ pub(super) fn run<R: Rules>(
 /// The special tokens, which no merge makes, nor a token that is spelled like one, since a vocabulary is stored by spelling.
 fn add_special_tokens(options: &BpeOptions, tokens: &mut Tokens<'_>) -> Result<()> {
     let is_of_bytes = matches!(options.alphabet, Alphabet::Bytes(_));
-    for (place, text) in options.special_tokens.iter().enumerate() {
-        if text.is_empty() || options.special_tokens[..place].contains(text) {
-            return Err(Error::Config(format!(
-                "special_tokens must be different and not empty, got {text:?}"
-            )));
-        }
+    check_special_tokens(&options.special_tokens, |text| {
         if let (1, Some(c), true) = (text.chars().count(), text.chars().next(), is_of_bytes)
             && let Some(byte) = byte_level::byte_of(c)
         {
@@ -147,6 +142,9 @@ fn add_special_tokens(options: &BpeOptions, tokens: &mut Tokens<'_>) -> Result<(
                 "special_tokens must not be a byte of the alphabet, got {text:?}, which spells byte {byte:#04x}"
             )));
         }
+        Ok(())
+    })?;
+    for text in &options.special_tokens {
         tokens.push(text.as_bytes(), 0);
         tokens.forbid(text.clone().into_bytes());
     }

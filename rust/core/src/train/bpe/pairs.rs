@@ -13,6 +13,7 @@
 use super::cells::{Cells, CountAt, LOOK_AHEAD, overflow};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::vocab::index;
 
 /// A pair of tokens, left and right.
 pub(super) type Pair = (u32, u32);
@@ -287,9 +288,4 @@ impl ByRight {
             self.tallies[right as usize] = Tally::default();
         }
     }
-}
-
-/// Slots and places fit u32, as [`Pairs::reserve`] sees to.
-pub(super) fn index(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }

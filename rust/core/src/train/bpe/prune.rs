@@ -1,8 +1,8 @@
 //! Dropping tokens that are rare when training ends.
 
 use super::learn::{Learned, Merge};
-use super::pairs::index;
 use super::texts::Texts;
+use crate::vocab::index;
 
 /// Drops the products that occur less than `least` times and that no kept merge needs, from the newest to the oldest; what a
 /// dropped one occurred counts for its two parts. The others are numbered anew.

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 
 use super::bounds::Bounds;
 use super::engine::Rules;
-use super::pairs::{Pair, index};
+use super::pairs::Pair;
 use super::texts::Texts;
-use crate::vocab::{SeededMap, SeededSet};
+use crate::vocab::{SeededMap, SeededSet, index};
 
 /// Which of two pairs that occur equally often is merged first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -1,10 +1,10 @@
 //! The characters that are in the vocabulary.
 
 use super::SentencePieceOptions;
-use super::valid_piece::CUT;
 use crate::error::Result;
 use crate::progress::Progress;
 use crate::train::bpe::count_characters;
+use crate::train::piece_rules::CUT;
 use crate::train::{Dropped, WordCounts};
 
 /// See the module's head.
@@ -12,7 +12,7 @@ use crate::train::{Dropped, WordCounts};
 pub(super) struct Alphabet {
     /// Each with how often it occurs, the most frequent first; of equals by code point.
     pub(super) characters: Vec<(char, u64)>,
-    pub(super) dropped: Vec<Dropped>,
+    pub(super) dropped: Option<Dropped>,
 }
 
 impl Alphabet {
@@ -46,7 +46,7 @@ impl Alphabet {
             is_covered = is_covered || share(covered, total) >= options.character_coverage;
             if is_covered {
                 n_different += u64::from(c != CUT);
-                n_occurrences += if c == CUT { 0 } else { count };
+                n_occurrences += if c == CUT { 0 } else { u128::from(count) };
                 continue;
             }
             covered += count;
@@ -55,9 +55,8 @@ impl Alphabet {
             }
         }
         characters.sort_by_key(|&(c, count)| (std::cmp::Reverse(count), c));
-        let what = format!("characters beyond character_coverage {}", options.character_coverage);
-        let dropped = Dropped { what, n_different, n_occurrences };
-        let dropped = (n_different > 0).then_some(dropped).into_iter().collect();
+        let coverage = options.character_coverage;
+        let dropped = Dropped::beyond_coverage(coverage, n_different, n_occurrences);
         Ok(Self { characters, dropped })
     }
 

@@ -2,14 +2,13 @@
 
 use super::alphabet::Alphabet;
 use super::metas::{Metas, metas};
-use super::rules::charsmap_of;
 use super::sentences::LINE_END;
-use super::valid_piece::{CUT, RARE};
 use super::{Learned, SentencePieceOptions};
 use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::train::bpe::{PiecesOptions, learn_pieces};
+use crate::train::piece_rules::{CUT, RARE};
 use crate::train::unigram;
 use crate::train::{Dropped, Report, WordCounts};
 
@@ -49,8 +48,7 @@ pub fn learn(
     };
     report.dropped = dropped.into_iter().chain(alphabet.dropped).collect();
     let pieces = placed(metas, learned, options, &report)?;
-    let charsmap = charsmap_of(&options.normalization_rule_name)?.to_vec();
-    Ok(Learned { pieces, charsmap, report })
+    Ok(Learned { pieces, report })
 }
 
 type Scored = (String, f32);
@@ -132,13 +130,7 @@ fn unigram(
             n_pieces: room,
             character_coverage: 0.0,
             required_chars: alphabet.chars().into_iter().collect(),
-            rules: unigram::PieceRules {
-                max_piece_length: u8::try_from(rules.max_length).unwrap_or(u8::MAX),
-                split_by_unicode_script: rules.split_by_unicode_script,
-                split_by_number: rules.split_by_number,
-                split_digits: rules.split_digits,
-                split_by_whitespace: rules.split_by_whitespace,
-            },
+            rules: *rules,
             seed_size: learning.seed_size,
             shrinking_factor: f64::from(learning.shrinking_factor),
             n_sub_iterations: learning.n_sub_iterations,
@@ -164,13 +156,11 @@ fn words(counts: &WordCounts, alphabet: &Alphabet, room: usize) -> Vec<Scored> {
     known.sort_unstable();
     let is_known = |word: &str| word.chars().all(|c| known.binary_search(&c).is_ok());
     let total: u64 = counts.total();
-    let mut words: Vec<(&str, u64)> = counts
-        .iter()
+    let by_count = counts.by_count().into_iter().filter_map(|index| counts.get(index));
+    let words = by_count
         .filter_map(|(word, count)| Some((std::str::from_utf8(word).ok()?, count)))
-        .filter(|(word, _)| is_known(word))
-        .collect();
-    words.sort_by_key(|&(word, count)| (std::cmp::Reverse(count), word));
-    scored(words.into_iter().take(room), total)
+        .filter(|(word, _)| is_known(word));
+    scored(words.take(room), total)
 }
 
 /// The most frequent, as many as there is room for.

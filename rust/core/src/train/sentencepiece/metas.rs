@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
-use super::valid_piece::METASPACE;
 use super::{Meta, SentencePieceOptions};
 use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
 use crate::error::{Error, Result};
 use crate::model::byte_token;
+use crate::train::piece_rules::METASPACE;
 
 /// The longest piece, as normalizers look for user-defined ones.
 const MAX_BYTES: usize = 256;

@@ -10,7 +10,6 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::SentencePieceOptions;
 use super::metas::metas;
 use super::rules::charsmap_of;
-use super::valid_piece::{CUT, METASPACE, PieceRules, RARE};
 use crate::definition::SentencePieceAlgorithm;
 use crate::error::{Error, Result};
 use crate::normalizer::{Normalization, Normalizer, SentencePiece};
@@ -18,7 +17,8 @@ use crate::parallel;
 use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Split, SplitBehavior};
 use crate::progress::Progress;
 use crate::traced::Traced;
-use crate::train::{Dropped, Stages, WordCounter, WordCounts};
+use crate::train::piece_rules::{CUT, METASPACE, RARE};
+use crate::train::{Dropped, PieceRules, Stages, WordCounter, WordCounts};
 
 /// What is put at the end of a sentence for Unigram, which looks at what follows a word: no character, and no text has it.
 pub(super) const LINE_END: char = '\u{10FFFF}';
@@ -163,12 +163,12 @@ impl Sentences {
         } else {
             "sentences with U+2585"
         };
-        let dropped = |n, what| Dropped { what, n_different: n, n_occurrences: n };
+        let long = format!("sentences of more than {max} bytes");
         let all = [
-            dropped(self.n_long, format!("sentences of more than {max} bytes")),
-            dropped(self.n_reserved, reserved.to_owned()),
+            Dropped::some(long, self.n_long, self.n_long.into()),
+            Dropped::some(reserved, self.n_reserved, self.n_reserved.into()),
         ];
-        let all = all.into_iter().filter(|dropped| dropped.n_different > 0).collect();
+        let all = all.into_iter().flatten().collect();
         Ok((self.counter.finish(1, progress)?.counts, all))
     }
 }

@@ -1,7 +1,5 @@
 //! From learned pieces to a tokenizer in Hugging Face's form: [`UnigramDefinition`] with metaspaces.
 
-use rustc_hash::FxHashSet;
-
 use super::math::decimal;
 use super::{LearnOptions, Learned, learn};
 use crate::decoder::Decoder;
@@ -11,8 +9,7 @@ use crate::model::byte_token;
 use crate::post_processor::{ByteLevelOptions, PostProcessor};
 use crate::pre_tokenizer::{Metaspace, PreTokenizer, byte_level};
 use crate::progress::Progress;
-use crate::train::bpe::special_tokens;
-use crate::train::{Stages, Trained, WordCounts};
+use crate::train::{Stages, Trained, WordCounts, check_special_tokens};
 
 /// What a caller may choose when training.
 #[derive(Debug, Clone)]
@@ -79,15 +76,9 @@ pub fn train(
         use_regex: false,
     });
     let definition = Definition {
-        normalizer: options.stages.normalizer.clone(),
-        pre_tokenizer: options.stages.pre_tokenizer.clone(),
-        model: Model::Unigram(model),
         post_processor: byte_level.map(PostProcessor::ByteLevel),
         decoder: byte_level.map(Decoder::ByteLevel).or_else(|| decoder(options)),
-        added_tokens: special_tokens(&specials),
-        truncation: None,
-        padding: None,
-        training: None,
+        ..options.stages.definition(Model::Unigram(model), &specials)
     };
     Ok(Trained { definition, report })
 }
@@ -96,13 +87,8 @@ pub fn train(
 fn specials(options: &UnigramOptions) -> Result<Vec<String>> {
     let unk = options.unk_token.iter().filter(|unk| !options.special_tokens.contains(unk));
     let specials: Vec<String> = unk.chain(&options.special_tokens).cloned().collect();
-    let mut seen = FxHashSet::default();
-    match specials.iter().find(|text| text.is_empty() || !seen.insert(text.as_str())) {
-        None => Ok(specials),
-        Some(text) => Err(Error::Config(format!(
-            "special_tokens must be different and not empty, got {text:?}"
-        ))),
-    }
+    check_special_tokens(&specials, |_| Ok(()))?;
+    Ok(specials)
 }
 
 /// The byte tokens, none without byte fallback.

@@ -15,11 +15,8 @@ pub(super) struct Alphabet {
 
 impl Alphabet {
     pub(super) fn of(corpus: &Corpus, options: &LearnOptions) -> Self {
-        let is_allowed = |c: &char| {
-            let mut buffer = [0; 4];
-            let text = c.encode_utf8(&mut buffer);
-            !options.forbidden.iter().any(|forbidden| forbidden == text)
-        };
+        let forbidden: FxHashSet<&str> = options.forbidden.iter().map(String::as_str).collect();
+        let is_allowed = |c: &char| !forbidden.contains(&*c.encode_utf8(&mut [0; 4]));
         let chars = corpus.by_count.iter().map(|&symbol| corpus.alphabet[symbol as usize]);
         Self { chars: chars.filter(is_allowed).collect() }
     }

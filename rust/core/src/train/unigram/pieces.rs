@@ -98,6 +98,13 @@ impl Pieces {
         }
     }
 
+    /// Lets all other pieces go.
+    pub(super) fn keep_only(&mut self, kept: &[bool]) {
+        for (score, _) in self.scores.iter_mut().zip(kept).filter(|&(_, &is_kept)| !is_kept) {
+            *score = GONE;
+        }
+    }
+
     /// Takes out the pieces that are gone, but for characters; returns the new id of each.
     pub(super) fn renumber(&mut self) -> Vec<Option<u32>> {
         let stays: Vec<bool> =

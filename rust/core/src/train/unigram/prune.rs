@@ -52,12 +52,14 @@ pub(super) fn shrink(
     for &(_, piece) in losses.iter().take(n_more) {
         kept[piece] = true;
     }
-    drop_others(edges, pieces, &kept);
+    pieces.keep_only(&kept);
+    let new_ids = pieces.renumber();
+    edges.renumber(&new_ids, pieces.len());
     Ok(())
 }
 
-/// Takes out the pieces that no best segmentation can use, since others spell the same with a better score.
-pub(super) fn drop_unreachable(edges: &mut Edges, pieces: &mut Pieces) {
+/// Lets the pieces go that no best segmentation can use, since others spell the same with a better score.
+pub(super) fn drop_unreachable(edges: &Edges, pieces: &mut Pieces) {
     let scores = edge_scores(pieces);
     let mut scratch = Best::default();
     let kept: Vec<bool> = (0..pieces.len())
@@ -69,14 +71,7 @@ pub(super) fn drop_unreachable(edges: &mut Edges, pieces: &mut Pieces) {
                     .is_none_or(|(_, score)| scores[piece] >= score)
         })
         .collect();
-    drop_others(edges, pieces, &kept);
-}
-
-fn drop_others(edges: &mut Edges, pieces: &mut Pieces, kept: &[bool]) {
-    let scores: Vec<Option<f64>> = (0..pieces.len()).map(|piece| pieces.score(piece)).collect();
-    pieces.rescore(|piece| scores[piece].filter(|_| kept[piece]));
-    let new_ids = pieces.renumber();
-    edges.renumber(&new_ids, pieces.len());
+    pieces.keep_only(&kept);
 }
 
 /// How much the likelihood falls, per token, when `instead` stand for `piece`.

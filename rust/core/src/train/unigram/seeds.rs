@@ -13,10 +13,10 @@ use std::cmp::Ordering;
 use std::sync::Mutex;
 
 use super::corpus::{Corpus, to_f64};
-use super::rules::Judge;
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::progress::{Phase, Progress};
+use crate::train::piece_rules::Judge;
 
 /// A substring that may become a piece.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -303,9 +303,8 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::super::corpus::CorpusOptions;
-    use super::super::rules::PieceRules;
     use super::*;
-    use crate::train::WordCounts;
+    use crate::train::{PieceRules, WordCounts};
     use proptest::prelude::*;
 
     /// Frequency times length of every substring that occurs twice and is not always followed by the same character.
@@ -351,7 +350,7 @@ mod tests {
             };
             let corpus = Corpus::new(&counts, &options, &Progress::default()).unwrap();
             let rules = PieceRules {
-                max_piece_length: max_length,
+                max_length: usize::from(max_length),
                 split_by_unicode_script: false,
                 ..PieceRules::default()
             };

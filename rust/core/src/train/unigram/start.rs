@@ -5,13 +5,13 @@ use rustc_hash::FxHashSet;
 use super::corpus::{Corpus, to_f64};
 use super::math::ln;
 use super::pieces::Pieces;
-use super::rules::Judge;
 use super::seeds::Finder;
 use super::{LearnOptions, SeedKind};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::train::WordCounts;
 use crate::train::bpe::{PiecesOptions, learn_pieces};
+use crate::train::piece_rules::Judge;
 
 /// The pieces to start from, with scores after their frequency times length.
 pub(super) fn seed_pieces(
@@ -64,7 +64,7 @@ fn substrings(
     let finder = Finder {
         corpus,
         judge: Judge::new(options.rules, &corpus.alphabet),
-        max_length: options.rules.max_piece_length,
+        max_length: u8::try_from(options.rules.max_length).unwrap_or(u8::MAX),
         n_seeds: options.seed_size,
         sees_line_ends: options.line_end.is_some(),
     };
@@ -89,20 +89,15 @@ fn bpe_tokens(
             "seeds of BPE are made of characters: they cannot be had with a byte-level pre-tokenizer".to_owned(),
         ));
     }
-    let judge = Judge::new(options.rules, &corpus.alphabet);
     let characters = corpus.alphabet.get(1..).unwrap_or_default();
-    let symbol =
-        |c: char| characters.binary_search(&c).map_or(0, |i| u32::try_from(i + 1).unwrap_or(0));
-    let is_valid = |token: &[u8]| {
-        let symbols: Vec<u32> = String::from_utf8_lossy(token).chars().map(symbol).collect();
-        judge.allows(&symbols)
-    };
+    let rules = options.rules;
+    let is_valid =
+        |token: &[u8]| std::str::from_utf8(token).is_ok_and(|token| rules.allow_text(token));
     let asked = PiecesOptions { n_pieces: options.seed_size, characters, is_valid: &is_valid };
     let made = learn_pieces(counts, asked, progress)?.pieces;
-    let score = |token: &str, count| to_f64(u128::from(count) * token.chars().count() as u128);
-    let often = made.into_iter().filter(|&(_, count)| count > 1);
-    Ok(often
-        .map(|(token, count)| (score(&token, count), token))
-        .map(|(score, token)| (token, score))
-        .collect())
+    let scored = |(token, count): (String, u64)| {
+        let n_chars = token.chars().count() as u128;
+        (token, to_f64(u128::from(count) * n_chars))
+    };
+    Ok(made.into_iter().filter(|&(_, count)| count > 1).map(scored).collect())
 }

@@ -10,6 +10,7 @@ use crate::progress::Progress;
 use crate::train::wordpiece::joining::overflow;
 use crate::train::wordpiece::words::Words;
 use crate::train::{Dropped, WordCounts};
+use crate::vocab::index;
 
 /// Which words and characters take part.
 #[derive(Debug, Clone, Copy)]
@@ -57,15 +58,11 @@ impl Alphabet {
         progress: &Progress,
     ) -> Result<Self> {
         let mut sums: FxHashMap<char, u128> = FxHashMap::default();
-        let mut too_long = Dropped {
-            what: format!("words of more than {} characters", limits.max_chars),
-            n_different: 0,
-            n_occurrences: 0,
-        };
+        let (mut n_long, mut n_long_occurrences) = (0, 0);
         for_each_word(counts, progress, |word, count| {
             if is_too_long(word, limits.max_chars) {
-                too_long.n_different += 1;
-                too_long.n_occurrences += count;
+                n_long += 1;
+                n_long_occurrences += u128::from(count);
             } else {
                 for c in word.chars() {
                     *sums.entry(c).or_default() += u128::from(count);
@@ -73,15 +70,13 @@ impl Alphabet {
             }
             Ok(())
         })?;
+        let what = format!("words of more than {} characters", limits.max_chars);
+        let too_long = Dropped::some(what, n_long, n_long_occurrences);
         let (kept, rare) = choose(sums, limits);
         let mut alphabet = Self {
             ids: FxHashMap::default(),
             tokens: kept.iter().map(char::to_string).collect(),
-            dropped: [too_long]
-                .into_iter()
-                .chain(rare)
-                .filter(|what| what.n_different > 0)
-                .collect(),
+            dropped: too_long.into_iter().chain(rare).collect(),
             max_chars: limits.max_chars,
         };
         alphabet.number(counts, &kept, limits.prefix, n_special, progress)?;
@@ -96,7 +91,7 @@ impl Alphabet {
         n_special: usize,
         progress: &Progress,
     ) -> Result<()> {
-        let first = (id_of(n_special)..).zip(kept);
+        let first = (index(n_special)..).zip(kept);
         self.ids = first.map(|(first, &c)| (c, Ids { first, continuing: None })).collect();
         let mut inside: FxHashSet<char> = FxHashSet::default();
         for_each_word(counts, progress, |word, _| {
@@ -106,7 +101,7 @@ impl Alphabet {
             Ok(())
         })?;
         for &c in kept.iter().filter(|c| inside.contains(c)) {
-            let next = id_of(n_special + self.tokens.len());
+            let next = index(n_special + self.tokens.len());
             if let Some(ids) = self.ids.get_mut(&c) {
                 // Without a prefix a character is the same token in both places.
                 ids.continuing = Some(if prefix.is_empty() { ids.first } else { next });
@@ -135,16 +130,9 @@ impl Alphabet {
         let mut token_counts = vec![0_u64; n_special + self.tokens.len()];
         let mut words = Words::new();
         let mut ids = Vec::new();
-        let mut unspelled = Dropped {
-            what: "words with a character beyond the alphabet".to_owned(),
-            n_different: 0,
-            n_occurrences: 0,
-        };
+        let (mut n_unspelled, mut n_unspelled_occurrences) = (0, 0);
         // Frequent words first, so that equal counts stand together.
-        let mut order: Vec<usize> = (0..counts.len()).collect();
-        let count_of = |index: usize| counts.get(index).map_or(0, |(_, count)| count);
-        order.sort_unstable_by_key(|&index| (std::cmp::Reverse(count_of(index)), index));
-        for_each_word_of(counts, order, progress, |word, count| {
+        for_each_word_of(counts, counts.by_count(), progress, |word, count| {
             if is_too_long(word, self.max_chars) {
                 return Ok(());
             }
@@ -155,8 +143,8 @@ impl Alphabet {
             });
             for id in spelled {
                 let Some(id) = id else {
-                    unspelled.n_different += 1;
-                    unspelled.n_occurrences += count;
+                    n_unspelled += 1;
+                    n_unspelled_occurrences += u128::from(count);
                     return Ok(());
                 };
                 ids.push(id);
@@ -168,7 +156,8 @@ impl Alphabet {
             }
             if ids.len() > 1 { words.push(&ids, count) } else { Ok(()) }
         })?;
-        self.dropped.extend((unspelled.n_different > 0).then_some(unspelled));
+        let what = "words with a character beyond the alphabet";
+        self.dropped.extend(Dropped::some(what, n_unspelled, n_unspelled_occurrences));
         Ok((words, token_counts))
     }
 }
@@ -193,13 +182,9 @@ fn choose(sums: FxHashMap<char, u128>, limits: Limits<'_>) -> (Vec<char>, Option
     let rare = by_count.split_off(n_kept.min(by_count.len()));
     let mut kept: Vec<char> = by_count.into_iter().map(|(c, _)| c).collect();
     kept.sort_unstable();
-    let n_occurrences: u128 = rare.iter().map(|&(_, count)| count).sum();
-    let dropped = Dropped {
-        what: "characters beyond limit_alphabet or character_coverage".to_owned(),
-        n_different: rare.len() as u64,
-        n_occurrences: u64::try_from(n_occurrences).unwrap_or(u64::MAX),
-    };
-    (kept, Some(dropped))
+    let n_occurrences = rare.iter().map(|&(_, count)| count).sum();
+    let what = "characters beyond limit_alphabet or character_coverage";
+    (kept, Dropped::some(what, rare.len() as u64, n_occurrences))
 }
 
 /// How many of `total` characters make up the share, in steps of a billionth, rounded up.
@@ -247,8 +232,4 @@ fn for_each_word_of(
         visit(word, count)?;
     }
     Ok(())
-}
-
-fn id_of(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }

@@ -4,10 +4,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::train::neighbours::Neighbours;
 use crate::train::wordpiece::Criterion;
-use crate::train::wordpiece::neighbours::Neighbours;
 use crate::train::wordpiece::pairs::Pairs;
 use crate::train::wordpiece::words::Words;
+use crate::vocab::index;
 
 /// What decides which tokens are made.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +44,8 @@ pub(super) struct Joining<'a> {
     pairs: Pairs,
     /// Places of the last product.
     products: Vec<u32>,
-    before: Neighbours,
-    after: Neighbours,
+    before: Neighbours<u64>,
+    after: Neighbours<u64>,
     n_polled: u32,
 }
 
@@ -209,7 +210,7 @@ impl<'a> Joining<'a> {
 
     /// Puts the last token in the place of a pair, everywhere.
     fn join(&mut self, pair: u32, progress: &Progress) -> Result<()> {
-        let product = id_of(self.tokens.len() - 1);
+        let product = index(self.tokens.len() - 1);
         let (left, right) = (self.pairs.get(pair).left, self.pairs.get(pair).right);
         let length = self.lengths[left as usize] + self.lengths[right as usize];
         self.lengths.push(length);
@@ -278,15 +279,11 @@ impl<'a> Joining<'a> {
                 } else {
                     before.of(previous).taken += count;
                 }
-                let sums = before.of(previous);
-                sums.given += count;
-                sums.n_places += 1;
+                before.give(previous, count);
             }
             if let Some(next) = words.next(place, length).map(|place| words.token(place)) {
-                let sums = after.of(next);
-                sums.taken += count;
-                sums.given += count;
-                sums.n_places += 1;
+                after.of(next).taken += count;
+                after.give(next, count);
             }
         }
         Ok(n_joined)
@@ -299,13 +296,13 @@ impl<'a> Joining<'a> {
         let is_short = |other: u32| {
             lengths[other as usize].checked_add(length).is_some_and(|sum| sum <= rules.max_length)
         };
-        before.number_pairs(|token, sums| {
+        before.number(|token, sums| {
             if !is_short(token) {
                 return None;
             }
             pairs.insert(token, product, sums.given, sums.n_places)
         });
-        after.number_pairs(|token, sums| {
+        after.number(|token, sums| {
             if !is_short(token) {
                 return None;
             }
@@ -313,19 +310,15 @@ impl<'a> Joining<'a> {
         });
         for &place in products.iter() {
             if let Some(previous) = words.previous(place) {
-                pairs.add_place(before.of(words.token(previous)).pair, previous);
+                pairs.add_place(before.of(words.token(previous)).slot, previous);
             }
             if let Some(next) = words.next(place, length).map(|place| words.token(place))
                 && next != product
             {
-                pairs.add_place(after.of(next).pair, place);
+                pairs.add_place(after.of(next).slot, place);
             }
         }
     }
-}
-
-fn id_of(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// An error for counts that do not fit.

@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::train::wordpiece::score::Bound;
 use crate::train::wordpiece::tournament::Tournament;
+use crate::vocab::index;
 
 /// A pair of neighbouring tokens. A count of zero: out for good.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl Pairs {
         if count < self.least {
             return None;
         }
-        let pair = id_of(self.by_index.len());
+        let pair = index(self.by_index.len());
         let first_place = self.places.len();
         self.places.resize(first_place + n_places as usize, 0);
         // `n_places` counts up again as places are filled in.
@@ -208,8 +209,4 @@ impl Pairs {
             (one, _) => one.is_some(),
         });
     }
-}
-
-fn id_of(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
 }

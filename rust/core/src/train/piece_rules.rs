@@ -1,4 +1,4 @@
-//! [`PieceRules`]: which texts SentencePiece 0.2.3 lets a trained piece have.
+//! [`PieceRules`]: which texts SentencePiece 0.2.3 lets a trained piece have; Unigram's pieces keep to them as well.
 //!
 //! Scripts are those of Unicode 9.0, Hiragana and Katakana counted as Han, all that has none as common; a mark that takes the
 //! script of what it stands on (inherited) fits everywhere. A metaspace is passed over. Unless numbers are split off, a digit
@@ -7,11 +7,11 @@
 use crate::pre_tokenizer::scripts;
 
 /// What SentencePiece writes for a space.
-pub const METASPACE: char = '\u{2581}';
+pub(super) const METASPACE: char = '\u{2581}';
 /// What it writes for a character that is too rare to be in the vocabulary.
-pub const RARE: char = '\u{2585}';
+pub(super) const RARE: char = '\u{2585}';
 /// What it writes where words are cut apart: for special and user-defined pieces.
-pub const CUT: char = '\u{1F}';
+pub(super) const CUT: char = '\u{1F}';
 
 /// What pieces may be; the defaults are SentencePiece's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,39 +47,63 @@ impl Default for PieceRules {
     }
 }
 
+/// What the rules see of a character.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Metaspace,
+    /// In no piece but its own.
+    Alone,
+    /// Goes with every script, and so does what follows.
+    AnyScript,
+    /// Has the script of what is before it.
+    Inherited,
+    Script(usize),
+}
+
 impl PieceRules {
-    /// Whether a piece of several characters may be this text.
+    /// Whether a piece may be this text, in which SentencePiece has reserved characters for what is no text.
     #[must_use]
     pub fn allow(&self, piece: &str) -> bool {
-        let n_chars = piece.chars().count();
+        !piece.contains([RARE, CUT, ' ', '\0']) && self.allow_text(piece)
+    }
+
+    /// Whether a piece may be this text, in which no character is reserved.
+    pub(super) fn allow_text(&self, piece: &str) -> bool {
+        self.allow_classes(piece.chars().count(), piece.chars().map(|c| self.class_of(c)))
+    }
+
+    fn class_of(&self, c: char) -> Class {
+        let is_digit = matches!(c, '0'..='9' | '\u{FF10}'..='\u{FF19}');
+        match c {
+            METASPACE => Class::Metaspace,
+            '\0' => Class::Alone,
+            _ if is_digit && self.split_digits => Class::Alone,
+            _ if !self.split_by_unicode_script || (is_digit && !self.split_by_number) => {
+                Class::AnyScript
+            }
+            _ => scripts::script_or_inherited(c).map_or(Class::Inherited, Class::Script),
+        }
+    }
+
+    /// Whether a piece may have `n_chars` characters of these classes.
+    #[inline]
+    fn allow_classes(&self, n_chars: usize, classes: impl Iterator<Item = Class> + Clone) -> bool {
         if n_chars == 0 || n_chars > self.max_length {
             return false;
         }
-        let may_have_spaces =
-            self.allow_whitespace_only_pieces && piece.chars().all(|c| c == METASPACE);
-        let mut script = None;
-        for (i, c) in piece.chars().enumerate() {
-            match c {
-                RARE | CUT | ' ' | '\0' => return false,
-                METASPACE if may_have_spaces || self.may_have_space_at(i, n_chars) => continue,
-                METASPACE => return false,
-                _ => {}
+        let may_have_spaces = self.allow_whitespace_only_pieces
+            && classes.clone().all(|class| class == Class::Metaspace);
+        let mut script: Option<usize> = None;
+        classes.enumerate().all(|(i, class)| match class {
+            Class::Metaspace => may_have_spaces || self.may_have_space_at(i, n_chars),
+            Class::Alone => n_chars == 1,
+            Class::AnyScript => {
+                script = None;
+                true
             }
-            let is_digit = matches!(c, '0'..='9' | '\u{FF10}'..='\u{FF19}');
-            if self.split_digits && is_digit && n_chars > 1 {
-                return false;
-            }
-            let own = if is_digit && !self.split_by_number {
-                None
-            } else {
-                scripts::script_or_inherited(c).or(script)
-            };
-            if self.split_by_unicode_script && own.is_some() && script.is_some() && own != script {
-                return false;
-            }
-            script = own;
-        }
-        true
+            Class::Inherited => true,
+            Class::Script(own) => script.replace(own).is_none_or(|before| before == own),
+        })
     }
 
     /// Whether a metaspace may be character `i` of a piece with others.
@@ -91,6 +115,26 @@ impl PieceRules {
             (true, true) => last,
             (true, false) => last || !first,
         }
+    }
+}
+
+/// The rules, ready to be applied to the symbols of an alphabet.
+#[derive(Debug)]
+pub(super) struct Judge {
+    rules: PieceRules,
+    classes: Vec<Class>,
+}
+
+impl Judge {
+    /// `alphabet` is the character of each symbol.
+    pub(super) fn new(rules: PieceRules, alphabet: &[char]) -> Self {
+        Self { rules, classes: alphabet.iter().map(|&c| rules.class_of(c)).collect() }
+    }
+
+    /// Whether symbols may be a piece: one alone always may.
+    pub(super) fn allows(&self, symbols: &[u32]) -> bool {
+        let class_of = |&symbol: &u32| self.classes[symbol as usize];
+        symbols.len() == 1 || self.rules.allow_classes(symbols.len(), symbols.iter().map(class_of))
     }
 }
 
