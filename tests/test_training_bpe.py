@@ -1,9 +1,11 @@
 """BPE training: what a token may be, alphabets of characters, several sizes, going on from a tokenizer."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import child_process
+import numpy as np
 import pytest
 from common_checks import deadline
 from definitions import TRAINING_TEXT
@@ -213,3 +215,42 @@ def test_training_gives_the_same_bytes_in_any_process_with_any_number_of_threads
     first, second = (child_process.run(SCRIPT, PYTHONHASHSEED=seed) for seed in ("1", "2"))
     assert first == second
     assert len(set(first[:3])) == len(set(first[3:])) == 1
+
+
+def test_seeds_are_one_token_and_no_text_is_made_twice(tmp_path: Path) -> None:
+    seeds = ["babab", "baba", "aaaa", "    "]
+    tok = mg.train_bpe(["x"], vocab_size=300, seed_tokens=seeds, allow_smaller=True)
+    assert [len(tok.encode(seed)) for seed in seeds] == [1] * 4
+    tok.save(tmp_path / "tokenizer.json")
+    assert mg.Tokenizer.load(tmp_path / "tokenizer.json") == tok
+
+
+def test_seeds_are_in_however_the_vocabulary_is_cut() -> None:
+    with pytest.raises(ConfigError, match=r"vocab_sizes must be at least 261 .* and what seed_tokens need"):
+        mg.train_bpe(["x"], vocab_sizes=[257, 300], seed_tokens=["newest"], allow_smaller=True)
+    tok = mg.train_bpe(["zebra"], vocab_size=300, seed_tokens=["zebra"], prune=2, allow_smaller=True)
+    assert len(tok.encode("zebra")) == 1
+
+
+@pytest.mark.parametrize("is_special", [False, True])
+def test_words_to_go_on_with_are_what_the_model_sees(is_special: bool) -> None:
+    base = mg.train_bpe(["foo bar"], vocab_size=256).with_added_tokens(["foo"], special=is_special)
+    tok = mg.train_bpe(["foobar foobarx"] * 5, vocab_size=300, continue_from=base, allow_smaller=True)
+    learned = [tok.token_bytes(id_) for id_ in range(base.vocab_size, tok.vocab_size)]
+    assert b"barx" in learned
+    assert not [token for token in learned if b"o" in token]
+
+
+@pytest.mark.parametrize("options", [{"alphabet": mg.CharacterAlphabet()}, {"initial_alphabet": b"ab"}])
+def test_alphabet_to_go_on_with_cannot_be_another(options: dict[str, Any]) -> None:
+    base = mg.train_bpe(["foo bar"], vocab_size=257)
+    with pytest.raises(ConfigError, match="alphabet is that of continue_from"):
+        mg.train_bpe(["ab"], vocab_size=258, continue_from=base, **options)
+
+
+def test_numbers_of_numpy_and_iterators_are_options_like_others() -> None:
+    tok = mg.train_bpe(["abab"], vocab_size=np.int64(257), special_tokens=iter([]))
+    assert tok.training_report is not None
+    assert tok.training_report.options == {"vocab_size": 257}
+    sizes = mg.train_bpe(["abab"], vocab_sizes=np.array([256, 257]))
+    assert [*sizes] == [256, 257]

@@ -189,3 +189,16 @@ def test_cli_trains_a_model(tmp_path: Path) -> None:
     result = CliRunner().invoke(cli.app, [*arguments, "--out", str(tmp_path / "a.model"), str(tmp_path / "a.txt")])
     assert result.exit_code == 0, result.output
     assert mg.Tokenizer.load(tmp_path / "a.model").n_tokens == 100
+
+
+def test_options_that_the_model_type_does_not_have_are_refused() -> None:
+    with pytest.raises(mg.errors.UnsupportedError, match="treat_whitespace_as_suffix"):
+        mg.train_sentencepiece(["ab cd ab"], vocab_size=5, model_type="word", treat_whitespace_as_suffix=True)
+    with pytest.raises(ConfigError, match="required_chars must occur in the text of a char model, got 'z'"):
+        mg.train_sentencepiece(["abc abc"], vocab_size=8, model_type="char", required_chars="z")
+
+
+def test_symbols_may_come_from_an_iterator() -> None:
+    tok = mg.train_sentencepiece(["low lower"], vocab_size=14, model_type="bpe", control_symbols=iter(["<x>"]))
+    assert tok.training_report is not None
+    assert tok.training_report.options["control_symbols"] == ["<x>"]

@@ -169,7 +169,7 @@ class SamplingCalls:
         -------
         list of (list of int, float)
             Ids, and the sum of the pieces' scores, which are logarithms of probabilities; best first. Fewer than `n`
-            where there are not so many. The first is :meth:`encode`.
+            where there are not so many. The first scores as :meth:`encode` does, and is the same but for ties.
 
         Raises
         ------

@@ -195,6 +195,7 @@ def train_bpe(
         prune=(prune, 1),
         **{"vocab_size" if vocab_sizes is None else "vocab_sizes": (min(sizes, default=0), 1)},
     )
+    check_limits(vocab_sizes=(max(sizes, default=0), 1))
     if like not in (None, "tokenizers"):
         msg = f'like must be "tokenizers" or None, got {like!r}'
         raise ConfigError(msg)
@@ -225,19 +226,19 @@ def train_bpe(
         "vocab_sizes": None if vocab_sizes is None else sizes,
     }
     options = given(train_bpe, locals() | said)
-    left_out, default = specials, _default_pre_tokenizer(characters)
-    if continue_from is not None:
-        base_normalizer, default, left_out = _core.stages_to_continue(continue_from._inner)
-        normalizer = base_normalizer if normalizer is None else normalizer
+    if continue_from is not None and (characters is not None or initial != list(_ALL_BYTES)):
+        msg = "the alphabet is that of continue_from: alphabet and initial_alphabet cannot be given with it"
+        raise ConfigError(msg)
     with training_run("bpe", progress, options) as run:
         counts = word_counts(
             documents,
             pre_tokenizer=pre_tokenizer,
-            default_pre_tokenizer=default,
+            default_pre_tokenizer=_default_pre_tokenizer(characters),
             normalizer=normalizer,
-            special_tokens=left_out,
+            special_tokens=specials,
             n_threads=n_threads,
             progress=run.report,
+            like=continue_from,
         )
         core_options |= {"pre_tokenizer": counts.pre_tokenizer, "normalizer": counts.normalizer}
         base = None if continue_from is None else continue_from._inner

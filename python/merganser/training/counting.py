@@ -98,6 +98,8 @@ class Counting:
     max_memory: int | None
     spill_dir: str | None
     report: Report
+    # Whose stages and added tokens words are counted with, instead of the above.
+    like: _core.Tokenizer | None = None
 
     def count(self, name: str, documents: Iterable[str | bytes]) -> Counted:
         """Count one source."""
@@ -107,9 +109,12 @@ class Counting:
                 folder = stack.enter_context(
                     tempfile.TemporaryDirectory(prefix="merganser-", dir=self.spill_dir, ignore_cleanup_errors=True)
                 )
-            counter = _core.WordCounter(
-                self.pre_tokenizer, self.normalizer, self.special_tokens, self.n_threads, self.max_memory, folder
-            )
+            if self.like is not None:
+                counter = _core.WordCounter.like(self.like, self.n_threads)
+            else:
+                counter = _core.WordCounter(
+                    self.pre_tokenizer, self.normalizer, self.special_tokens, self.n_threads, self.max_memory, folder
+                )
             run = _Run(self, counter, f"{name}: " if name else "")
             run.read(documents)
             used = {"name": name, "documents": counter.n_texts, "bytes": counter.n_bytes}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from merganser import _core
 from merganser.arguments import thread_count
 from merganser.errors import ConfigError
 from merganser.progress import Report
+from merganser.tokenizer import Tokenizer
+from merganser.training.counting import Counting, named_sources
 from merganser.training.stages import Normalizer, PreTokenizer, stage_texts
 from merganser.training.word_counts import WordCounts
 
@@ -22,8 +25,11 @@ def word_counts(
     special_tokens: list[str],
     n_threads: int | None,
     progress: Report,
+    like: Tokenizer | None = None,
 ) -> WordCounts:
     """Return the counts of documents; counts pass, if they were made with the stages asked for.
+
+    With `like`, words are what that tokenizer's model sees: its stages are the default, and its added tokens left out.
 
     Raises
     ------
@@ -31,7 +37,11 @@ def word_counts(
         If counts were made with other stages.
     """
     n_threads = thread_count(n_threads)
-    if not isinstance(documents, WordCounts):
+    if isinstance(documents, WordCounts):
+        counts = documents
+    elif like is not None:
+        counts = _counted_like(like, documents, n_threads, progress)
+    else:
         return WordCounts.count(
             documents,
             pre_tokenizer=default_pre_tokenizer if pre_tokenizer is None else pre_tokenizer,
@@ -40,12 +50,26 @@ def word_counts(
             n_threads=n_threads,
             progress=progress,
         )
-    counted_with = (documents.normalizer, documents.pre_tokenizer)
+    counted_with = (counts.normalizer, counts.pre_tokenizer)
     asked_for = stage_texts(
-        documents.normalizer if normalizer is None else normalizer,
-        documents.pre_tokenizer if pre_tokenizer is None else pre_tokenizer,
+        counts.normalizer if normalizer is None else normalizer,
+        counts.pre_tokenizer if pre_tokenizer is None else pre_tokenizer,
     )
     if asked_for != counted_with:
-        msg = f"the words were counted with {documents._stages}; count anew to change it"
+        msg = f"the words were counted with {counts._stages}; count anew to change it"
         raise ConfigError(msg)
-    return documents
+    return counts
+
+
+def _counted_like(
+    tokenizer: Tokenizer, documents: Iterable[str | bytes], n_threads: int | None, report: Report
+) -> WordCounts:
+    normalizer, pre_tokenizer = _core.stages_to_continue(tokenizer._inner)
+    counting = Counting(
+        normalizer, pre_tokenizer, [], n_threads, "raise", None, 0, 0, None, None, report, like=tokenizer._inner
+    )
+    total = WordCounts._wrap(_core.WordCounts.from_pairs([]), pre_tokenizer, normalizer)
+    for name, source in named_sources(documents).items():
+        one = counting.count(name, source)
+        total += WordCounts._wrap(one.counts, pre_tokenizer, normalizer, [one.source])
+    return total

@@ -88,6 +88,7 @@ pub(crate) fn ids<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u32]>> {
         Ok(items) if !value.is_instance_of::<PyString>() && !value.is_instance_of::<PyBytes>() => {
             items
         }
+        Err(error) if !error.is_instance_of::<PyTypeError>(value.py()) => return Err(error),
         _ => return Err(no_ids(value)),
     };
     let mut ids = Vec::new();

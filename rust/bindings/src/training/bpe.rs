@@ -108,15 +108,13 @@ pub(crate) fn train_bpe(
     Ok(trained.into_iter().map(Trained).collect())
 }
 
-/// The texts of the stages of a tokenizer that another may go on from, and those of its special tokens.
+/// The texts of the stages of a tokenizer that another may go on from.
 #[pyfunction]
-pub(crate) fn stages_to_continue(tokenizer: &Tokenizer) -> (Option<String>, String, Vec<String>) {
+pub(crate) fn stages_to_continue(tokenizer: &Tokenizer) -> (Option<String>, String) {
     let definition = tokenizer.core().definition();
     let stages = Stages {
         normalizer: definition.normalizer.clone(),
         pre_tokenizer: definition.pre_tokenizer.clone(),
     };
-    let special = definition.added_tokens.iter().filter(|token| token.is_special);
-    let special = special.map(|token| token.content.clone()).collect();
-    (stages.normalizer_text(), stages.pre_tokenizer_text(), special)
+    (stages.normalizer_text(), stages.pre_tokenizer_text())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use merganser_core::documents::DocumentBatch;
+use merganser_core::pipeline::Pipeline;
 use merganser_core::train::{Spilling, WordCounter as CoreCounter, WordCounts as CoreCounts};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -13,6 +14,7 @@ use crate::call::{long, short};
 use crate::convert;
 use crate::documents::PyDocumentReader;
 use crate::errors::python::{ConfigError, InternalError};
+use crate::tokenizer::Tokenizer;
 
 /// Bytes of documents read at a time.
 const BATCH_BYTES: usize = 4 << 20;
@@ -114,6 +116,14 @@ impl WordCounter {
         let spilling = max_memory.zip(spill_folder);
         let spilling = spilling.map(|(max_memory, folder)| Spilling { max_memory, folder });
         let counter = CoreCounter::new(pipeline, n_threads, spilling);
+        Ok(Self(Mutex::new(Some(Box::new(counter)))))
+    }
+
+    /// Counts what the model of a tokenizer sees: its added tokens are left out as it finds them.
+    #[staticmethod]
+    fn like(tokenizer: &Tokenizer, n_threads: Option<usize>) -> PyResult<Self> {
+        let pipeline = short(|| Pipeline::new(tokenizer.core().definition(), true))?;
+        let counter = CoreCounter::new(pipeline, n_threads, None);
         Ok(Self(Mutex::new(Some(Box::new(counter)))))
     }
 

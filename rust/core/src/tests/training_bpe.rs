@@ -1,7 +1,7 @@
 //! Every kind of BPE training against a recount of everything before each merge.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -369,8 +369,12 @@ proptest! {
     #[test]
     fn seeds_are_made_first_and_the_rest_matches_naive(
         words in words(&["ab", "aab", "abcd", "é中"]),
-        seeds in prop::sample::subsequence(&["abab", "aab", "zz", "中é", "bcd"][..], 0..4).prop_shuffle(),
-        more in 12..40_usize,
+        seeds in prop::sample::subsequence(
+            &["abab", "aab", "zz", "中é", "bcd", "babab", "aaaa", "aaaab"][..],
+            0..6,
+        )
+        .prop_shuffle(),
+        more in 24..50_usize,
         least in 0..5_u64,
     ) {
         let mut naive = Naive::of_bytes(&words);
@@ -381,16 +385,30 @@ proptest! {
             }
             while let [left, right, ..] = part[..] {
                 naive.merge((left, right));
-                part.splice(..2, [u32::try_from(naive.texts.len() - 1).unwrap()]);
+                join(&mut part, (left, right), u32::try_from(naive.texts.len() - 1).unwrap());
             }
             prop_assert!(naive.id_of(seed.as_bytes()).is_some());
         }
+        let n_required = naive.texts.len();
         naive.run(256 + more, least, &|_, _, _| true);
         let seed_tokens = seeds.iter().map(|seed| seed.as_bytes().to_vec()).collect();
         let options = BpeOptions { seed_tokens, min_frequency: least, ..bytes(256 + more) };
         let bpe = trained(&words, &options).unwrap();
         prop_assert_eq!(&bpe.merges, &naive.merges);
         prop_assert_eq!(&bpe.vocab, &spelled(&naive.texts));
+        let different: BTreeSet<_> = bpe.vocab.iter().map(|(text, _)| text).collect();
+        prop_assert_eq!(different.len(), bpe.vocab.len());
+        for seed in &seeds {
+            let mut part: Vec<u32> = seed.bytes().map(|byte| naive.id_of(&[byte]).unwrap()).collect();
+            for (&pair, product) in bpe.merges.iter().zip(256..) {
+                join(&mut part, pair, product);
+            }
+            prop_assert_eq!(part, vec![naive.id_of(seed.as_bytes()).unwrap()]);
+        }
+        let nested = train_nested(&counts(&words), &options, &[n_required - 1], &Progress::default());
+        prop_assert_eq!(nested.is_err(), true);
+        let pruned = trained(&words, &BpeOptions { prune: Some(u64::MAX), ..options }).unwrap();
+        prop_assert_eq!(&pruned.vocab[..], &bpe.vocab[..n_required]);
     }
 }
 
@@ -435,7 +453,9 @@ fn one_long_word_takes_linear_time() {
 #[test]
 fn impossible_options_are_refused_by_name() {
     let words: Words = [("ab".to_owned(), 5)].into();
-    let cases: [(BpeOptions, &str); 9] = [
+    let affixes = Characters { end_of_word_suffix: "</w>".to_owned(), ..Characters::default() };
+    let cases: [(BpeOptions, &str); 10] = [
+        (BpeOptions { prune: Some(2), ..of_characters(300, affixes) }, "prune cannot be had with"),
         (bytes(255), "vocab_size must be at least 256"),
         (BpeOptions { allow_smaller: false, ..bytes(300) }, "at most 257 tokens, and at least 256"),
         (BpeOptions { seed_tokens: vec![b"abc".to_vec()], ..bytes(257) }, "larger vocab_size"),

@@ -191,7 +191,10 @@ fn best_sums(before: &[(f64, u32, u32)], scores: &[f64], n: usize) -> Sums {
         let useful = n / (i as usize + 1);
         sums.extend(scores.iter().zip(0..).take(useful).map(|(&score, j)| (sum + score, i, j)));
     }
-    sums.sort_by(|a, b| b.0.total_cmp(&a.0));
+    if before.len() > 1 {
+        // Of one, the scores are in the model's own order, which is not to be changed.
+        sums.sort_by(|a, b| b.0.total_cmp(&a.0));
+    }
     sums.truncate(n);
     sums
 }

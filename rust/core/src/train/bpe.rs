@@ -124,10 +124,12 @@ pub fn train_nested(
     let largest = vocab_sizes.iter().copied().max().unwrap_or(options.vocab_size);
     let learned = learn(counts, options, largest, progress)?;
     let one = |&n_tokens: &usize| {
-        if n_tokens < learned.n_first {
+        if n_tokens < learned.n_required {
+            let seeds =
+                if options.seed_tokens.is_empty() { "" } else { " and what seed_tokens need" };
             return Err(Error::Config(format!(
-                "vocab_sizes must be at least {} (the alphabet and {} special tokens), got {n_tokens}",
-                learned.n_first,
+                "vocab_sizes must be at least {} (the alphabet and {} special tokens{seeds}), got {n_tokens}",
+                learned.n_required,
                 options.special_tokens.len(),
             )));
         }

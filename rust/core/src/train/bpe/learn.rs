@@ -14,6 +14,9 @@ use crate::pre_tokenizer::{PreTokenizer, byte_level};
 use crate::progress::{Phase, Progress};
 use crate::train::{Dropped, WordCounts, check_special_tokens};
 
+/// With these a token may be made by several merges.
+pub(super) const AFFIXES: &str = "a continuing_subword_prefix or an end_of_word_suffix";
+
 /// A merge and how often its pair occurred when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Merge {
@@ -32,6 +35,8 @@ pub(super) struct Learned {
     pub(super) merges: Vec<Merge>,
     /// Tokens that no merge made, special ones too.
     pub(super) n_first: usize,
+    /// These, and the tokens that seeds need: no vocabulary is without them.
+    pub(super) n_required: usize,
     pub(super) n_alphabet: usize,
     /// How often each token occurs in the end.
     pub(super) token_counts: Vec<u64>,
@@ -51,10 +56,14 @@ pub(super) fn learn(
     let n_special = if options.continue_from.is_some() { 0 } else { options.special_tokens.len() };
     let n_first = tokens.n_tokens();
     check_size(options, n_tokens, n_first)?;
+    if options.prune.is_some() && tokens.may_make_again() {
+        return Err(Error::Config(format!("prune cannot be had with {AFFIXES}")));
+    }
     let seeds = Seeds::new(options, n_special, &tokens)?;
     let mut engine = Engine::new(tokens, laid.cells, options.min_frequency, progress)?;
     progress.begin(Phase::Merge, (n_tokens - n_first) as u64);
     let mut merges = seeds.make(&mut engine, n_tokens, progress)?;
+    let n_required = engine.rules.n_tokens();
     merges.extend(run(&mut engine, n_tokens, progress)?);
     let token_counts = if options.prune.is_some() {
         engine.cells.token_counts(engine.rules.n_tokens())
@@ -65,6 +74,7 @@ pub(super) fn learn(
         texts: engine.rules.texts,
         merges,
         n_first,
+        n_required,
         n_alphabet: n_first - n_special,
         token_counts,
         dropped: laid.dropped,

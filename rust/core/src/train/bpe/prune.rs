@@ -5,7 +5,7 @@ use super::texts::Texts;
 use crate::vocab::index;
 
 /// Drops the products that occur less than `least` times and that no kept merge needs, from the newest to the oldest; what a
-/// dropped one occurred counts for its two parts. The others are numbered anew.
+/// dropped one occurred counts for its two parts. The others are numbered anew. Each product must have one merge that makes it.
 ///
 /// Counts are those that training ended with: where a dropped product parts, an occurrence of a part may since join with its
 /// other neighbour, which is not looked into.
@@ -17,7 +17,7 @@ pub(super) fn prune(learned: Learned, least: u64) -> Learned {
     for merge in learned.merges.iter().rev() {
         let product = merge.product as usize;
         let parts = [merge.pair.0 as usize, merge.pair.1 as usize];
-        if product >= learned.n_first && !is_needed[product] && counts[product] < least {
+        if product >= learned.n_required && !is_needed[product] && counts[product] < least {
             is_kept[product] = false;
             for part in parts {
                 counts[part] = counts[part].saturating_add(counts[product]);

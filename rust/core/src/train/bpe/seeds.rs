@@ -1,19 +1,21 @@
 //! [`Seeds`]: tokens that must be in, whatever the counts say.
 //!
-//! They are made first, in the order given: a seed's own bytes or characters take the merges made so far, and what is left of it
-//! is joined from left to right. So each seed is the token of its text wherever that stands alone, and each of its parts
-//! becomes a token.
+//! They are made first, in the order given: a seed's own bytes or characters take the merges made so far, then again and again
+//! its first two tokens become a merge, which takes place wherever they stand in it. So a seed takes the very steps that
+//! encoding takes, and is the token of its text wherever that stands alone; and no text is made twice, for what stands
+//! between two ends of tokens took its steps as if it stood alone.
 
 use rustc_hash::FxHashMap;
 
 use super::BpeOptions;
 use super::alphabet::Alphabet;
 use super::engine::{Engine, Rules};
-use super::learn::Merge;
+use super::learn::{AFFIXES, Merge};
 use super::pairs::Pair;
 use super::tokens::Tokens;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
+use crate::vocab::index;
 
 #[derive(Debug)]
 pub(super) struct Seeds {
@@ -28,7 +30,7 @@ impl Seeds {
         let cannot = if options.seed_tokens.is_empty() {
             None
         } else if tokens.may_make_again() {
-            Some("a continuing_subword_prefix or an end_of_word_suffix")
+            Some(AFFIXES)
         } else {
             options.continue_from.as_ref().map(|_| "continue_from")
         };
@@ -68,9 +70,10 @@ impl Seeds {
         let mut merges: Vec<Merge> = Vec::new();
         let mut ranks: FxHashMap<Pair, u32> = FxHashMap::default();
         for (text, mut symbols) in self.seeds {
-            while let Some((place, rank)) = best(&symbols, &ranks) {
-                symbols[place] = merges[rank as usize].product;
-                symbols.remove(place + 1);
+            while let Some(rank) = best(&symbols, &ranks) {
+                progress.check()?;
+                let Merge { pair, product, .. } = merges[rank as usize];
+                join(&mut symbols, pair, product);
             }
             while let [left, right, ..] = symbols[..] {
                 let pair = (left, right);
@@ -81,23 +84,31 @@ impl Seeds {
                     return Err(refused(&text, "and those before need a larger vocab_size"));
                 }
                 let merge = engine.force(pair, progress)?;
-                ranks.insert(pair, u32::try_from(merges.len()).unwrap_or(u32::MAX));
+                ranks.insert(pair, index(merges.len()));
                 merges.push(merge);
                 progress.advance(1)?;
-                symbols.remove(0);
-                symbols[0] = merge.product;
+                join(&mut symbols, pair, merge.product);
             }
         }
         Ok(merges)
     }
 }
 
-/// Place and rank of the first of the merges that apply.
-fn best(symbols: &[u32], ranks: &FxHashMap<Pair, u32>) -> Option<(usize, u32)> {
-    let pairs = symbols.windows(2).enumerate();
-    pairs
-        .filter_map(|(place, pair)| Some((place, *ranks.get(&(pair[0], pair[1]))?)))
-        .min_by_key(|&(place, rank)| (rank, place))
+/// The first of the merges that apply.
+fn best(symbols: &[u32], ranks: &FxHashMap<Pair, u32>) -> Option<u32> {
+    symbols.windows(2).filter_map(|pair| ranks.get(&(pair[0], pair[1])).copied()).min()
+}
+
+/// Puts the product in the place of the pair wherever it stands, from left to right.
+fn join(symbols: &mut Vec<u32>, pair: Pair, product: u32) {
+    let (mut read, mut write) = (0, 0);
+    while read < symbols.len() {
+        let is_pair = symbols[read] == pair.0 && symbols.get(read + 1) == Some(&pair.1);
+        symbols[write] = if is_pair { product } else { symbols[read] };
+        read += if is_pair { 2 } else { 1 };
+        write += 1;
+    }
+    symbols.truncate(write);
 }
 
 fn refused(text: &[u8], why: &str) -> Error {

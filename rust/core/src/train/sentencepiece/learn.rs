@@ -31,6 +31,11 @@ pub fn learn(
     if alphabet.characters.is_empty() {
         return Err(Error::Config("there is no text to learn from".to_owned()));
     }
+    let unseen = alphabet.characters.iter().find(|&&(_, count)| count == 0);
+    if let (SentencePieceAlgorithm::Char, Some((c, _))) = (options.algorithm, unseen) {
+        let problem = format!("required_chars must occur in the text of a char model, got {c:?}");
+        return Err(Error::Config(problem));
+    }
     let room = room(options, &metas, &alphabet)?;
     let learned = match options.algorithm {
         SentencePieceAlgorithm::Bpe => bpe(counts, options, &alphabet, room, progress)?,
@@ -55,6 +60,11 @@ type Scored = (String, f32);
 
 fn check(options: &SentencePieceOptions) -> Result<()> {
     let max_length = options.rules.max_length;
+    if options.algorithm == SentencePieceAlgorithm::Word && options.rules.treat_whitespace_as_suffix
+    {
+        let name = "treat_whitespace_as_suffix";
+        return Err(Error::unsupported("train_sentencepiece", name, "not supported for word"));
+    }
     let problem = if !(0.98..=1.0).contains(&options.character_coverage) {
         format!("character_coverage must be from 0.98 to 1, got {}", options.character_coverage)
     } else if !(1..=512).contains(&max_length) {
