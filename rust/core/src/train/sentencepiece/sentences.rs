@@ -14,10 +14,11 @@ use crate::definition::SentencePieceAlgorithm;
 use crate::error::{Error, Result};
 use crate::normalizer::{Normalization, Normalizer, SentencePiece};
 use crate::parallel;
+use crate::pre_tokenizer::metaspace::METASPACE;
 use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Split, SplitBehavior};
 use crate::progress::Progress;
 use crate::traced::Traced;
-use crate::train::piece_rules::{CUT, METASPACE, RARE};
+use crate::train::piece_rules::{CUT, RARE};
 use crate::train::{Dropped, PieceRules, Stages, WordCounter, WordCounts};
 
 /// What is put at the end of a sentence for Unigram, which looks at what follows a word: no character, and no text has it.

@@ -3,7 +3,6 @@
 use rustc_hash::FxHashSet;
 
 use super::corpus::{Corpus, to_f64};
-use super::math::ln;
 use super::pieces::Pieces;
 use super::seeds::Finder;
 use super::{LearnOptions, SeedKind};
@@ -11,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::train::WordCounts;
 use crate::train::bpe::{PiecesOptions, learn_pieces};
+use crate::train::math::ln;
 use crate::train::piece_rules::Judge;
 
 /// The pieces to start from, with scores after their frequency times length.
