@@ -210,7 +210,10 @@ fn alphabet_of(
 ///
 /// # Errors
 /// [`Error::Config`] when a word is not UTF-8 or the counts add up to more than 64 bits; [`Error::Interrupted`].
-pub fn count_characters(counts: &WordCounts, progress: &Progress) -> Result<Vec<(char, u64)>> {
+pub(crate) fn count_characters(
+    counts: &WordCounts,
+    progress: &Progress,
+) -> Result<Vec<(char, u64)>> {
     let mut totals: CharMap<u64> = CharMap::default();
     let mut sum = 0_u64;
     for (place, (word, count)) in counts.iter().enumerate() {

@@ -17,13 +17,13 @@ use crate::train::{Dropped, WordCounts, check_special_tokens};
 
 /// A merge and how often its pair occurred when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Merge {
+pub(super) struct Merge {
     /// Left and right id.
-    pub pair: Pair,
+    pub(super) pair: Pair,
     /// The token that it makes.
-    pub product: u32,
+    pub(super) product: u32,
     /// How often the pair occurred.
-    pub count: u64,
+    pub(super) count: u64,
 }
 
 /// A vocabulary and its merges.

@@ -24,14 +24,8 @@ pub struct PiecesOptions<'a> {
     pub is_valid: TextRule<'a>,
 }
 
-/// Pieces in the order in which they were made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pieces {
-    /// Text of each, and how often its pair occurred.
-    pub pieces: Vec<(String, u64)>,
-}
-
-/// Learns pieces of two characters and more.
+/// Learns pieces of two characters and more: text of each, and how often its pair occurred, in the order in which they were
+/// made.
 ///
 /// # Errors
 /// [`crate::Error::Config`] when a word is not UTF-8 or counts overflow; [`crate::Error::Interrupted`].
@@ -39,7 +33,7 @@ pub fn learn_pieces(
     counts: &WordCounts,
     options: PiecesOptions<'_>,
     progress: &Progress,
-) -> Result<Pieces> {
+) -> Result<Vec<(String, u64)>> {
     progress.begin(Phase::Merge, 0);
     let bounds = Bounds { is_valid: Some(options.is_valid), ..Bounds::default() };
     let mut tokens = Tokens::new(bounds, Order::Texts);
@@ -55,6 +49,5 @@ pub fn learn_pieces(
     progress.begin(Phase::Merge, options.n_pieces as u64);
     let merges = run(&mut engine, n_first.saturating_add(options.n_pieces), progress)?;
     let text = |id| String::from_utf8_lossy(engine.rules.texts.get(id)).into_owned();
-    let pieces = merges.iter().map(|merge| (text(merge.product), merge.count)).collect();
-    Ok(Pieces { pieces })
+    Ok(merges.iter().map(|merge| (text(merge.product), merge.count)).collect())
 }

@@ -99,7 +99,7 @@ fn bpe(
     let n_pieces = room - characters.len();
     let pieces_options = PiecesOptions { n_pieces, characters: &characters, is_valid: &is_valid };
     let learned = learn_pieces(counts, pieces_options, progress)?;
-    let merged = learned.pieces.into_iter().map(|(piece, _)| piece);
+    let merged = learned.into_iter().map(|(piece, _)| piece);
     let all = merged.chain(characters.iter().map(char::to_string));
     Ok(all.enumerate().map(|(place, piece)| (piece, score_of(place))).collect())
 }
