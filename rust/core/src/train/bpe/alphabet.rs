@@ -117,8 +117,20 @@ pub(super) fn lay_out_characters(
     progress: &Progress,
 ) -> Result<Laid> {
     let (alphabet, dropped) = alphabet_of(counts, options, progress)?;
+    let cells = lay_out_in(&alphabet, counts, options, tokens, progress)?;
+    Ok(Laid { cells, dropped })
+}
+
+/// As [`lay_out_characters`], with an alphabet that is known.
+pub(super) fn lay_out_in(
+    alphabet: &[char],
+    counts: &WordCounts,
+    options: &Characters,
+    tokens: &mut Tokens<'_>,
+    progress: &Progress,
+) -> Result<Cells> {
     let mut affixes = Affixes::new(options, tokens);
-    for &c in &alphabet {
+    for &c in alphabet {
         affixes.add_plain(c, tokens)?;
     }
     if affixes.are_any() {
@@ -147,7 +159,7 @@ pub(super) fn lay_out_characters(
             }
         }
     }
-    Ok(Laid { cells, dropped })
+    Ok(cells)
 }
 
 pub(super) fn text_of(word: &[u8]) -> Result<&str> {
