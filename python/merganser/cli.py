@@ -147,14 +147,12 @@ def train(
         PreTokenizerName | None,
         typer.Option(
             show_default="cl100k; bert for wordpiece, metaspace for unigram",
-            help="How text is split before training; not for sentencepiece.",
+            help="How text is split before training; like a normalizer not for sentencepiece.",
         ),
     ] = None,
     normalizer: Annotated[
         NormalizerName | None,
-        typer.Option(
-            show_default="none; bert for wordpiece", help="What text goes through first; not for sentencepiece."
-        ),
+        typer.Option(show_default="none; bert for wordpiece", help="What text goes through first."),
     ] = None,
     min_frequency: Annotated[
         int | None,

@@ -17,7 +17,7 @@ import numpy as np
 from merganser import _core
 from merganser.arguments import check_limits, thread_count, utf8, valid_texts
 from merganser.atomic import atomic_write
-from merganser.errors import ConfigError, FormatError
+from merganser.errors import ConfigError, FormatError, TextError
 from merganser.progress import Progress, reporting
 from merganser.training.counting import (
     Counting,
@@ -410,9 +410,10 @@ class WordCounts:
         inner, text = _core.WordCounts.from_bytes(data)
         try:
             description = json.loads(text)
+            utf8(json.dumps(description, ensure_ascii=False))
             texts = stage_texts(description["normalizer"], description["pre_tokenizer"])
             sources = [dict(source) for source in description["sources"]]
-        except (ConfigError, KeyError, RecursionError, TypeError, ValueError) as error:
+        except (ConfigError, KeyError, RecursionError, TextError, TypeError, ValueError) as error:
             msg = f"word counts file description: is not of this version: {error}"
             raise FormatError(msg) from None
         return cls._wrap(inner, texts[1], texts[0], sources)

@@ -1,6 +1,7 @@
 //! `_core.WordCounts`, `_core.WordCounter` and the trainers, a file each.
 
 pub(crate) mod bpe;
+mod counting;
 pub(crate) mod sentencepiece;
 pub(crate) mod trained;
 pub(crate) mod unigram;

@@ -46,6 +46,11 @@ pub struct ByteLevelOptions {
     pub use_regex: bool,
 }
 
+impl ByteLevelOptions {
+    /// Bytes as they stand: no space is put before them, and nothing is split.
+    pub const PLAIN: Self = Self { add_prefix_space: false, trim_offsets: true, use_regex: false };
+}
+
 /// The data of [`PostProcessor::Template`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {

@@ -3,6 +3,7 @@
 //! Trainers see counts, never text: they are pure and deterministic, and counting can be done anywhere and summed.
 
 pub mod bpe;
+mod math;
 mod neighbours;
 mod piece_rules;
 pub mod sentencepiece;

@@ -1,9 +1,6 @@
 //! `_core.Sentences` and `_core.train_sentencepiece`.
 
-use std::sync::Mutex;
-
 use merganser_core::definition::SentencePieceAlgorithm;
-use merganser_core::documents::DocumentBatch;
 use merganser_core::format::sentencepiece::trained;
 use merganser_core::train::sentencepiece::{
     self, Meta, SentencePieceOptions, Sentences as CoreSentences, UnigramLearning,
@@ -11,12 +8,13 @@ use merganser_core::train::sentencepiece::{
 use merganser_core::train::{Dropped, PieceRules, Trained as CoreTrained};
 use pyo3::prelude::*;
 
+use super::counting::{Counting, Read, count_next};
 use super::trained::Trained;
 use super::word_counts::WordCounts;
 use crate::call::{long, short};
 use crate::convert;
 use crate::documents::PyDocumentReader;
-use crate::errors::python::{ConfigError, InternalError};
+use crate::errors::python::ConfigError;
 
 /// The options, as Python gives them: a dictionary of named values.
 #[derive(FromPyObject)]
@@ -105,15 +103,12 @@ impl TryFrom<Options> for SentencePieceOptions {
     }
 }
 
-/// Bytes of documents read at a time.
-const BATCH_BYTES: usize = 4 << 20;
-
 /// What sentences were left out: what and why, how many different ones, how many in all.
 type Left = Vec<(String, u64, u64)>;
 
 /// Counts the words of sentences.
 #[pyclass(frozen, module = "merganser._core")]
-pub(crate) struct Sentences(Mutex<Option<Box<(CoreSentences, usize)>>>);
+pub(crate) struct Sentences(Counting<CoreSentences>);
 
 #[pymethods]
 impl Sentences {
@@ -121,16 +116,19 @@ impl Sentences {
     fn new(py: Python<'_>, options: Options) -> PyResult<Self> {
         let options = options.try_into()?;
         let sentences = py.detach(|| short(|| CoreSentences::new(&options)))?;
-        Ok(Self(Mutex::new(Some(Box::new((sentences, 0))))))
+        Ok(Self(Counting::new(
+            sentences,
+            "Sentences serve one thread at a time",
+            "these Sentences are finished",
+        )))
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
     fn count(&self, py: Python<'_>, texts: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
-        let mut sentences = self.0.try_lock().map_err(|_| busy())?;
-        let Some(sentences) = &mut *sentences else { return Err(finished()) };
-        let texts = convert::texts(&texts, sentences.1)?;
-        sentences.1 += texts.len();
-        long(py, None, |progress| sentences.0.count(&texts, progress))
+        self.0.with(|sentences| {
+            let texts = convert::texts(&texts, sentences.n_texts())?;
+            long(py, None, |progress| sentences.count(&texts, progress))
+        })
     }
 
     /// Counts the next documents of a file, or the next piece of one that is a single document; `None`: there are none.
@@ -141,57 +139,32 @@ impl Sentences {
         reader: &PyDocumentReader,
         n_used: usize,
     ) -> PyResult<Option<usize>> {
-        let mut sentences = self.0.try_lock().map_err(|_| busy())?;
-        let Some(sentences) = &mut *sentences else { return Err(finished()) };
-        let (counter, n_texts) = &mut **sentences;
-        if reader.is_whole(py) {
-            let Some(is_last) = reader.fill_piece(py, n_used, BATCH_BYTES)? else {
-                return Ok(None);
-            };
-            *n_texts += usize::from(is_last);
-            return long(py, None, |progress| {
-                let reader = reader.lock();
-                counter.count_piece(reader.piece(), is_last, progress).map(Some)
-            });
-        }
-        let mut batch = DocumentBatch::default();
-        if !reader.fill(py, BATCH_BYTES, &mut batch)? {
-            return Ok(None);
-        }
-        let texts: Vec<&str> = batch.iter().collect();
-        *n_texts += texts.len();
-        long(py, None, |progress| counter.count(&texts, progress).map(|()| Some(0)))
+        self.0.with(|sentences| {
+            count_next(py, reader, n_used, true, |read, progress| match read {
+                Read::Piece(text, is_last) => sentences.count_piece(text, is_last, progress),
+                Read::Texts(texts) => sentences.count(texts, progress).map(|()| 0),
+            })
+        })
     }
 
     #[getter]
     fn n_texts(&self) -> PyResult<usize> {
-        let sentences = self.0.try_lock().map_err(|_| busy())?;
-        sentences.as_ref().map(|sentences| sentences.1).ok_or_else(finished)
+        self.0.with(|sentences| Ok(sentences.n_texts()))
     }
 
     #[getter]
     fn n_bytes(&self) -> PyResult<u64> {
-        let sentences = self.0.try_lock().map_err(|_| busy())?;
-        sentences.as_ref().map(|sentences| sentences.0.n_bytes()).ok_or_else(finished)
+        self.0.with(|sentences| Ok(sentences.n_bytes()))
     }
 
     /// The words, and the sentences that were left out.
     fn finish(&self, py: Python<'_>) -> PyResult<(WordCounts, Left)> {
-        let taken = self.0.try_lock().map_err(|_| busy())?.take();
-        let Some(sentences) = taken else { return Err(finished()) };
-        let (counts, dropped) = long(py, None, |progress| sentences.0.finish(progress))?;
+        let sentences = self.0.finish(Ok)?;
+        let (counts, dropped) = long(py, None, |progress| sentences.finish(progress))?;
         let left = dropped.into_iter();
         let left = left.map(|one| (one.what, one.n_different, one.n_occurrences)).collect();
         Ok((WordCounts(counts), left))
     }
-}
-
-fn busy() -> PyErr {
-    ConfigError::new_err("Sentences serve one thread at a time")
-}
-
-fn finished() -> PyErr {
-    InternalError::new_err("these Sentences are finished")
 }
 
 #[pyfunction]

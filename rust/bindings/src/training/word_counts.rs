@@ -1,23 +1,18 @@
 //! `_core.WordCounts` and `_core.WordCounter`.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 
-use merganser_core::documents::DocumentBatch;
 use merganser_core::pipeline::Pipeline;
 use merganser_core::train::{Spilling, WordCounter as CoreCounter, WordCounts as CoreCounts};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
+use super::counting::{Counting, Read, count_next};
 use super::stages;
 use crate::call::{long, short};
 use crate::convert;
 use crate::documents::PyDocumentReader;
-use crate::errors::python::{ConfigError, InternalError};
 use crate::tokenizer::Tokenizer;
-
-/// Bytes of documents read at a time.
-const BATCH_BYTES: usize = 4 << 20;
 
 #[pyclass(frozen, module = "merganser._core")]
 pub(crate) struct WordCounts(pub(super) CoreCounts);
@@ -82,18 +77,15 @@ impl WordCounts {
 }
 
 #[pyclass(frozen, module = "merganser._core")]
-pub(crate) struct WordCounter(Mutex<Option<Box<CoreCounter>>>);
+pub(crate) struct WordCounter(Counting<CoreCounter>);
 
 impl WordCounter {
-    fn with<T>(
-        &self,
-        work: impl FnOnce(&mut Option<Box<CoreCounter>>) -> PyResult<T>,
-    ) -> PyResult<T> {
-        let mut counter = self
-            .0
-            .try_lock()
-            .map_err(|_| ConfigError::new_err("a WordCounter serves one thread at a time"))?;
-        work(&mut counter)
+    fn of(counter: CoreCounter) -> Self {
+        Self(Counting::new(
+            counter,
+            "a WordCounter serves one thread at a time",
+            "this WordCounter is finished",
+        ))
     }
 }
 
@@ -116,7 +108,7 @@ impl WordCounter {
         let spilling = max_memory.zip(spill_folder);
         let spilling = spilling.map(|(max_memory, folder)| Spilling { max_memory, folder });
         let counter = CoreCounter::new(pipeline, n_threads, spilling);
-        Ok(Self(Mutex::new(Some(Box::new(counter)))))
+        Ok(Self::of(counter))
     }
 
     /// Counts what the model of a tokenizer sees: its added tokens are left out as it finds them.
@@ -124,21 +116,18 @@ impl WordCounter {
     fn like(tokenizer: &Tokenizer, n_threads: Option<usize>) -> PyResult<Self> {
         let pipeline = short(|| Pipeline::new(tokenizer.core().definition(), true))?;
         let counter = CoreCounter::new(pipeline, n_threads, None);
-        Ok(Self(Mutex::new(Some(Box::new(counter)))))
+        Ok(Self::of(counter))
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
     fn count(&self, py: Python<'_>, texts: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
-        self.with(|counter| {
-            let Some(counter) = counter else {
-                return Err(finished());
-            };
+        self.0.with(|counter| {
             let texts = convert::texts(&texts, counter.n_texts())?;
             long(py, None, |progress| counter.count(&texts, progress))
         })
     }
 
-    /// Counts the next documents of a file, or the next piece of one that is a single document; false: there are none.
+    /// Counts the next documents of a file, or the next piece of one that is a single document; `None`: there are none.
     /// `n_used` says how much of the last piece was counted.
     fn count_next(
         &self,
@@ -146,52 +135,32 @@ impl WordCounter {
         reader: &PyDocumentReader,
         n_used: usize,
     ) -> PyResult<Option<usize>> {
-        self.with(|counter| {
-            let Some(counter) = counter else {
-                return Err(finished());
-            };
-            if reader.is_whole(py) && counter.takes_pieces() {
-                let Some(is_last) = reader.fill_piece(py, n_used, BATCH_BYTES)? else {
-                    return Ok(None);
-                };
-                return long(py, None, |progress| {
-                    let reader = reader.lock();
-                    counter.count_piece(reader.piece(), is_last, progress).map(Some)
-                });
-            }
-            let mut batch = DocumentBatch::default();
-            if !reader.fill(py, BATCH_BYTES, &mut batch)? {
-                return Ok(None);
-            }
-            let texts: Vec<&str> = batch.iter().collect();
-            long(py, None, |progress| counter.count(&texts, progress).map(|()| Some(0)))
+        self.0.with(|counter| {
+            let takes_pieces = counter.takes_pieces();
+            count_next(py, reader, n_used, takes_pieces, |read, progress| match read {
+                Read::Piece(text, is_last) => counter.count_piece(text, is_last, progress),
+                Read::Texts(texts) => counter.count(texts, progress).map(|()| 0),
+            })
         })
     }
 
     #[getter]
     fn n_texts(&self) -> PyResult<usize> {
-        self.with(|counter| counter.as_ref().map(|counter| counter.n_texts()).ok_or_else(finished))
+        self.0.with(|counter| Ok(counter.n_texts()))
     }
 
     #[getter]
     fn n_bytes(&self) -> PyResult<u64> {
-        self.with(|counter| counter.as_ref().map(|counter| counter.n_bytes()).ok_or_else(finished))
+        self.0.with(|counter| Ok(counter.n_bytes()))
     }
 
     /// The counts of words that occur so often; how many words were left out, how often they occurred, and how many bytes
     /// were spilled.
     fn finish(&self, py: Python<'_>, min_count: u64) -> PyResult<(WordCounts, u64, u64, u64)> {
-        self.with(|counter| {
-            let Some(counter) = counter.take() else {
-                return Err(finished());
-            };
+        self.0.finish(|counter| {
             let found = long(py, None, |progress| counter.finish(min_count, progress))?;
             let n_occurrences = found.n_dropped_occurrences;
             Ok((WordCounts(found.counts), found.n_dropped, n_occurrences, found.n_spilled_bytes))
         })
     }
-}
-
-fn finished() -> PyErr {
-    InternalError::new_err("this WordCounter is finished")
 }

@@ -5,6 +5,7 @@
 use crate::error::{Error, Result};
 use crate::format::{hf_json, quote};
 use crate::normalizer::{BertNormalizer, Normalizer};
+use crate::pre_tokenizer::metaspace::METASPACE;
 use crate::pre_tokenizer::{Metaspace, PreTokenizer, PrependScheme, known};
 use crate::train::Stages;
 
@@ -24,9 +25,6 @@ pub const PRE_TOKENIZER_NAMES: [&str; 9] = [
 /// Names of normalizers.
 pub const NORMALIZER_NAMES: [&str; 8] =
     ["nfc", "nfd", "nfkc", "nfkd", "lowercase", "strip-accents", "bert", "bert-cased"];
-
-/// SentencePiece's character for a space.
-const METASPACE: char = '\u{2581}';
 
 impl Stages {
     /// The stages that two texts mean: a name ([`NORMALIZER_NAMES`], [`PRE_TOKENIZER_NAMES`]) or an object as in

@@ -17,14 +17,12 @@ use crate::model::viterbi::{Step, Viterbi};
 use crate::model::{
     Random, Sampling, Token, Tokenize, byte_token, check_n_best, no_n_best, no_sampling,
 };
+use crate::pre_tokenizer::metaspace::METASPACE;
 use crate::progress::Progress;
 use bpe::ScoredBpe;
 
 /// How much worse an unknown character is than the worst piece.
 const UNK_PENALTY: f32 = 10.0;
-
-/// What SentencePiece writes for a space.
-const METASPACE: char = '\u{2581}';
 
 /// Characters between two looks at whether to stop.
 const POLL_CHARS: u32 = 1 << 14;

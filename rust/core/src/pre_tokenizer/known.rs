@@ -38,11 +38,7 @@ pub fn by_name(name: &str) -> Option<PreTokenizer> {
 
 /// GPT-2's: the byte-level pre-tokenizer itself.
 pub fn gpt2() -> PreTokenizer {
-    PreTokenizer::ByteLevel(ByteLevelOptions {
-        add_prefix_space: false,
-        trim_offsets: true,
-        use_regex: true,
-    })
+    PreTokenizer::ByteLevel(ByteLevelOptions { use_regex: true, ..ByteLevelOptions::PLAIN })
 }
 
 /// Isolates the matches of `pattern`, then turns to bytes.
@@ -53,10 +49,6 @@ pub fn split_then_bytes(pattern: &str) -> PreTokenizer {
             behavior: SplitBehavior::Isolated,
             invert: false,
         }),
-        PreTokenizer::ByteLevel(ByteLevelOptions {
-            add_prefix_space: false,
-            trim_offsets: true,
-            use_regex: false,
-        }),
+        PreTokenizer::ByteLevel(ByteLevelOptions::PLAIN),
     ])
 }

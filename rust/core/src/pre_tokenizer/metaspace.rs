@@ -8,6 +8,9 @@ use memchr::memchr_iter;
 use crate::pre_tokenizer::{Metaspace, PreTokens, PrependScheme};
 use crate::traced::Traced;
 
+/// What SentencePiece writes for a space.
+pub const METASPACE: char = '\u{2581}';
+
 /// Writes each space of the pre-tokens as the replacement, and one before those that the scheme says. The text begins at
 /// `base` of the raw text if it is not traced.
 pub(super) fn mark_spaces(metaspace: Metaspace, base: usize, pre_tokens: &mut PreTokens<'_>) {

@@ -317,7 +317,7 @@ proptest! {
         while naive.texts.len() < n_first + n_pieces && naive.step(1, &|text, _, _| is_valid(text), true) {}
         let options = PiecesOptions { n_pieces, characters: &kept, is_valid: &is_valid };
         let found = learn_pieces(&counts(&words), options, &Progress::default()).unwrap();
-        let found: Vec<Vec<u8>> = found.pieces.iter().map(|(text, _)| text.clone().into_bytes()).collect();
+        let found: Vec<Vec<u8>> = found.iter().map(|(text, _)| text.clone().into_bytes()).collect();
         prop_assert_eq!(&found[..], &naive.texts[n_first..]);
     }
 

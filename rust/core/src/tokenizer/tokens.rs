@@ -8,6 +8,7 @@ use crate::decoder::{Decoder, byte_of};
 use crate::definition::{BpeDefinition, Definition, Model, UnigramDefinition, WordPieceDefinition};
 use crate::model::Runner;
 use crate::normalizer::Normalizer;
+use crate::pre_tokenizer::metaspace::METASPACE;
 use crate::pre_tokenizer::{Pattern, PreTokenizer, byte_level};
 
 /// How a model on text spells what its tokens stand for.
@@ -72,7 +73,7 @@ impl Spelling {
                     {
                         None
                     }
-                    _ => Some('\u{2581}'),
+                    _ => Some(METASPACE),
                 };
             }
             Model::WordLevel(_) => {}

@@ -30,17 +30,16 @@ mod seeds;
 mod texts;
 mod tokens;
 
-pub use alphabet::{Alphabet, Characters, Uncovered, count_characters};
+pub(crate) use alphabet::count_characters;
+pub use alphabet::{Alphabet, Characters, Uncovered};
 pub use bounds::{Bounds, TextRule};
-pub use learn::Merge;
-pub use pieces::{Pieces, PiecesOptions, learn_pieces};
-pub use tokens::Order;
+pub use pieces::{PiecesOptions, learn_pieces};
 
 use crate::definition::Definition;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::train::{Report, Stages, Trained, WordCounts};
-use learn::{Learned, learn};
+use learn::{Learned, Merge, learn};
 use prune::prune;
 
 /// What a caller may choose when training.

@@ -4,11 +4,10 @@
 //! script of what it stands on (inherited) fits everywhere. A metaspace is passed over. Unless numbers are split off, a digit
 //! fits everywhere, and what stands behind it begins anew. Digits are those of ASCII and their full-width forms.
 
+use crate::pre_tokenizer::metaspace::METASPACE;
 use crate::pre_tokenizer::scripts;
 
-/// What SentencePiece writes for a space.
-pub(super) const METASPACE: char = '\u{2581}';
-/// What it writes for a character that is too rare to be in the vocabulary.
+/// What SentencePiece writes for a character that is too rare to be in the vocabulary.
 pub(super) const RARE: char = '\u{2585}';
 /// What it writes where words are cut apart: for special and user-defined pieces.
 pub(super) const CUT: char = '\u{1F}';

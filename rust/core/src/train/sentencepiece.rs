@@ -15,16 +15,17 @@
 mod alphabet;
 mod learn;
 mod metas;
-pub mod rules;
-pub mod sentences;
+mod rules;
+mod sentences;
 
 use crate::definition::{SentencePieceAlgorithm, SentencePieceEntry};
 use crate::train::{PieceRules, Report};
 
 pub use learn::learn;
+pub(crate) use rules::charsmap_of;
 pub use sentences::Sentences;
 
-/// What a caller may choose; the defaults are SentencePiece's, but that no sentence is too long.
+/// What a caller may choose.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "SentencePiece's own flags")]
 pub struct SentencePieceOptions {
@@ -32,7 +33,7 @@ pub struct SentencePieceOptions {
     pub algorithm: SentencePieceAlgorithm,
     /// Pieces in all.
     pub vocab_size: usize,
-    /// One of [`rules::NAMES`].
+    /// `"nmt_nfkc"`, `"nfkc"`, `"nmt_nfkc_cf"`, `"nfkc_cf"` or `"identity"`.
     pub normalization_rule_name: String,
     /// Whether a space is put before each sentence.
     pub add_dummy_prefix: bool,
@@ -70,34 +71,6 @@ pub struct SentencePieceOptions {
     pub n_threads: Option<usize>,
 }
 
-impl Default for SentencePieceOptions {
-    fn default() -> Self {
-        let meta = |id, piece: &str| Meta { id, piece: piece.to_owned() };
-        Self {
-            algorithm: SentencePieceAlgorithm::Unigram,
-            vocab_size: 8000,
-            normalization_rule_name: "nmt_nfkc".to_owned(),
-            add_dummy_prefix: true,
-            remove_extra_whitespaces: true,
-            rules: PieceRules::default(),
-            character_coverage: 0.9995,
-            required_chars: String::new(),
-            byte_fallback: false,
-            control_symbols: Vec::new(),
-            user_defined_symbols: Vec::new(),
-            unk: meta(Some(0), "<unk>"),
-            bos: meta(Some(1), "<s>"),
-            eos: meta(Some(2), "</s>"),
-            pad: meta(None, "<pad>"),
-            unk_surface: " \u{2047} ".to_owned(),
-            hard_vocab_limit: true,
-            max_sentence_length: None,
-            unigram: UnigramLearning::default(),
-            n_threads: None,
-        }
-    }
-}
-
 /// A piece with a fixed place in the vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Meta {
@@ -116,12 +89,6 @@ pub struct UnigramLearning {
     pub shrinking_factor: f32,
     /// Steps of expectation maximisation in a round.
     pub n_sub_iterations: usize,
-}
-
-impl Default for UnigramLearning {
-    fn default() -> Self {
-        Self { seed_size: 1_000_000, shrinking_factor: 0.75, n_sub_iterations: 2 }
-    }
 }
 
 /// A vocabulary.

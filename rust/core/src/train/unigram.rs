@@ -13,7 +13,6 @@ mod definition;
 mod edges;
 mod em;
 mod finish;
-mod math;
 mod pieces;
 mod prune;
 mod seeds;
@@ -28,7 +27,6 @@ use corpus::{Corpus, CorpusOptions};
 pub use definition::{UnigramOptions, train};
 use edges::{Edges, MAX_PIECES};
 use finish::Alphabet;
-pub(crate) use math::ln;
 use start::seed_pieces;
 
 /// What training starts from, beside the characters.

@@ -17,6 +17,7 @@ mod table;
 use merganser_simd::Classifier;
 
 use crate::added_tokens::{OnSpecial, Part};
+use crate::compiled::word_cache::Key;
 use crate::compiled::words::Chunking;
 use crate::definition::{BpeDefinition, Model};
 use crate::error::{Error, Result};
@@ -62,7 +63,6 @@ pub struct WordCounter {
     /// One a thread, as far as threads had work.
     fronts: Vec<Front>,
     store: Store,
-    spilling: Option<Spilling>,
     /// How many texts were counted: errors number them over all calls.
     n_texts: usize,
     n_bytes: u64,
@@ -102,8 +102,7 @@ impl WordCounter {
             classifier: Classifier::best(),
             n_threads: parallel::n_threads(n_threads),
             fronts: Vec::new(),
-            store: Store::new(spilling.clone(), "counted"),
-            spilling,
+            store: Store::new(spilling, "counted"),
             n_texts: 0,
             n_bytes: 0,
         }
@@ -131,7 +130,7 @@ impl WordCounter {
         }
         self.n_texts += texts.len();
         self.n_bytes += texts.iter().map(|text| text.len() as u64).sum::<u64>();
-        if self.spilling.is_some() {
+        if self.store.spilling.is_some() {
             self.empty_fronts()?;
             self.store.spill_if_large(progress)?;
         }
@@ -283,7 +282,7 @@ impl WordCounter {
             Some(_) => self.split_streams(progress)?,
         };
         let n_spilled_bytes = store.n_spilled_bytes();
-        let max_memory = self.spilling.map(|spilling| spilling.max_memory);
+        let max_memory = store.spilling.as_ref().map(|spilling| spilling.max_memory);
         let mut builder = Builder::default();
         let (mut n_dropped, mut n_dropped_occurrences) = (0, 0);
         merge(store.into_streams(n_threads)?, progress, |word, count| {
@@ -303,13 +302,13 @@ impl WordCounter {
 
     /// The words of the chunks in the tables.
     fn split_shards(&mut self, progress: &Progress) -> Result<Store> {
-        let mut words = Store::new(self.spilling.clone(), "words");
+        let mut words = Store::new(self.store.spilling.clone(), "words");
         let (pipeline, chunks) = (&self.pipeline, &self.store);
         let hasher = words.hasher;
         let mut fronts: Vec<Front> =
             std::iter::repeat_with(|| Front::new(hasher)).take(self.n_threads).collect();
         // So many shards, each in part, are spilled at a time.
-        let n_at_once = if self.spilling.is_some() { 1 } else { N_SHARDS };
+        let n_at_once = if words.spilling.is_some() { 1 } else { N_SHARDS };
         for first in (0..N_SHARDS).step_by(n_at_once) {
             parallel::map(&mut fronts, n_at_once, |front, i| {
                 let mut splitting = Splitting::new(pipeline, progress);
@@ -317,7 +316,7 @@ impl WordCounter {
                     splitting.split(front, &words.shards, chunk, count)
                 })
             })?;
-            if self.spilling.is_some() {
+            if words.spilling.is_some() {
                 fronts.iter_mut().try_for_each(|front| front.empty(&words.shards))?;
                 words.spill_if_large(progress)?;
             }
@@ -328,7 +327,7 @@ impl WordCounter {
 
     /// The words of the chunks in tables and runs.
     fn split_streams(&mut self, progress: &Progress) -> Result<Store> {
-        let mut words = Store::new(self.spilling.clone(), "words");
+        let mut words = Store::new(self.store.spilling.clone(), "words");
         let mut front = Front::new(words.hasher);
         let chunks = std::mem::replace(&mut self.store, Store::new(None, ""));
         let mut splitting = Splitting::new(&self.pipeline, progress);
@@ -354,8 +353,8 @@ fn for_each_chunk(
 ) -> Result<()> {
     let mut shard = chunks.take_shard(shard);
     for (ordinal, count) in std::mem::take(&mut shard.short) {
-        let bytes = ordinal.to_be_bytes();
-        each(bytes.get(..usize::from(bytes[15])).unwrap_or_default(), count)?;
+        let key = Key::from_ordinal(ordinal);
+        each(key.bytes().get(..key.n_bytes()).unwrap_or_default(), count)?;
     }
     let mut index = 0;
     while let Some((chunk, count)) = shard.long(index) {

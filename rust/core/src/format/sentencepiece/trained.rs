@@ -6,8 +6,7 @@ use super::wire::{put_bytes, put_float, put_number};
 use super::{put_pieces, read};
 use crate::definition::{Definition, SentencePieceAlgorithm};
 use crate::error::Result;
-use crate::train::sentencepiece::rules::charsmap_of;
-use crate::train::sentencepiece::{Learned, Meta, SentencePieceOptions};
+use crate::train::sentencepiece::{Learned, Meta, SentencePieceOptions, charsmap_of};
 
 /// The tokenizer of trained pieces.
 ///

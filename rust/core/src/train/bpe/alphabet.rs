@@ -117,8 +117,20 @@ pub(super) fn lay_out_characters(
     progress: &Progress,
 ) -> Result<Laid> {
     let (alphabet, dropped) = alphabet_of(counts, options, progress)?;
+    let cells = lay_out_in(&alphabet, counts, options, tokens, progress)?;
+    Ok(Laid { cells, dropped })
+}
+
+/// As [`lay_out_characters`], with an alphabet that is known.
+pub(super) fn lay_out_in(
+    alphabet: &[char],
+    counts: &WordCounts,
+    options: &Characters,
+    tokens: &mut Tokens<'_>,
+    progress: &Progress,
+) -> Result<Cells> {
     let mut affixes = Affixes::new(options, tokens);
-    for &c in &alphabet {
+    for &c in alphabet {
         affixes.add_plain(c, tokens)?;
     }
     if affixes.are_any() {
@@ -147,7 +159,7 @@ pub(super) fn lay_out_characters(
             }
         }
     }
-    Ok(Laid { cells, dropped })
+    Ok(cells)
 }
 
 pub(super) fn text_of(word: &[u8]) -> Result<&str> {
@@ -210,7 +222,10 @@ fn alphabet_of(
 ///
 /// # Errors
 /// [`Error::Config`] when a word is not UTF-8 or the counts add up to more than 64 bits; [`Error::Interrupted`].
-pub fn count_characters(counts: &WordCounts, progress: &Progress) -> Result<Vec<(char, u64)>> {
+pub(crate) fn count_characters(
+    counts: &WordCounts,
+    progress: &Progress,
+) -> Result<Vec<(char, u64)>> {
     let mut totals: CharMap<u64> = CharMap::default();
     let mut sum = 0_u64;
     for (place, (word, count)) in counts.iter().enumerate() {

@@ -8,9 +8,6 @@ use crate::definition::{BpeDefinition, Definition, Model};
 use crate::post_processor::{ByteLevelOptions, PostProcessor};
 use crate::pre_tokenizer::{Metaspace, PreTokenizer, byte_level};
 
-const BYTE_LEVEL: ByteLevelOptions =
-    ByteLevelOptions { add_prefix_space: false, trim_offsets: true, use_regex: false };
-
 /// The tokenizer of the first `n_tokens` tokens and the first `n_merges` merges.
 pub(super) fn definition(
     learned: &Learned,
@@ -31,8 +28,8 @@ pub(super) fn definition(
     match &options.alphabet {
         Alphabet::Bytes(_) => Definition {
             pre_tokenizer: Some(ending_in_bytes(pre_tokenizer.cloned())),
-            post_processor: Some(PostProcessor::ByteLevel(BYTE_LEVEL)),
-            decoder: Some(Decoder::ByteLevel(BYTE_LEVEL)),
+            post_processor: Some(PostProcessor::ByteLevel(ByteLevelOptions::PLAIN)),
+            decoder: Some(Decoder::ByteLevel(ByteLevelOptions::PLAIN)),
             ..of(model)
         },
         Alphabet::Characters(characters) => Definition {
@@ -55,7 +52,7 @@ fn of_characters(model: BpeDefinition, options: &Characters) -> BpeDefinition {
 
 /// A pre-tokenizer after which the model works on bytes.
 fn ending_in_bytes(pre_tokenizer: Option<PreTokenizer>) -> PreTokenizer {
-    let bytes = PreTokenizer::ByteLevel(BYTE_LEVEL);
+    let bytes = PreTokenizer::ByteLevel(ByteLevelOptions::PLAIN);
     match pre_tokenizer {
         None => bytes,
         Some(stage) if stage.ends_byte_level() => stage,

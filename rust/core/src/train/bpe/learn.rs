@@ -10,6 +10,7 @@ use super::seeds::Seeds;
 use super::texts::Texts;
 use super::tokens::{Order, Tokens};
 use crate::error::{Error, Result};
+use crate::model::byte_token;
 use crate::pre_tokenizer::{PreTokenizer, byte_level};
 use crate::progress::{Phase, Progress};
 use crate::train::{Dropped, WordCounts, check_special_tokens};
@@ -19,13 +20,13 @@ pub(super) const AFFIXES: &str = "a continuing_subword_prefix or an end_of_word_
 
 /// A merge and how often its pair occurred when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Merge {
+pub(super) struct Merge {
     /// Left and right id.
-    pub pair: Pair,
+    pub(super) pair: Pair,
     /// The token that it makes.
-    pub product: u32,
+    pub(super) product: u32,
     /// How often the pair occurred.
-    pub count: u64,
+    pub(super) count: u64,
 }
 
 /// A vocabulary and its merges.
@@ -168,8 +169,8 @@ fn add_special_tokens(options: &BpeOptions, tokens: &mut Tokens<'_>) -> Result<(
 
 /// The tokens of single bytes, which text that is spelled like one does not make.
 fn add_byte_tokens(byte_fallback: bool, tokens: &mut Tokens<'_>) {
-    for byte in (0..=u8::MAX).filter(|_| byte_fallback) {
-        let text = format!("<0x{byte:02X}>").into_bytes();
+    for byte in (0..256).filter(|_| byte_fallback) {
+        let text = byte_token(byte).into_bytes();
         tokens.push(&text, 1);
         tokens.forbid(text);
     }

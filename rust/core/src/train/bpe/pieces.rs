@@ -4,7 +4,7 @@
 //! drops a pair whose text another merge has made already; by the argument that each token has one merge there is none. It also
 //! goes on with pairs that no longer occur when all others are used up; here the pieces end there, and the caller sees it.
 
-use super::alphabet::{Characters, Uncovered, lay_out_characters};
+use super::alphabet::{Characters, Uncovered, lay_out_in};
 use super::bounds::{Bounds, TextRule};
 use super::engine::{Engine, Rules};
 use super::learn::run;
@@ -24,14 +24,8 @@ pub struct PiecesOptions<'a> {
     pub is_valid: TextRule<'a>,
 }
 
-/// Pieces in the order in which they were made.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Pieces {
-    /// Text of each, and how often its pair occurred.
-    pub pieces: Vec<(String, u64)>,
-}
-
-/// Learns pieces of two characters and more.
+/// Learns pieces of two characters and more: text of each, and how often its pair occurred, in the order in which they were
+/// made.
 ///
 /// # Errors
 /// [`crate::Error::Config`] when a word is not UTF-8 or counts overflow; [`crate::Error::Interrupted`].
@@ -39,22 +33,19 @@ pub fn learn_pieces(
     counts: &WordCounts,
     options: PiecesOptions<'_>,
     progress: &Progress,
-) -> Result<Pieces> {
+) -> Result<Vec<(String, u64)>> {
     progress.begin(Phase::Merge, 0);
     let bounds = Bounds { is_valid: Some(options.is_valid), ..Bounds::default() };
     let mut tokens = Tokens::new(bounds, Order::Texts);
-    let alphabet = Characters {
-        initial: options.characters.to_vec(),
-        limit: Some(options.characters.len()),
-        uncovered: Uncovered::Parts,
-        ..Characters::default()
-    };
-    let laid = lay_out_characters(counts, &alphabet, &mut tokens, progress)?;
+    let mut alphabet = options.characters.to_vec();
+    alphabet.sort_unstable();
+    alphabet.dedup();
+    let plain = Characters { uncovered: Uncovered::Parts, ..Characters::default() };
+    let cells = lay_out_in(&alphabet, counts, &plain, &mut tokens, progress)?;
     let n_first = tokens.n_tokens();
-    let mut engine = Engine::new(tokens, laid.cells, 1, progress)?;
+    let mut engine = Engine::new(tokens, cells, 1, progress)?;
     progress.begin(Phase::Merge, options.n_pieces as u64);
     let merges = run(&mut engine, n_first.saturating_add(options.n_pieces), progress)?;
     let text = |id| String::from_utf8_lossy(engine.rules.texts.get(id)).into_owned();
-    let pieces = merges.iter().map(|merge| (text(merge.product), merge.count)).collect();
-    Ok(Pieces { pieces })
+    Ok(merges.iter().map(|merge| (text(merge.product), merge.count)).collect())
 }

@@ -9,10 +9,9 @@ use super::texts::Texts;
 use crate::vocab::{SeededMap, SeededSet, index};
 
 /// Which of two pairs that occur equally often is merged first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Order {
     /// The one of the smaller (left id, right id): `tokenizers`.
-    #[default]
     Ids,
     /// The one whose text has fewer characters; of equals the first by its bytes: SentencePiece.
     Texts,

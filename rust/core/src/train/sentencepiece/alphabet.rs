@@ -1,5 +1,7 @@
 //! The characters that are in the vocabulary.
 
+use std::collections::BTreeSet;
+
 use super::SentencePieceOptions;
 use crate::error::Result;
 use crate::progress::Progress;
@@ -30,14 +32,10 @@ impl Alphabet {
         let mut counted = count_characters(counts, progress)?;
         counted.retain(|&(c, _)| c != '\0' && Some(c) != line_end);
         let total: u64 = counted.iter().map(|&(_, count)| count).sum();
-        let mut missing: Vec<char> =
+        let mut missing: BTreeSet<char> =
             options.required_chars.chars().filter(|&c| c != '\0').collect();
-        missing.sort_unstable();
-        missing.dedup();
-        let is_required = |c: char| options.required_chars.contains(c);
         let (required, others): (Vec<_>, Vec<_>) =
-            counted.into_iter().partition(|&(c, _)| is_required(c));
-        missing.retain(|&c| required.iter().all(|&(other, _)| other != c));
+            counted.into_iter().partition(|&(c, _)| missing.remove(&c));
         let unseen = missing.into_iter().map(|c| (c, 0));
         let (mut covered, mut is_covered) = (0, false);
         let mut characters = Vec::new();

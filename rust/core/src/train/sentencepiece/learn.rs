@@ -8,6 +8,7 @@ use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::train::bpe::{PiecesOptions, learn_pieces};
+use crate::train::math::{ln, single};
 use crate::train::piece_rules::{CUT, RARE};
 use crate::train::unigram;
 use crate::train::{Dropped, Report, WordCounts};
@@ -108,14 +109,14 @@ fn bpe(
     let n_pieces = room - characters.len();
     let pieces_options = PiecesOptions { n_pieces, characters: &characters, is_valid: &is_valid };
     let learned = learn_pieces(counts, pieces_options, progress)?;
-    let merged = learned.pieces.into_iter().map(|(piece, _)| piece);
+    let merged = learned.into_iter().map(|(piece, _)| piece);
     let all = merged.chain(characters.iter().map(char::to_string));
-    Ok(all.enumerate().map(|(place, piece)| (piece, -single(place))).collect())
+    Ok(all.enumerate().map(|(place, piece)| (piece, score_of(place))).collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "as SentencePiece keeps scores")]
-fn single(place: usize) -> f32 {
-    place as f32
+fn score_of(place: usize) -> f32 {
+    -(place as f32)
 }
 
 fn unigram(
@@ -152,12 +153,7 @@ fn unigram(
         },
         progress,
     )?;
-    Ok(learned.pieces.into_iter().map(|(piece, score)| (piece, narrow(score))).collect())
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "as SentencePiece keeps scores")]
-fn narrow(score: f64) -> f32 {
-    score as f32
+    Ok(learned.pieces.into_iter().map(|(piece, score)| (piece, single(score))).collect())
 }
 
 /// The words without rare characters, the most frequent first.
@@ -182,8 +178,8 @@ fn shares(counted: impl Iterator<Item = (char, u64)> + Clone, room: usize) -> Ve
 /// Each with the logarithm of its share.
 fn scored(counted: impl Iterator<Item = (impl ToString, u64)>, total: u64) -> Vec<Scored> {
     #[expect(clippy::cast_precision_loss, reason = "as SentencePiece counts")]
-    let ln = |count: u64| narrow(unigram::ln(f64::from(count as f32)));
-    counted.map(|(text, count)| (text.to_string(), ln(count) - ln(total))).collect()
+    let log = |count: u64| single(ln(f64::from(count as f32)));
+    counted.map(|(text, count)| (text.to_string(), log(count) - log(total))).collect()
 }
 
 /// All pieces by id: the learned ones fill what is free.

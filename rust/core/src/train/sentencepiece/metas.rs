@@ -9,7 +9,7 @@ use super::{Meta, SentencePieceOptions};
 use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
 use crate::error::{Error, Result};
 use crate::model::byte_token;
-use crate::train::piece_rules::METASPACE;
+use crate::pre_tokenizer::metaspace::METASPACE;
 
 /// The longest piece, as normalizers look for user-defined ones.
 const MAX_BYTES: usize = 256;

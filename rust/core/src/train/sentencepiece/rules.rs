@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::normalizer::charsmap;
 
 /// The names of the rules.
-pub const NAMES: [&str; 5] = ["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"];
+const NAMES: [&str; 5] = ["nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"];
 
 /// Characters with a decomposition that came with Unicode 17.0.
 const ADDED: [(char, char); 1] = [('\u{A7F1}', 'S')];
@@ -43,7 +43,7 @@ type Key = u128;
 ///
 /// # Errors
 /// [`Error::Config`] for a name that is not one of [`NAMES`].
-pub fn charsmap_of(name: &str) -> Result<&'static [u8]> {
+pub(crate) fn charsmap_of(name: &str) -> Result<&'static [u8]> {
     static COMPUTED: [OnceLock<Vec<u8>>; NAMES.len()] = [const { OnceLock::new() }; NAMES.len()];
     let Some((_, computed)) = NAMES.iter().zip(&COMPUTED).find(|(known, _)| **known == name) else {
         let names = NAMES.map(|name| format!("{name:?}")).join(", ");

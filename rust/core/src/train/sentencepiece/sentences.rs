@@ -14,10 +14,11 @@ use crate::definition::SentencePieceAlgorithm;
 use crate::error::{Error, Result};
 use crate::normalizer::{Normalization, Normalizer, SentencePiece};
 use crate::parallel;
+use crate::pre_tokenizer::metaspace::METASPACE;
 use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Split, SplitBehavior};
 use crate::progress::Progress;
 use crate::traced::Traced;
-use crate::train::piece_rules::{CUT, METASPACE, RARE};
+use crate::train::piece_rules::{CUT, RARE};
 use crate::train::{Dropped, PieceRules, Stages, WordCounter, WordCounts};
 
 /// What is put at the end of a sentence for Unigram, which looks at what follows a word: no character, and no text has it.
@@ -36,6 +37,7 @@ pub struct Sentences {
     max_length: usize,
     /// Whether a sentence is to end with [`LINE_END`].
     marks_ends: bool,
+    n_texts: usize,
     n_bytes: u64,
     n_long: u64,
     n_reserved: u64,
@@ -70,10 +72,16 @@ impl Sentences {
             n_threads: parallel::n_threads(options.n_threads),
             max_length: options.max_sentence_length.unwrap_or(usize::MAX),
             marks_ends: options.algorithm == SentencePieceAlgorithm::Unigram,
+            n_texts: 0,
             n_bytes: 0,
             n_long: 0,
             n_reserved: 0,
         })
+    }
+
+    /// How many texts were counted.
+    pub fn n_texts(&self) -> usize {
+        self.n_texts
     }
 
     /// How many bytes the texts had.
@@ -86,6 +94,11 @@ impl Sentences {
     /// # Errors
     /// Those of [`WordCounter::count`].
     pub fn count(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
+        self.n_texts += texts.len();
+        self.count_lines(texts, progress)
+    }
+
+    fn count_lines(&mut self, texts: &[&str], progress: &Progress) -> Result<()> {
         let mut chunks: Vec<Vec<&str>> = vec![Vec::new()];
         let mut n_bytes = 0;
         for text in texts {
@@ -123,7 +136,8 @@ impl Sentences {
     /// As [`Sentences::count`].
     pub fn count_piece(&mut self, text: &str, is_last: bool, progress: &Progress) -> Result<usize> {
         let whole = if is_last { text.len() } else { text.rfind('\n').map_or(0, |end| end + 1) };
-        self.count(&[text.get(..whole).unwrap_or_default()], progress)?;
+        self.n_texts += usize::from(is_last);
+        self.count_lines(&[text.get(..whole).unwrap_or_default()], progress)?;
         Ok(whole)
     }
 

@@ -5,6 +5,7 @@
 //! part is followed by the symbol 0, below all others.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::pre_tokenizer::byte_level;
@@ -155,14 +156,11 @@ impl CharCounts {
         let n_needed = seen.iter().take_while(is_needed).count();
         let beyond = seen.split_off(n_needed);
         let mut alphabet = seen;
-        let is_required = |c: &char| options.required.contains(*c);
-        let (kept, rare): (Vec<char>, Vec<char>) = beyond.into_iter().partition(is_required);
+        let required: BTreeSet<char> = options.required.chars().collect();
+        let (kept, rare): (Vec<char>, Vec<char>) =
+            beyond.into_iter().partition(|c| required.contains(c));
         alphabet.extend(kept);
-        let mut unseen: Vec<char> =
-            options.required.chars().filter(|&c| count_of(c) == 0).collect();
-        unseen.sort_unstable();
-        unseen.dedup();
-        alphabet.extend(unseen);
+        alphabet.extend(required.into_iter().filter(|&c| count_of(c) == 0));
         (alphabet, (rare.len() as u64, rare.iter().map(|&c| count_of(c)).sum()))
     }
 }

@@ -1,6 +1,5 @@
 //! From learned pieces to a tokenizer in Hugging Face's form: [`UnigramDefinition`] with metaspaces.
 
-use super::math::decimal;
 use super::{LearnOptions, Learned, learn};
 use crate::decoder::Decoder;
 use crate::definition::{Definition, Model, UnigramDefinition};
@@ -9,6 +8,7 @@ use crate::model::byte_token;
 use crate::post_processor::{ByteLevelOptions, PostProcessor};
 use crate::pre_tokenizer::{Metaspace, PreTokenizer, byte_level};
 use crate::progress::Progress;
+use crate::train::math::decimal;
 use crate::train::{Stages, Trained, WordCounts, check_special_tokens};
 
 /// What a caller may choose when training.
@@ -70,11 +70,7 @@ pub fn train(
         unk_id: unk_id.and_then(|id| u32::try_from(id).ok()),
         byte_fallback: options.byte_fallback,
     };
-    let byte_level = is_byte_level.then_some(ByteLevelOptions {
-        add_prefix_space: false,
-        trim_offsets: true,
-        use_regex: false,
-    });
+    let byte_level = is_byte_level.then_some(ByteLevelOptions::PLAIN);
     let definition = Definition {
         post_processor: byte_level.map(PostProcessor::ByteLevel),
         decoder: byte_level.map(Decoder::ByteLevel).or_else(|| decoder(options)),

@@ -7,11 +7,11 @@
 //! Longer words carry the powers of two that they were scaled by.
 
 use super::edges::{Edge, Edges};
-use super::math::{digamma, exp, power_of_2, single};
 use super::pieces::Pieces;
 use crate::error::Result;
 use crate::model::unigram::UNK_PENALTY;
 use crate::progress::Progress;
+use crate::train::math::{digamma, exp, power_of_2, single};
 
 /// The power of two that is about one over the probability of a character.
 const SCALE: i64 = 6;

@@ -4,9 +4,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::LearnOptions;
 use super::corpus::Corpus;
-use super::math::single;
 use super::pieces::Pieces;
 use crate::error::{Error, Result};
+use crate::train::math::single;
 
 /// The characters, which are in the vocabulary at the end, the most frequent first.
 pub(super) struct Alphabet {

@@ -9,11 +9,11 @@
 
 use super::corpus::to_f64;
 use super::edges::{Edge, Edges};
-use super::math::{ln, single};
 use super::pieces::Pieces;
 use crate::error::Result;
 use crate::model::unigram::UNK_PENALTY;
 use crate::progress::Progress;
+use crate::train::math::{ln, single};
 
 /// Keeps as many pieces as asked, those with the largest losses, and takes the edges of the others out. Characters, and pieces
 /// that nothing can replace, go only when no best segmentation uses them.

@@ -3,7 +3,6 @@
 use rustc_hash::FxHashSet;
 
 use super::corpus::{Corpus, to_f64};
-use super::math::ln;
 use super::pieces::Pieces;
 use super::seeds::Finder;
 use super::{LearnOptions, SeedKind};
@@ -11,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::train::WordCounts;
 use crate::train::bpe::{PiecesOptions, learn_pieces};
+use crate::train::math::ln;
 use crate::train::piece_rules::Judge;
 
 /// The pieces to start from, with scores after their frequency times length.
@@ -94,7 +94,7 @@ fn bpe_tokens(
     let is_valid =
         |token: &[u8]| std::str::from_utf8(token).is_ok_and(|token| rules.allow_text(token));
     let asked = PiecesOptions { n_pieces: options.seed_size, characters, is_valid: &is_valid };
-    let made = learn_pieces(counts, asked, progress)?.pieces;
+    let made = learn_pieces(counts, asked, progress)?;
     let scored = |(token, count): (String, u64)| {
         let n_chars = token.chars().count() as u128;
         (token, to_f64(u128::from(count) * n_chars))

@@ -6,6 +6,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use super::table::SortedShard;
+use crate::compiled::word_cache::Key;
 use crate::error::{Error, IoError, Result};
 use crate::progress::Progress;
 use crate::train::word_counts::coding::{Decoder, Fault};
@@ -57,7 +58,7 @@ impl Stream {
                 let Some(next) = words.next() else {
                     return Ok(false);
                 };
-                *bytes = next.0.to_be_bytes();
+                *bytes = Key::from_ordinal(next.0).bytes();
                 *at = next;
                 Ok(true)
             }

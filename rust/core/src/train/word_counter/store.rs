@@ -34,7 +34,7 @@ pub struct Spilling {
 pub(super) struct Store {
     pub(super) hasher: Hasher,
     pub(super) shards: Shards,
-    spilling: Option<Spilling>,
+    pub(super) spilling: Option<Spilling>,
     /// Tells the files of this store from those of others in the folder.
     name: &'static str,
     runs: Vec<Run>,

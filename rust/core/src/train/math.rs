@@ -5,7 +5,7 @@
 const LN_2: (f64, f64) = (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10);
 
 /// The natural logarithm of a positive, finite number.
-pub(crate) fn ln(x: f64) -> f64 {
+pub(super) fn ln(x: f64) -> f64 {
     if x <= 0.0 {
         return f64::NEG_INFINITY;
     }
