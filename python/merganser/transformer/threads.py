@@ -1,7 +1,7 @@
 """Threads of our own: the shards of a batch run on them, each with a BLAS of one thread.
 
 All else is left to the threads of BLAS, the quickest on a machine that is not shared: they spin between two products
-and begin at once, where a thread that sleeps takes as long to wake as a product of one row takes. Beside other work each
+and begin at once, where a sleeping thread takes as long to wake as a product of one row takes. Beside other work each
 product waits for the slowest of them, a time slice of the system's; there, ``OPENBLAS_NUM_THREADS=1`` is quicker.
 """
 
