@@ -121,8 +121,8 @@ class TrainingReport:
         ]
         if self.seconds:
             rate = self.merges_per_second
-            told = "" if rate is None else f" ({rate:,.0f} merges a second)"
-            lines.append(f"time: {_listed(self.seconds, '{:.2f} s'.format)}{told}")
+            of_merges = "" if rate is None else f" ({rate:,.0f} merges a second)"
+            lines.append(f"time: {_listed(self.seconds, '{:.2f} s'.format)}{of_merges}")
         if self.peak_memory_bytes is not None:
             spilled = f", {self.n_spilled_bytes / 1e6:,.0f} MB spilled to disk" if self.n_spilled_bytes else ""
             lines.append(f"memory: {self.peak_memory_bytes / 1e6:,.0f} MB at most{spilled}")

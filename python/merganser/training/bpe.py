@@ -189,6 +189,9 @@ def train_bpe(
     Counting is linear in the text, and merging close to linear in the different words, however long they are. Counts
     are 64 bits wide.
 
+    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
+    make them. Learning takes on top about 5 times what the words take (measured on English), and is not bounded.
+
     References
     ----------
     .. [1] Sennrich, Haddow, Birch (2016), "Neural Machine Translation of Rare Words with Subword Units", section 3.2.

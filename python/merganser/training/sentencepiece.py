@@ -149,6 +149,9 @@ def train_sentencepiece(
     up, SentencePiece goes on with pieces that no longer occur; here the vocabulary ends. `escape_whitespaces` is always
     true, as training in SentencePiece demands.
 
+    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
+    make them. Learning takes on top what `train_bpe` and `train_unigram` take, and is not bounded.
+
     References
     ----------
     .. [1] Kudo, Richardson (2018), "SentencePiece: A simple and language independent subword tokenizer and detokenizer

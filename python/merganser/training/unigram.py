@@ -133,6 +133,9 @@ def train_unigram(
     Time and memory grow with the different words, about linearly: their lattices are laid once and shrink with the
     vocabulary. Counts are 64 bits wide.
 
+    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
+    make them. Learning takes on top about 16 times what the words take (measured on English), and is not bounded.
+
     References
     ----------
     .. [1] Kudo (2018), "Subword Regularization: Improving Neural Network Translation Models with Multiple Subword

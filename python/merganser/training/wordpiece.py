@@ -125,6 +125,9 @@ def train_wordpiece(
     Scores are compared as fractions of integers, counts are 64 bits wide. Counting is linear in the text, and joining
     close to linear in the different words.
 
+    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
+    make them. Learning takes on top about 9 times what the words take (measured on English), and is not bounded.
+
     References
     ----------
     .. [1] Schuster and Nakajima (2012), "Japanese and Korean Voice Search", section 3.
