@@ -135,6 +135,49 @@ def test_train_allows_a_smaller_vocabulary(text_path: Path, tmp_path: Path) -> N
     assert mg.Tokenizer.load(out).n_tokens < 300
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "problem"),
+    [
+        ("out.tiktoken", ["--method", "wordpiece"], "tiktoken"),
+        ("out.tiktoken", ["--method", "unigram", "--byte-fallback"], "tiktoken"),
+        ("out.model", ["--method", "wordpiece"], "SentencePiece"),
+        ("vocab.txt", [], "vocab.txt"),
+        ("vocab.json", ["--method", "unigram"], "merges.txt"),
+        ("out.json", ["--method", "sentencepiece"], "tokenizer.json cannot say"),
+        ("out.json", ["--method", "unigram", "--special-token", ""], "special_tokens"),
+    ],
+)
+def test_train_refuses_at_once_what_cannot_be_saved(
+    name: str, options: list[str], problem: str, text_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "train_by", lambda *_: pytest.fail("it was trained"))
+    assert_error(run("train", "--out", tmp_path / name, *options, text_path), problem)
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+@pytest.mark.parametrize("method", ["bpe", "wordpiece", "unigram", "sentencepiece"])
+def test_train_makes_a_folder_of_any_kind_only_with_its_file(method: str, text_path: Path, tmp_path: Path) -> None:
+    result = run(
+        "train", "--method", method, "--vocab-size", 300, "--allow-smaller", "--out", tmp_path / "a", text_path
+    )
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "a").iterdir())) == 1
+
+
+def test_train_counts_in_the_memory_given(text_path: Path, tmp_path: Path) -> None:
+    options = ["--vocab-size", 264, "--out", tmp_path / "out.json", text_path]
+    for size in ("4G", "64m", "1.5 GiB", "8000000"):
+        assert run("train", "--max-memory", size, "--spill-dir", tmp_path, *options).exit_code == 0
+    assert_error(run("train", "--max-memory", "0", *options), "max_memory must be at least 1", "got 0")
+    assert_error(run("train", "--max-memory", "100", *options), "--max-memory 100; with --min-count 21 those")
+    result = run("train", "--max-memory", "100", "--min-count", 21, "--allow-smaller", *options)
+    assert result.exit_code == 0, result.output
+    for wrong in ("much", "", "-1", "4X", "1e9"):
+        result = run("train", "--max-memory", wrong, *options)
+        assert result.exit_code == 2
+        assert "such as 512M or 4G" in " ".join(result.stderr.split())
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not bind this user")
 def test_train_tells_of_a_folder_without_permission(text_path: Path, tmp_path: Path) -> None:
     folder = tmp_path / "closed"

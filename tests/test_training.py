@@ -335,8 +335,8 @@ def test_train_tells_progress() -> None:
     mg.train_bpe(
         [TRAINING_TEXT] * 20, vocab_size=500, progress=lambda done, total, phase: told.append((done, total, phase))
     )
-    assert {phase for _, _, phase in told} == {"count", "merge"}
-    for phase in ("count", "merge"):
+    assert {phase for _, _, phase in told} == {"count", "gather", "merge"}
+    for phase in ("count", "gather", "merge"):
         done = [done for done, _, told_phase in told if told_phase == phase]
         assert done == sorted(done)
     done, total, _ = told[-1]

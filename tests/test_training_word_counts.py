@@ -202,6 +202,16 @@ def test_counts_times_a_weight_are_exact() -> None:
         counts.scaled(True)
 
 
+def test_a_weight_that_is_no_short_fraction_says_how_to_write_it() -> None:
+    counts = mg.WordCounts.from_dict({"a": 100_000})
+    with pytest.raises(ConfigError, match=r"got 0\.0001 as a float; write Fraction\('0\.0001'\)$"):
+        count({"a": ["b"]}, weights={"a": 1e-4})
+    assert counts.scaled(Fraction("0.0001"))["a"] == 10
+    for hopeless in (1e-300, float("nan"), float("inf"), -1.0, 1 << 64):
+        with pytest.raises(ConfigError, match=r"below 2\*\*64, got [^;]*$"):
+            counts.scaled(hopeless)
+
+
 def test_filter_and_most_common_choose_words() -> None:
     counts = mg.WordCounts.from_dict({"a": 1, "b": 3, "c": 3, "dd": 7})
     assert counts.most_common(2) == [(b"dd", 7), (b"b", 3)]
@@ -319,7 +329,10 @@ def test_files_are_counted_as_their_documents(tmp_path: Path) -> None:
                 "bytes": path.stat().st_size,
                 "words": counts.total,
             }
-            assert told[-1] == (path.stat().st_size, path.stat().st_size, "count")
+            of_count = [report for report in told if report[2] == "count"]
+            assert of_count[-1] == (path.stat().st_size, path.stat().st_size, "count")
+            done, total, phase = told[-1]
+            assert (done, phase) == (total, "gather")
     lines = count(mg.read(path, separator="\n\n"))
     assert lines == count(text.removesuffix("\n\n").split("\n\n"))
     assert lines.sources[0]["documents"] == text.removesuffix("\n\n").count("\n\n") + 1

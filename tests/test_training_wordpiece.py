@@ -260,7 +260,7 @@ def test_words_that_are_no_text_are_refused() -> None:
 def test_progress_is_told_to_its_end(criterion: str) -> None:
     told: list[tuple[int, int | None, str]] = []
     mg.train_wordpiece([TRAINING_TEXT], vocab_size=300, criterion=criterion, progress=lambda *now: told.append(now))
-    assert {phase for _, _, phase in told} == {"count", "merge"}
+    assert {phase for _, _, phase in told} == {"count", "gather", "merge"}
     done, total, _ = told[-1]
     assert done == total
 

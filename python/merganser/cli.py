@@ -21,18 +21,30 @@ from typer.core import TyperGroup
 
 import merganser as mg
 from merganser import conversion
+from merganser.cli_options import (
+    Errors,
+    Files,
+    Format,
+    OnSpecial,
+    Pattern,
+    Separator,
+    TextField,
+    Threads,
+    TokenizerPath,
+    parse_size,
+)
 from merganser.demo import run_demo
 from merganser.errors import ConfigError, MerganserError
 from merganser.inspection import inspect_text, render
 from merganser.training import NormalizerName, PreTokenizerName
-from merganser.training.methods import train_by
+from merganser.training.methods import check_format, train_by
 
 __all__ = ["app", "main"]
 
 _EXIT_INTERRUPTED = 130
 _EXIT_BROKEN_PIPE = 141
 # The library's errors name arguments; on the command line they are options.
-_ARGUMENT = re.compile(r"\b(overwrite|allow_smaller|on_special|errors|pattern)=(\"?)(\w+)\2")
+_ARGUMENT = re.compile(r"\b(overwrite|allow_smaller|on_special|errors|pattern|min_count|max_memory)=(\"?)(\w+)\2")
 
 
 class _Commands(TyperGroup):
@@ -64,50 +76,6 @@ app = typer.Typer(
     help="Train vocabularies, encode corpora into token shards, and compare tokenizers.",
     epilog="Start with [bold]merganser demo[/bold]: it needs no data.",
 )
-
-Files = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="FILES",
-        show_default=False,
-        help="Files or patterns of documents: .txt, .jsonl, .parquet; also .gz and .zst; - is standard input.",
-    ),
-]
-TokenizerPath = Annotated[
-    str,
-    typer.Option(
-        "--tokenizer",
-        metavar="PATH",
-        show_default=False,
-        help="tokenizer.json, a .tiktoken file, or a folder that holds a tokenizer.",
-    ),
-]
-Pattern = Annotated[
-    str | None,
-    typer.Option(help="For a .tiktoken file of your own: gpt2, cl100k, o200k or a regular expression."),
-]
-OnSpecial = Annotated[
-    Literal["raise", "encode", "text"],
-    typer.Option(help="A special token's text in the documents is an error, becomes its id, or is ordinary text."),
-]
-Threads = Annotated[int | None, typer.Option(min=1, show_default="all", help="Threads to work with.")]
-TextField = Annotated[str, typer.Option(metavar="NAME", help="Field or column that holds the text (.jsonl, .parquet).")]
-Separator = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TEXT",
-        show_default="a file is one document",
-        help=r"What stands between two documents of a text file, such as $'<|endoftext|>\n'.",
-    ),
-]
-Format = Annotated[
-    Literal["text", "jsonl", "parquet"] | None,
-    typer.Option("--format", show_default="by the name", help="What the files, or standard input (text), hold."),
-]
-Errors = Annotated[
-    Literal["strict", "replace"],
-    typer.Option(help="Invalid UTF-8 is an error, or is replaced by U+FFFD and counted."),
-]
 
 
 def _show_version(is_asked: bool) -> None:
@@ -190,6 +158,22 @@ def train(
     allow_smaller: Annotated[
         bool, typer.Option("--allow-smaller", help="Be content with fewer tokens where the text has no more to give.")
     ] = False,
+    min_count: Annotated[
+        int | None, typer.Option(min=0, show_default="0", help="Rarer words are left out, and told.")
+    ] = None,
+    max_memory: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_size,
+            metavar="SIZE",
+            show_default="no limit",
+            help="Memory to count words in, such as 4G; what outgrows it goes to disk. Learning takes more on top.",
+        ),
+    ] = None,
+    spill_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", show_default="the system's", help="Where to put it, with --max-memory."),
+    ] = None,
     threads: Threads = None,
     text_field: TextField = "text",
     separator: Separator = None,
@@ -211,9 +195,13 @@ def train(
         "model_type": model_type,
         "byte_fallback": byte_fallback or None,
         "allow_smaller": allow_smaller or None,
+        "min_count": min_count,
+        "max_memory": max_memory,
+        "spill_dir": spill_dir,
         "n_threads": threads,
         "progress": _has_terminal(),
     }
+    check_format(method, options, out)
     tokenizer = train_by(method, documents, options)
     tokenizer.save(out)
     seconds = time.perf_counter() - start

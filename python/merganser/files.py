@@ -16,7 +16,7 @@ from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError, UnsupportedError, VocabError
 from merganser.tokenizer_config import CONFIG_FILE, TokenizerConfig
 
-__all__ = ["LoadOptions", "json_text", "load", "save"]
+__all__ = ["LoadOptions", "data_of", "json_text", "load", "save"]
 
 # Files that make a tokenizer in a folder, the most telling first.
 _IN_FOLDER = (
@@ -117,13 +117,16 @@ def _file_in(folder: Path) -> Path:
 
 def save(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | None) -> None:
     """Save in the format that `path` means; `Tokenizer.save` documents it."""
-    for name, data in _written(tokenizer, path, config).items():
+    written = data_of(tokenizer, path, config)
+    if path not in written:
+        path.mkdir(parents=True, exist_ok=True)
+    for name, data in written.items():
         with atomic_write(name) as file:
             file.write(data)
 
 
-def _written(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | None) -> dict[Path, bytes]:
-    """Return what saving writes, by file."""
+def data_of(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | None) -> dict[Path, bytes]:
+    """Return what saving writes, by file; what a format cannot express is refused, and nothing is written."""
     if path.name == "vocab.json":
         vocab, merges = tokenizer.to_vocab_merges()
         return {path: vocab, path.with_name("merges.txt"): merges}
@@ -144,7 +147,6 @@ def _written(tokenizer: _core.Tokenizer, path: Path, config: TokenizerConfig | N
         written = {path / "tokenizer.json": json_text(tokenizer, pretty=True).encode()}
     if config is not None:
         written[path / CONFIG_FILE] = config.text.encode()
-    path.mkdir(parents=True, exist_ok=True)
     return written
 
 

@@ -17,18 +17,25 @@ What follows ``": "`` in ``phase`` is news of the same phase, such as ``"train: 
 """
 
 Progress: TypeAlias = "Report | bool | None"
-"""``True`` draws a bar on standard error, a callable is called, ``None`` and ``False`` stay silent."""
+"""``True`` draws a bar on standard error, a callable is called, ``None`` and ``False`` stay silent.
+
+The bar has a row for each phase. The time left that a row tells is that of its phase, at its speed of late: how long
+phases to come will take, nobody knows before they begin.
+"""
 
 _PHASES = {
     "encode": "Encoding",
     "count": "Counting words",
+    "gather": "Gathering words",
     "seed": "Collecting candidates",
     "merge": "Learning merges",
     "em": "Estimating probabilities",
     "prune": "Dropping tokens",
     "train": "Training",
 }
-_BYTE_PHASES = {"encode", "count", "seed"}
+_BYTE_PHASES = {"encode", "count"}
+# Phases that take turns go on with one count, and share a row.
+_ROWS = {"prune": "em"}
 
 
 @contextmanager
@@ -72,16 +79,26 @@ def _bar() -> Iterator[Report]:
     )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, TaskID] = {}
+        current: str | None = None
+
+        def turn_to(row: str) -> TaskID:
+            nonlocal current
+            if row != current and current is not None:
+                last = bar.tasks[tasks[current]]
+                bar.update(last.id, total=last.total or last.completed, completed=last.total or last.completed)
+            if row not in tasks:
+                tasks[row] = bar.add_task("", total=None, amount="")
+            elif row != current:
+                # It begins anew, as for the next of several sources: so does its clock.
+                bar.reset(tasks[row])
+            current = row
+            return tasks[row]
 
         def report(done: int, total: int | None, phase: str) -> None:
             phase, _, news = phase.partition(": ")
-            for other, task in tasks.items():
-                if other != phase and not bar.tasks[task].finished:
-                    bar.update(task, completed=bar.tasks[task].total or bar.tasks[task].completed)
-            if phase not in tasks:
-                tasks[phase] = bar.add_task(_PHASES.get(phase, phase), total=total, amount="")
+            task = turn_to(_ROWS.get(phase, phase))
             amount = f"{done / 1e6:,.1f} MB" if phase in _BYTE_PHASES else f"{done:,}"
             amount = f"{amount}, {news}" if news else amount
-            bar.update(tasks[phase], completed=done, total=total, amount=amount)
+            bar.update(task, completed=done, total=total, amount=amount, description=_PHASES.get(phase, phase))
 
         yield report

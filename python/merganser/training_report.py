@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 __all__ = ["Dropped", "TrainingReport", "training_report"]
@@ -12,6 +12,8 @@ __all__ = ["Dropped", "TrainingReport", "training_report"]
 
 # A shorter phase is not measured well enough for a rate.
 _LEAST_SECONDS = 0.1
+# What is measured, and differs from run to run, is in no file.
+_MEASURED = {"seconds", "merges_per_second", "peak_memory_bytes", "n_spilled_bytes"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class Dropped:
 class TrainingReport:
     """What a training run saw, made and left out: `Tokenizer.training_report`.
 
-    All but `seconds` and `peak_memory_bytes` depend on text and options alone, and are saved in ``tokenizer.json``.
+    All but `seconds`, `merges_per_second`, `peak_memory_bytes` and `n_spilled_bytes` depend on text and options alone,
+    and are saved in ``tokenizer.json``.
 
     Attributes
     ----------
@@ -57,8 +60,13 @@ class TrainingReport:
         What was left out.
     seconds : mapping of str to float
         Wall time of each phase; empty where the tokenizer was loaded from a file.
+    merges_per_second : float or None
+        Tokens that were learned for each second of the phase ``"merge"``; None where there was none, or it was too
+        short to tell.
     peak_memory_bytes : int or None
         Most memory that the process had resident until training ended.
+    n_spilled_bytes : int or None
+        Bytes that were written to disk while counting; None where the tokenizer was loaded from a file.
 
     Examples
     --------
@@ -81,7 +89,9 @@ class TrainingReport:
     min_frequency: int | None = None
     dropped: tuple[Dropped, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    merges_per_second: float | None = None
     peak_memory_bytes: int | None = None
+    n_spilled_bytes: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain values.
@@ -110,15 +120,41 @@ class TrainingReport:
             f"dropped: {one.what} ({one.n_different:,} different, {one.n_occurrences:,} in all)" for one in self.dropped
         ]
         if self.seconds:
-            lines.append(f"time: {_listed(self.seconds, '{:.2f} s'.format)}{self._rate}")
+            rate = self.merges_per_second
+            of_merges = "" if rate is None else f" ({rate:,.0f} merges a second)"
+            lines.append(f"time: {_listed(self.seconds, '{:.2f} s'.format)}{of_merges}")
         if self.peak_memory_bytes is not None:
-            lines.append(f"memory: {self.peak_memory_bytes / 1e6:,.0f} MB at most")
+            spilled = f", {self.n_spilled_bytes / 1e6:,.0f} MB spilled to disk" if self.n_spilled_bytes else ""
+            lines.append(f"memory: {self.peak_memory_bytes / 1e6:,.0f} MB at most{spilled}")
         return "\n".join(lines)
 
-    @property
-    def _rate(self) -> str:
-        seconds = self.seconds.get("merge", 0.0)
-        return f" ({self.n_learned / seconds:,.0f} merges a second)" if seconds > _LEAST_SECONDS else ""
+    def measured(
+        self, seconds: Mapping[str, float], peak_memory_bytes: int | None, n_spilled_bytes: int
+    ) -> TrainingReport:
+        """Return this report with what was measured of the run.
+
+        Parameters
+        ----------
+        seconds : mapping of str to float
+            Wall time of each phase.
+        peak_memory_bytes : int or None
+            Most memory that the process had resident.
+        n_spilled_bytes : int
+            Bytes written to disk while counting.
+
+        Returns
+        -------
+        TrainingReport
+        """
+        # Where expectations are taken, merges are but what it starts from.
+        of_merges = 0.0 if "em" in seconds else seconds.get("merge", 0.0)
+        return replace(
+            self,
+            seconds=dict(seconds),
+            merges_per_second=self.n_learned / of_merges if of_merges > _LEAST_SECONDS else None,
+            peak_memory_bytes=peak_memory_bytes,
+            n_spilled_bytes=n_spilled_bytes,
+        )
 
 
 def training_report(text: str) -> TrainingReport | None:
@@ -135,7 +171,7 @@ def training_report(text: str) -> TrainingReport | None:
     """
     try:
         fields = json.loads(text)
-        names = TrainingReport.__dataclass_fields__.keys() - {"seconds", "peak_memory_bytes"}
+        names = TrainingReport.__dataclass_fields__.keys() - _MEASURED
         known = {name: value for name, value in fields.items() if name in names}
         dropped = tuple(Dropped(**one) for one in known.pop("dropped", ()))
         return TrainingReport(**known | {"sources": tuple(known.get("sources", ())), "dropped": dropped})

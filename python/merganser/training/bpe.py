@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any, Literal, overload
 
@@ -43,6 +44,9 @@ def train_bpe(
     continue_from: Tokenizer | None = ...,
     like: Literal["tokenizers"] | None = ...,
     allow_smaller: bool = ...,
+    min_count: int = ...,
+    max_memory: int | None = ...,
+    spill_dir: str | os.PathLike[str] | None = ...,
     n_threads: int | None = ...,
     progress: Progress = ...,
 ) -> Tokenizer: ...
@@ -68,6 +72,9 @@ def train_bpe(
     continue_from: Tokenizer | None = ...,
     like: Literal["tokenizers"] | None = ...,
     allow_smaller: bool = ...,
+    min_count: int = ...,
+    max_memory: int | None = ...,
+    spill_dir: str | os.PathLike[str] | None = ...,
     n_threads: int | None = ...,
     progress: Progress = ...,
 ) -> dict[int, Tokenizer]: ...
@@ -92,6 +99,9 @@ def train_bpe(
     continue_from: Tokenizer | None = None,
     like: Literal["tokenizers"] | None = None,
     allow_smaller: bool = False,
+    min_count: int = 0,
+    max_memory: int | None = None,
+    spill_dir: str | os.PathLike[str] | None = None,
     n_threads: int | None = None,
     progress: Progress = None,
 ) -> Tokenizer | dict[int, Tokenizer]:
@@ -127,6 +137,8 @@ def train_bpe(
         The longest token, in bytes or characters, whichever the alphabet is of.
     max_digits : int, optional
         A token that holds a numeric character holds nothing else, and at most so many; with 1 digits never merge.
+        Numeric is Unicode's category N, in every script: ``٣`` and ``Ⅷ`` too. Over bytes, a part of such a character is
+        not numeric, and may join what is beside it unless `whole_characters`.
     whole_characters : bool, default False
         Whether each token is whole characters, or a part of a single one.
     one_script : bool, default False
@@ -148,6 +160,13 @@ def train_bpe(
         bind pairs of single symbols, and a character without a token makes its neighbours neighbours.
     allow_smaller : bool, default False
         Whether a text that cannot give `vocab_size` tokens gives as many as it can, rather than an error.
+    min_count : int, default 0
+        Words that occur less often in a source are left out; the report says how many.
+    max_memory : int, optional
+        Bytes that the tables of counting may take, and the different words: tables that outgrow it are written to disk,
+        sorted, and merged at the end. A few megabytes for text come on top, and what learning takes: see Notes.
+    spill_dir : str or PathLike, optional
+        Where to write them; None: the system's folder for temporary files. Nothing is left there.
     n_threads : int or None, default None
         Threads for counting; ``None``: as many as the machine gives.
     progress : bool, callable or None, default None
@@ -169,6 +188,9 @@ def train_bpe(
     -----
     Counting is linear in the text, and merging close to linear in the different words, however long they are. Counts
     are 64 bits wide.
+
+    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
+    make them. Learning takes on top about 5 times what the words take (measured on English), and is not bounded.
 
     References
     ----------
@@ -238,6 +260,9 @@ def train_bpe(
             special_tokens=specials,
             n_threads=n_threads,
             progress=run.report,
+            min_count=min_count,
+            max_memory=max_memory,
+            spill_dir=spill_dir,
             like=continue_from,
         )
         core_options |= {"pre_tokenizer": counts.pre_tokenizer, "normalizer": counts.normalizer}

@@ -7,13 +7,15 @@ depend on the others.
 from __future__ import annotations
 
 import heapq
+import os
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from merganser import _core
@@ -28,8 +30,10 @@ __all__ = [
     "Weight",
     "check_spill",
     "count_documents",
+    "counted",
     "exact_weight",
     "named_sources",
+    "spill_folder",
     "temperature_weights",
 ]
 
@@ -96,21 +100,16 @@ class Counting:
     seed: int
     min_count: int
     max_memory: int | None
-    spill_dir: str | None
+    spill_dir: str | os.PathLike[str] | None
     report: Report
     # Whose stages and added tokens words are counted with, instead of the above.
     like: _core.Tokenizer | None = None
 
     def count(self, name: str, documents: Iterable[str | bytes]) -> Counted:
         """Count one source."""
-        with ExitStack() as stack:
-            folder = None
-            if self.max_memory is not None:
-                folder = stack.enter_context(
-                    tempfile.TemporaryDirectory(prefix="merganser-", dir=self.spill_dir, ignore_cleanup_errors=True)
-                )
+        with spill_folder(self.max_memory, self.spill_dir) as folder:
             if self.like is not None:
-                counter = _core.WordCounter.like(self.like, self.n_threads)
+                counter = _core.WordCounter.like(self.like, self.n_threads, self.max_memory, folder)
             else:
                 counter = _core.WordCounter(
                     self.pre_tokenizer, self.normalizer, self.special_tokens, self.n_threads, self.max_memory, folder
@@ -118,12 +117,30 @@ class Counting:
             run = _Run(self, counter, f"{name}: " if name else "")
             run.read(documents)
             used = {"name": name, "documents": counter.n_texts, "bytes": counter.n_bytes}
-            counts, n_dropped, n_occurrences, n_spilled = counter.finish(self.min_count)
-        used["words"] = counts.total + n_occurrences
-        used |= {key: value for key, value in run.told.items() if value}
-        if n_dropped:
-            used |= {"rare_words_dropped": n_dropped, "rare_occurrences_dropped": n_occurrences}
-        return Counted(counts, used, n_spilled)
+            return counted(counter.finish(self.min_count, self.report), used, run.told)
+
+
+def counted(
+    found: tuple[_core.WordCounts, int, int, int],
+    used: Mapping[str, Any],
+    told: Mapping[str, int] = MappingProxyType({}),
+) -> Counted:
+    """Make what a core's counter found the counts of a source, of which so much was `used`, and more may be `told`."""
+    counts, n_dropped, n_occurrences, n_spilled = found
+    source = {**used, "words": counts.total + n_occurrences} | {key: value for key, value in told.items() if value}
+    if n_dropped:
+        source |= {"rare_words_dropped": n_dropped, "rare_occurrences_dropped": n_occurrences}
+    return Counted(counts, source, n_spilled)
+
+
+@contextmanager
+def spill_folder(max_memory: int | None, spill_dir: str | os.PathLike[str] | None) -> Iterator[str | None]:
+    """Make a folder to spill to, if memory is bounded, and remove it afterwards with all that is in it."""
+    if max_memory is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="merganser-", dir=spill_dir, ignore_cleanup_errors=True) as folder:
+        yield folder
 
 
 @dataclass
@@ -275,8 +292,17 @@ def exact_weight(weight: Weight) -> Fraction:
         exact = Fraction(-1)
     if exact < 0 or max(exact.numerator, exact.denominator) >= 1 << 64:
         msg = f"a weight must be 0 or more, finite, and a fraction of two numbers below 2**64, got {weight}"
-        raise ConfigError(msg)
+        raise ConfigError(msg + _meant(weight))
     return exact
+
+
+def _meant(weight: Weight) -> str:
+    """Say how to write a number such as 0.0001, which as a float is a fraction of larger numbers."""
+    if not 0 < weight < 1 << 64:
+        return ""
+    meant = Fraction(str(weight))
+    fits = max(meant.numerator, meant.denominator) < 1 << 64
+    return f" as a float; write Fraction({str(weight)!r})" if fits else ""
 
 
 def temperature_weights(sizes: Mapping[str, int], temperature: float) -> dict[str, Fraction]:
@@ -296,7 +322,12 @@ def temperature_weights(sizes: Mapping[str, int], temperature: float) -> dict[st
 def check_spill(max_memory: int | None, spill_dir: object) -> None:
     """Refuse a memory limit below one byte, and a folder for what nothing is spilled."""
     check_limits(max_memory=(max_memory, 1))
-    if spill_dir is not None and max_memory is None:
+    if spill_dir is None:
+        return
+    if not isinstance(spill_dir, (str, os.PathLike)):
+        msg = f"spill_dir must be str or os.PathLike, got {type(spill_dir).__name__}"
+        raise TypeError(msg)
+    if max_memory is None:
         msg = "spill_dir needs max_memory: without it nothing is spilled"
         raise ConfigError(msg)
 

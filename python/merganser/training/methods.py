@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from merganser import files
 from merganser.errors import ConfigError
 from merganser.tokenizer import Tokenizer
 from merganser.training.bpe import train_bpe
@@ -13,7 +15,7 @@ from merganser.training.sentencepiece import train_sentencepiece
 from merganser.training.unigram import train_unigram
 from merganser.training.wordpiece import train_wordpiece
 
-__all__ = ["train_by"]
+__all__ = ["check_format", "train_by"]
 
 _TRAINERS: dict[str, Callable[..., Tokenizer]] = {
     "bpe": train_bpe,
@@ -34,6 +36,34 @@ _RENAMED: dict[str, dict[str, str]] = {
         "allow_smaller": "hard_vocab_limit",
     },
 }
+
+
+# What a tokenizer of next to no text does without.
+_OF_MUCH_TEXT = dict.fromkeys(("min_count", "max_memory", "spill_dir", "progress"))
+_ROOM = 1 << 16
+
+
+def check_format(method: str, options: Mapping[str, Any], path: Path) -> None:
+    """Refuse, before hours of training, a path whose format cannot hold what will be trained.
+
+    A tokenizer is trained on next to no text by the same options, and written to nowhere.
+
+    Parameters
+    ----------
+    method, options
+        As for `train_by`.
+    path : Path
+        Where the tokenizer is to be saved.
+
+    Raises
+    ------
+    UnsupportedError
+        If the format that the path's name means cannot express such a tokenizer.
+    ConfigError
+        As `train_by`.
+    """
+    tried = {**options, **_OF_MUCH_TEXT, "vocab_size": _ROOM, "allow_smaller": True}
+    files.data_of(train_by(method, ["a"], tried)._inner, path, None)
 
 
 def train_by(method: str, documents: Iterable[str | bytes], options: Mapping[str, Any]) -> Tokenizer:

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,8 @@ from merganser.training_report import training_report
 
 __all__ = ["TrainingRun", "given", "training_run"]
 
-_NOT_OPTIONS = {"documents", "n_threads", "progress"}
+# What the result does not depend on.
+_NOT_OPTIONS = {"documents", "n_threads", "progress", "max_memory", "spill_dir"}
 _STATUS = Path("/proc/self/status")
 
 
@@ -84,7 +84,7 @@ class TrainingRun:
         text = json.dumps(said, ensure_ascii=False)
         report = training_report(text)
         if report is not None:
-            report = replace(report, seconds=dict(self._seconds), peak_memory_bytes=_peak_memory_bytes())
+            report = report.measured(self._seconds, _peak_memory_bytes(), counts.n_spilled_bytes)
         return Tokenizer._wrap(trained.tokenizer(text), training_report=report)
 
 

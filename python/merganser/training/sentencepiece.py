@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Literal
 
@@ -10,7 +11,7 @@ from merganser.arguments import check_limits, thread_count, valid_text, valid_te
 from merganser.errors import ConfigError
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
-from merganser.training.counting import count_documents
+from merganser.training.counting import check_spill, count_documents, counted, spill_folder
 from merganser.training.run import given, training_run
 from merganser.training.word_counts import WordCounts
 
@@ -53,6 +54,9 @@ def train_sentencepiece(
     seed_sentencepiece_size: int = 1_000_000,
     shrinking_factor: float = 0.75,
     num_sub_iterations: int = 2,
+    min_count: int = 0,
+    max_memory: int | None = None,
+    spill_dir: str | os.PathLike[str] | None = None,
     n_threads: int | None = None,
     progress: Progress = None,
 ) -> Tokenizer:
@@ -113,6 +117,13 @@ def train_sentencepiece(
     seed_sentencepiece_size, shrinking_factor, num_sub_iterations : int, float, int
         For Unigram: how many substrings to start from, the share that a round keeps, and the steps of expectation
         maximisation in a round.
+    min_count : int, default 0
+        Words that occur less often are left out; the report says how many.
+    max_memory : int, optional
+        Bytes that the tables of counting may take, and the different words: tables that outgrow it are written to disk,
+        sorted, and merged at the end. A few megabytes for text come on top, and what learning takes: see Notes.
+    spill_dir : str or PathLike, optional
+        Where to write them; None: the system's folder for temporary files. Nothing is left there.
     n_threads : int or None, default None
         Threads; ``None``: as many as the machine gives.
     progress : bool, callable or None, default None
@@ -138,6 +149,9 @@ def train_sentencepiece(
     up, SentencePiece goes on with pieces that no longer occur; here the vocabulary ends. `escape_whitespaces` is always
     true, as training in SentencePiece demands.
 
+    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
+    make them. Learning takes on top what `train_bpe` and `train_unigram` take, and is not bounded.
+
     References
     ----------
     .. [1] Kudo, Richardson (2018), "SentencePiece: A simple and language independent subword tokenizer and detokenizer
@@ -159,7 +173,9 @@ def train_sentencepiece(
         max_sentence_length=(max_sentence_length, 1),
         seed_sentencepiece_size=(seed_sentencepiece_size, 1),
         num_sub_iterations=(num_sub_iterations, 1),
+        min_count=(min_count, 0),
     )
+    check_spill(max_memory, spill_dir)
     asked: dict[str, object] = {
         "model_type": model_type,
         "vocab_size": vocab_size,
@@ -192,14 +208,17 @@ def train_sentencepiece(
     }
     options = given(train_sentencepiece, locals() | asked)
     with training_run("sentencepiece", progress, options) as run:
-        sentences = _core.Sentences(asked)
-        for done, total in count_documents(sentences, documents, sentences.count):
-            run.report(done, total, "count")
-        source = {"name": "", "documents": sentences.n_texts, "bytes": sentences.n_bytes}
-        counts, left = sentences.finish()
-        trained = _core.train_sentencepiece(counts, left, asked, run.report)
-        words = WordCounts._wrap(counts, "sentencepiece", None, [source | {"words": counts.total}])
-        return run.finish(trained, words)
+        with spill_folder(max_memory, spill_dir) as folder:
+            sentences = _core.Sentences(asked, max_memory, folder)
+            for done, total in count_documents(sentences, documents, sentences.count):
+                run.report(done, total, "count")
+            used = {"name": "", "documents": sentences.n_texts, "bytes": sentences.n_bytes}
+            found, left = sentences.finish(min_count, run.report)
+        one = counted(found, used)
+        trained = _core.train_sentencepiece(one.counts, left, asked, run.report)
+        return run.finish(
+            trained, WordCounts._wrap(one.counts, "sentencepiece", None, [one.source], one.n_spilled_bytes)
+        )
 
 
 def _meta(name: str, id: int, piece: str) -> tuple[int | None, str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from merganser import _core
-from merganser.arguments import thread_count
+from merganser.arguments import check_limits, thread_count
 from merganser.errors import ConfigError
 from merganser.progress import Report
 from merganser.tokenizer import Tokenizer
-from merganser.training.counting import Counting, named_sources
+from merganser.training.counting import Counting, check_spill, named_sources
 from merganser.training.stages import Normalizer, PreTokenizer, stage_texts
 from merganser.training.word_counts import WordCounts
 
@@ -25,6 +26,9 @@ def word_counts(
     special_tokens: list[str],
     n_threads: int | None,
     progress: Report,
+    min_count: int,
+    max_memory: int | None,
+    spill_dir: str | os.PathLike[str] | None,
     like: Tokenizer | None = None,
 ) -> WordCounts:
     """Return the counts of documents; counts pass, if they were made with the stages asked for.
@@ -34,13 +38,14 @@ def word_counts(
     Raises
     ------
     ConfigError
-        If counts were made with other stages.
+        If counts were made with other stages, or are to be counted in another way.
     """
     n_threads = thread_count(n_threads)
     if isinstance(documents, WordCounts):
         counts = documents
+        _refuse_counting(min_count=min_count or None, max_memory=max_memory, spill_dir=spill_dir)
     elif like is not None:
-        counts = _counted_like(like, documents, n_threads, progress)
+        counts = _counted_like(like, documents, n_threads, progress, min_count, max_memory, spill_dir)
     else:
         return WordCounts.count(
             documents,
@@ -49,6 +54,9 @@ def word_counts(
             special_tokens=special_tokens,
             n_threads=n_threads,
             progress=progress,
+            min_count=min_count,
+            max_memory=max_memory,
+            spill_dir=spill_dir,
         )
     counted_with = (counts.normalizer, counts.pre_tokenizer)
     asked_for = stage_texts(
@@ -61,15 +69,44 @@ def word_counts(
     return counts
 
 
+def _refuse_counting(**arguments: object) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            msg = f"{name} is for documents, got WordCounts, which are counted; give it to WordCounts.count"
+            raise ConfigError(msg)
+
+
 def _counted_like(
-    tokenizer: Tokenizer, documents: Iterable[str | bytes], n_threads: int | None, report: Report
+    tokenizer: Tokenizer,
+    documents: Iterable[str | bytes],
+    n_threads: int | None,
+    report: Report,
+    min_count: int,
+    max_memory: int | None,
+    spill_dir: str | os.PathLike[str] | None,
 ) -> WordCounts:
+    check_limits(min_count=(min_count, 0))
+    check_spill(max_memory, spill_dir)
     normalizer, pre_tokenizer = _core.stages_to_continue(tokenizer._inner)
     counting = Counting(
-        normalizer, pre_tokenizer, [], n_threads, "raise", None, 0, 0, None, None, report, like=tokenizer._inner
+        normalizer,
+        pre_tokenizer,
+        [],
+        n_threads,
+        "raise",
+        None,
+        0,
+        min_count,
+        max_memory,
+        spill_dir,
+        report,
+        like=tokenizer._inner,
     )
     total = WordCounts._wrap(_core.WordCounts.from_pairs([]), pre_tokenizer, normalizer)
+    n_spilled_bytes = 0
     for name, source in named_sources(documents).items():
         one = counting.count(name, source)
+        n_spilled_bytes += one.n_spilled_bytes
         total += WordCounts._wrap(one.counts, pre_tokenizer, normalizer, [one.source])
+    total.n_spilled_bytes = n_spilled_bytes
     return total

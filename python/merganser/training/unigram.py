@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Literal
 
@@ -41,6 +42,9 @@ def train_unigram(
     n_sub_iterations: int = 2,
     line_end: str | None = None,
     allow_smaller: bool = False,
+    min_count: int = 0,
+    max_memory: int | None = None,
+    spill_dir: str | os.PathLike[str] | None = None,
     n_threads: int | None = None,
     progress: Progress = None,
 ) -> Tokenizer:
@@ -101,6 +105,13 @@ def train_unigram(
         words that are always followed by the same: give it lines that end with it.
     allow_smaller : bool, default False
         Whether a text that cannot give `vocab_size` tokens gives as many as it can, rather than an error.
+    min_count : int, default 0
+        Words that occur less often in a source are left out; the report says how many.
+    max_memory : int, optional
+        Bytes that the tables of counting may take, and the different words: tables that outgrow it are written to disk,
+        sorted, and merged at the end. A few megabytes for text come on top, and what learning takes: see Notes.
+    spill_dir : str or PathLike, optional
+        Where to write them; None: the system's folder for temporary files. Nothing is left there.
     n_threads : int or None, default None
         Threads; ``None``: as many as the machine gives.
     progress : bool, callable or None, default None
@@ -121,6 +132,9 @@ def train_unigram(
     -----
     Time and memory grow with the different words, about linearly: their lattices are laid once and shrink with the
     vocabulary. Counts are 64 bits wide.
+
+    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
+    make them. Learning takes on top about 16 times what the words take (measured on English), and is not bounded.
 
     References
     ----------
@@ -181,6 +195,9 @@ def train_unigram(
             special_tokens=specials if unk_token is None or unk_token in specials else [unk_token, *specials],
             n_threads=n_threads,
             progress=run.report,
+            min_count=min_count,
+            max_memory=max_memory,
+            spill_dir=spill_dir,
         )
         trained = _core.train_unigram(
             counts._inner,

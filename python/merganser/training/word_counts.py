@@ -133,7 +133,8 @@ class WordCounts:
         special_tokens : iterable of str
             Texts that are left out where they occur.
         weights : mapping of str to int, float or Fraction, optional
-            What the counts of each source of a mapping are multiplied by, as by `scaled`; 1 where none is given.
+            What the counts of each source of a mapping are multiplied by, as by `scaled`; 1 where none is given. Small
+            ones are written as ``Fraction("0.0001")``.
         temperature : float, optional
             Instead of weights: each source gets a share in proportion to ``p ** temperature``, where p is its share of
             all bytes counted. 1 leaves the sources as they are, 0 makes them equal. The weights are rounded to
@@ -148,8 +149,8 @@ class WordCounts:
         min_count : int, default 0
             Words that occur less often in a source are dropped, and counted in `sources`.
         max_memory : int, optional
-            Bytes that the tables may take, and the words of the result: tables that outgrow it are written to disk,
-            sorted, and merged at the end. A few megabytes for text come on top.
+            Bytes that the tables of a source may take, and its different words: tables that outgrow it are written to
+            disk, sorted, and merged at the end. A few megabytes for text come on top.
         spill_dir : str or PathLike, optional
             Where to write them; None: the system's folder for temporary files. Nothing is left there.
         n_threads : int or None, default None
@@ -167,7 +168,8 @@ class WordCounts:
         TextError
             If a document is not valid Unicode; the message says which, and where in it.
         ConfigError
-            An argument is out of range, or the different words alone outgrow `max_memory`.
+            An argument is out of range, or the different words alone outgrow `max_memory`; the message says which
+            `min_count` would make them fit.
         OSError
             A file cannot be read, or the disk is full while tables are written to it; nothing is left there.
 
@@ -187,7 +189,6 @@ class WordCounts:
         given = _given_weights(sources, weights, temperature)
         specials = valid_texts(special_tokens, "special_tokens", "special token")
         threads = thread_count(n_threads)
-        folder = None if spill_dir is None else os.fspath(spill_dir)
         with reporting(progress) as report:
             counting = Counting(
                 normalizer,
@@ -199,7 +200,7 @@ class WordCounts:
                 seed,
                 min_count,
                 max_memory,
-                folder,
+                spill_dir,
                 report,
             )
             counted = {name: counting.count(name, source) for name, source in sources.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Literal
 
@@ -33,6 +34,9 @@ def train_wordpiece(
     max_token_length: int | None = None,
     max_input_chars_per_word: int = 100,
     allow_smaller: bool = False,
+    min_count: int = 0,
+    max_memory: int | None = None,
+    spill_dir: str | os.PathLike[str] | None = None,
     n_threads: int | None = None,
     progress: Progress = None,
 ) -> Tokenizer:
@@ -84,6 +88,13 @@ def train_wordpiece(
         A word of more characters is unknown as a whole.
     allow_smaller : bool, default False
         Whether a text that cannot give `vocab_size` tokens gives as many as it can, rather than an error.
+    min_count : int, default 0
+        Words that occur less often in a source are left out; the report says how many.
+    max_memory : int, optional
+        Bytes that the tables of counting may take, and the different words: tables that outgrow it are written to disk,
+        sorted, and merged at the end. A few megabytes for text come on top, and what learning takes: see Notes.
+    spill_dir : str or PathLike, optional
+        Where to write them; None: the system's folder for temporary files. Nothing is left there.
     n_threads : int or None, default None
         Threads for counting; ``None``: as many as the machine gives.
     progress : bool, callable or None, default None
@@ -113,6 +124,9 @@ def train_wordpiece(
 
     Scores are compared as fractions of integers, counts are 64 bits wide. Counting is linear in the text, and joining
     close to linear in the different words.
+
+    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
+    make them. Learning takes on top about 9 times what the words take (measured on English), and is not bounded.
 
     References
     ----------
@@ -149,6 +163,9 @@ def train_wordpiece(
             special_tokens=specials,
             n_threads=n_threads,
             progress=run.report,
+            min_count=min_count,
+            max_memory=max_memory,
+            spill_dir=spill_dir,
         )
         trained = _core.train_wordpiece(
             counts._inner,

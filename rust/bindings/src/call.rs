@@ -1,8 +1,8 @@
 //! How Python calls into the core: the GIL released, Ctrl-C heard, progress told, panics turned into `InternalError`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use merganser_core::progress::{Phase, Progress};
@@ -81,6 +81,41 @@ pub(crate) fn long<T: Send>(
     })
 }
 
+/// Runs work that takes seconds at most and looks at nothing on its way, on a thread of its own with the GIL released. On Ctrl-C
+/// nobody waits for it: it comes to its end by itself, and what it gives is dropped.
+pub(crate) fn left_alone<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> PyResult<T> {
+    py.detach(|| {
+        let (send, receive) = channel();
+        let work = Arc::new(Mutex::new(Some(work)));
+        let take = |work: &Mutex<Option<_>>| work.lock().ok().and_then(|mut work| work.take());
+        let theirs = Arc::clone(&work);
+        let spawned = std::thread::Builder::new().spawn(move || {
+            if let Some(work) = take(&theirs) {
+                // Whoever was interrupted does not listen any more.
+                let _ = send.send(guarded(work));
+            }
+        });
+        if spawned.is_err()
+            && let Some(work) = take(&work)
+        {
+            return guarded(work).map_err(|error| to_py_err(&error));
+        }
+        loop {
+            match receive.recv_timeout(POLL) {
+                Ok(result) => return result.map_err(|error| to_py_err(&error)),
+                Err(RecvTimeoutError::Timeout) => Python::attach(|py| py.check_signals())?,
+                Err(RecvTimeoutError::Disconnected) => {
+                    let error = Error::Internal("a worker thread is gone".to_owned());
+                    return Err(to_py_err(&error));
+                }
+            }
+        }
+    })
+}
+
 fn tell(py: Python<'_>, callback: Option<&Py<PyAny>>, progress: &Progress) -> PyResult<()> {
     let Some(callback) = callback else {
         return Ok(());
@@ -93,6 +128,7 @@ fn tell(py: Python<'_>, callback: Option<&Py<PyAny>>, progress: &Progress) -> Py
         Phase::Seed => "seed",
         Phase::Em => "em",
         Phase::Prune => "prune",
+        Phase::Gather => "gather",
     };
     callback.call1(py, (done, (total > 0).then_some(total), phase))?;
     Ok(())

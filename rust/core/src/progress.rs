@@ -17,12 +17,15 @@ pub enum Phase {
     Count = 1,
     /// Learning merges; counts merges.
     Merge = 2,
-    /// Collecting candidates; counts bytes of the different words.
+    /// Collecting candidates; counts characters of the different words.
     Seed = 3,
-    /// Expectation maximisation; counts passes over the words.
+    /// Expectation maximisation; counts segments that words may be cut into, each time one is looked at, in this phase and in
+    /// `Prune`, with which it takes turns.
     Em = 4,
-    /// Dropping tokens; counts tokens.
+    /// Dropping tokens; goes on with the count of `Em`.
     Prune = 5,
+    /// Bringing the words counted together; counts words.
+    Gather = 6,
 }
 
 /// Bytes of text between two looks at whether to stop.
@@ -45,9 +48,14 @@ impl Progress {
 
     /// Starts a phase of `total` steps.
     pub fn begin(&self, phase: Phase, total: u64) {
+        self.begin_at(phase, 0, total);
+    }
+
+    /// Starts a phase of `total` steps of which some are done.
+    pub fn begin_at(&self, phase: Phase, done: u64, total: u64) {
         self.phase.store(phase as u8, Relaxed);
         self.total.store(total, Relaxed);
-        self.done.store(0, Relaxed);
+        self.done.store(done, Relaxed);
     }
 
     /// Counts steps.
@@ -93,6 +101,7 @@ impl Progress {
             3 => Phase::Seed,
             4 => Phase::Em,
             5 => Phase::Prune,
+            6 => Phase::Gather,
             _ => Phase::Encode,
         };
         (phase, self.done.load(Relaxed), self.total.load(Relaxed))

@@ -73,6 +73,14 @@ fn check_special_tokens(
     })
 }
 
+/// How many characters, or bytes, of the different words have another to their right: each token that is made by joining two
+/// takes one such place away at least, so no more can be made.
+fn n_neighbours(counts: &WordCounts, are_bytes: bool) -> usize {
+    let is_first = |&&byte: &&u8| are_bytes || byte & 0xC0 != 0x80;
+    let n_symbols = |word: &[u8]| word.iter().filter(is_first).count();
+    counts.iter().map(|(word, _)| n_symbols(word).saturating_sub(1)).sum()
+}
+
 /// What a trainer gives.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trained {

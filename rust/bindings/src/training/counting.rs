@@ -1,10 +1,12 @@
 //! [`Counting`]: what `_core.WordCounter` and `_core.Sentences` have in common: one thread at a time, until they are finished.
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use merganser_core::Result;
 use merganser_core::documents::DocumentBatch;
 use merganser_core::progress::Progress;
+use merganser_core::train::Spilling;
 use pyo3::prelude::*;
 
 use crate::call::long;
@@ -37,6 +39,12 @@ impl<C> Counting<C> {
         let mut counter = self.counter.try_lock().map_err(|_| ConfigError::new_err(self.busy))?;
         work(counter.take().ok_or_else(|| InternalError::new_err(self.finished))?)
     }
+}
+
+/// Where to and from when tables are spilled, if their memory is bounded.
+pub(super) fn spilling(max_memory: Option<usize>, folder: Option<PathBuf>) -> Option<Spilling> {
+    let spilling = max_memory.zip(folder);
+    spilling.map(|(max_memory, folder)| Spilling { max_memory, folder })
 }
 
 /// What was read of a file.

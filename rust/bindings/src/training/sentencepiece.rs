@@ -1,5 +1,7 @@
 //! `_core.Sentences` and `_core.train_sentencepiece`.
 
+use std::path::PathBuf;
+
 use merganser_core::definition::SentencePieceAlgorithm;
 use merganser_core::format::sentencepiece::trained;
 use merganser_core::train::sentencepiece::{
@@ -8,9 +10,9 @@ use merganser_core::train::sentencepiece::{
 use merganser_core::train::{Dropped, PieceRules, Trained as CoreTrained};
 use pyo3::prelude::*;
 
-use super::counting::{Counting, Read, count_next};
+use super::counting::{Counting, Read, count_next, spilling};
 use super::trained::Trained;
-use super::word_counts::WordCounts;
+use super::word_counts::{Found, WordCounts, found};
 use crate::call::{long, short};
 use crate::convert;
 use crate::documents::PyDocumentReader;
@@ -113,9 +115,15 @@ pub(crate) struct Sentences(Counting<CoreSentences>);
 #[pymethods]
 impl Sentences {
     #[new]
-    fn new(py: Python<'_>, options: Options) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        options: Options,
+        max_memory: Option<usize>,
+        spill_folder: Option<PathBuf>,
+    ) -> PyResult<Self> {
         let options = options.try_into()?;
-        let sentences = py.detach(|| short(|| CoreSentences::new(&options)))?;
+        let spilling = spilling(max_memory, spill_folder);
+        let sentences = py.detach(|| short(|| CoreSentences::new(&options, spilling)))?;
         Ok(Self(Counting::new(
             sentences,
             "Sentences serve one thread at a time",
@@ -157,13 +165,20 @@ impl Sentences {
         self.0.with(|sentences| Ok(sentences.n_bytes()))
     }
 
-    /// The words, and the sentences that were left out.
-    fn finish(&self, py: Python<'_>) -> PyResult<(WordCounts, Left)> {
+    /// The words, as a `WordCounter` finds them, and the sentences that were left out.
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over an object")]
+    fn finish(
+        &self,
+        py: Python<'_>,
+        min_count: u64,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<(Found, Left)> {
         let sentences = self.0.finish(Ok)?;
-        let (counts, dropped) = long(py, None, |progress| sentences.finish(progress))?;
+        let (counted, dropped) =
+            long(py, progress.as_ref(), |progress| sentences.finish(min_count, progress))?;
         let left = dropped.into_iter();
         let left = left.map(|one| (one.what, one.n_different, one.n_occurrences)).collect();
-        Ok((WordCounts(counts), left))
+        Ok((found(counted), left))
     }
 }
 

@@ -4,7 +4,7 @@ use merganser_core::Definition;
 use merganser_core::train::Trained as CoreTrained;
 use pyo3::prelude::*;
 
-use crate::call::short;
+use crate::call::left_alone;
 use crate::tokenizer::Tokenizer;
 
 #[pyclass(frozen, module = "merganser._core")]
@@ -21,6 +21,6 @@ impl Trained {
     /// The tokenizer, which carries `training`, a JSON object that says how it was trained.
     fn tokenizer(&self, py: Python<'_>, training: String) -> PyResult<Tokenizer> {
         let definition = Definition { training: Some(training), ..self.0.definition.clone() };
-        py.detach(|| short(|| Tokenizer::new(definition)))
+        left_alone(py, || Tokenizer::new(definition))
     }
 }

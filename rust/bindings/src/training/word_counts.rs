@@ -3,16 +3,19 @@
 use std::path::PathBuf;
 
 use merganser_core::pipeline::Pipeline;
-use merganser_core::train::{Spilling, WordCounter as CoreCounter, WordCounts as CoreCounts};
+use merganser_core::train::{Counted, WordCounter as CoreCounter, WordCounts as CoreCounts};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::counting::{Counting, Read, count_next};
+use super::counting::{Counting, Read, count_next, spilling};
 use super::stages;
 use crate::call::{long, short};
 use crate::convert;
 use crate::documents::PyDocumentReader;
 use crate::tokenizer::Tokenizer;
+
+/// Words between two looks for Ctrl-C while Python's objects are made of them.
+const POLL_WORDS: usize = 1 << 16;
 
 #[pyclass(frozen, module = "merganser._core")]
 pub(crate) struct WordCounts(pub(super) CoreCounts);
@@ -41,29 +44,31 @@ impl WordCounts {
     }
 
     fn plus(&self, py: Python<'_>, other: &Self) -> PyResult<Self> {
-        py.detach(|| short(|| self.0.plus(&other.0))).map(Self)
+        long(py, None, |progress| self.0.plus(&other.0, progress)).map(Self)
     }
 
     fn scaled(&self, py: Python<'_>, numerator: u64, denominator: u64) -> PyResult<Self> {
-        py.detach(|| short(|| self.0.scaled(numerator, denominator))).map(Self)
+        long(py, None, |progress| self.0.scaled(numerator, denominator, progress)).map(Self)
     }
 
-    fn at_least(&self, py: Python<'_>, min_count: u64) -> Self {
-        Self(py.detach(|| self.0.at_least(min_count)))
+    fn at_least(&self, py: Python<'_>, min_count: u64) -> PyResult<Self> {
+        long(py, None, |progress| self.0.at_least(min_count, progress)).map(Self)
     }
 
     fn most_common<'py>(&self, py: Python<'py>, n: usize) -> PyResult<Bound<'py, PyList>> {
         let words = py.detach(|| self.0.most_common(n));
-        PyList::new(py, words.into_iter().map(|(word, count)| (PyBytes::new(py, word), count)))
+        listed(py, words.into_iter())
     }
 
-    fn to_bytes<'py>(&self, py: Python<'py>, description: &str) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &py.detach(|| self.0.to_bytes(description)))
+    fn to_bytes<'py>(&self, py: Python<'py>, description: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = long(py, None, |progress| self.0.to_bytes(description, progress))?;
+        Ok(PyBytes::new(py, &bytes))
     }
 
     #[staticmethod]
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<(Self, String)> {
-        let (counts, description) = py.detach(|| short(|| CoreCounts::from_bytes(data)))?;
+        let (counts, description) =
+            long(py, None, |progress| CoreCounts::from_bytes(data, progress))?;
         Ok((Self(counts), description))
     }
 
@@ -72,8 +77,32 @@ impl WordCounts {
     }
 
     fn pairs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, self.0.iter().map(|(word, count)| (PyBytes::new(py, word), count)))
+        listed(py, self.0.iter())
     }
+}
+
+/// Words and counts as a list; looks for Ctrl-C on the way.
+fn listed<'w, 'py>(
+    py: Python<'py>,
+    words: impl Iterator<Item = (&'w [u8], u64)>,
+) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for (index, (word, count)) in words.enumerate() {
+        if index.is_multiple_of(POLL_WORDS) {
+            py.check_signals()?;
+        }
+        list.append((PyBytes::new(py, word), count))?;
+    }
+    Ok(list)
+}
+
+/// The counts of words that occur often enough; how many words were left out, how often they occurred, and how many bytes
+/// were spilled.
+pub(super) type Found = (WordCounts, u64, u64, u64);
+
+pub(super) fn found(counted: Counted) -> Found {
+    let Counted { counts, n_dropped, n_dropped_occurrences, n_spilled_bytes } = counted;
+    (WordCounts(counts), n_dropped, n_dropped_occurrences, n_spilled_bytes)
 }
 
 #[pyclass(frozen, module = "merganser._core")]
@@ -105,18 +134,21 @@ impl WordCounter {
             let stages = stages(normalizer, pre_tokenizer)?;
             short(|| stages.pipeline(&special_tokens))?
         };
-        let spilling = max_memory.zip(spill_folder);
-        let spilling = spilling.map(|(max_memory, folder)| Spilling { max_memory, folder });
-        let counter = CoreCounter::new(pipeline, n_threads, spilling);
-        Ok(Self::of(counter))
+        let spilling = spilling(max_memory, spill_folder);
+        Ok(Self::of(CoreCounter::new(pipeline, n_threads, spilling)))
     }
 
     /// Counts what the model of a tokenizer sees: its added tokens are left out as it finds them.
     #[staticmethod]
-    fn like(tokenizer: &Tokenizer, n_threads: Option<usize>) -> PyResult<Self> {
+    fn like(
+        tokenizer: &Tokenizer,
+        n_threads: Option<usize>,
+        max_memory: Option<usize>,
+        spill_folder: Option<PathBuf>,
+    ) -> PyResult<Self> {
         let pipeline = short(|| Pipeline::new(tokenizer.core().definition(), true))?;
-        let counter = CoreCounter::new(pipeline, n_threads, None);
-        Ok(Self::of(counter))
+        let spilling = spilling(max_memory, spill_folder);
+        Ok(Self::of(CoreCounter::new(pipeline, n_threads, spilling)))
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
@@ -154,13 +186,15 @@ impl WordCounter {
         self.0.with(|counter| Ok(counter.n_bytes()))
     }
 
-    /// The counts of words that occur so often; how many words were left out, how often they occurred, and how many bytes
-    /// were spilled.
-    fn finish(&self, py: Python<'_>, min_count: u64) -> PyResult<(WordCounts, u64, u64, u64)> {
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over an object")]
+    fn finish(
+        &self,
+        py: Python<'_>,
+        min_count: u64,
+        progress: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Found> {
         self.0.finish(|counter| {
-            let found = long(py, None, |progress| counter.finish(min_count, progress))?;
-            let n_occurrences = found.n_dropped_occurrences;
-            Ok((WordCounts(found.counts), found.n_dropped, n_occurrences, found.n_spilled_bytes))
+            long(py, progress.as_ref(), |progress| counter.finish(min_count, progress)).map(found)
         })
     }
 }

@@ -147,7 +147,7 @@ proptest! {
             prop_assert_eq!(all.total(), slow.values().sum::<u64>());
             prop_assert!(slow.iter().all(|(word, &n)| all.count_of(word) == n));
             let (left, right) = texts.split_at(at.index(texts.len() + 1));
-            let sum = count(&definition, &[left], 1).plus(&count(&definition, &[right], 1)).unwrap();
+            let sum = count(&definition, &[left], 1).plus(&count(&definition, &[right], 1), &Progress::default()).unwrap();
             prop_assert_eq!(&sum, &all);
             prop_assert_eq!(&count(&definition, &[left, right], 3), &all);
         }

@@ -169,19 +169,21 @@ proptest! {
         let longer = [&long[..], b"x"].concat();
         let pairs = words.iter().map(|(word, &count)| (&word[..], count));
         let counts = WordCounts::from_pairs(pairs.chain([(&long[..], 1), (&longer[..], 2)])).unwrap();
-        let bytes = counts.to_bytes("description");
-        prop_assert_eq!(WordCounts::from_bytes(&bytes).unwrap(), (counts, "description".to_owned()));
+        let progress = Progress::default();
+        let bytes = counts.to_bytes("description", &progress).unwrap();
+        prop_assert_eq!(WordCounts::from_bytes(&bytes, &progress).unwrap(), (counts, "description".to_owned()));
         let mut damaged = bytes.clone();
         damaged[place.index(bytes.len())] ^= 1 << bit;
-        let refused = matches!(WordCounts::from_bytes(&damaged), Err(Error::Format { .. }));
+        let refused = matches!(WordCounts::from_bytes(&damaged, &progress), Err(Error::Format { .. }));
         prop_assert!(refused);
-        prop_assert!(WordCounts::from_bytes(&bytes[..place.index(bytes.len())]).is_err());
+        let cut = &bytes[..place.index(bytes.len())];
+        prop_assert!(WordCounts::from_bytes(cut, &progress).is_err());
     }
 
     #[test]
     fn scaling_rounds_to_the_nearest_and_halves_to_even(count in any::<u32>(), up in 1..1000_u64, down in 1..1000_u64) {
         let counts = WordCounts::from_pairs([("a", u64::from(count))]).unwrap();
-        let scaled = counts.scaled(up, down).unwrap().count_of(b"a");
+        let scaled = counts.scaled(up, down, &Progress::default()).unwrap().count_of(b"a");
         let (exact, found) = (u128::from(count) * u128::from(up), u128::from(scaled) * u128::from(down));
         let distance = exact.abs_diff(found) * 2;
         prop_assert!(distance < u128::from(down) || distance == u128::from(down) && scaled.is_multiple_of(2));
@@ -211,10 +213,11 @@ fn runs_are_merged_when_there_are_many() {
 #[test]
 fn counts_beyond_64_bits_are_refused() {
     let half = WordCounts::from_pairs([("a", 1 << 63)]).unwrap();
-    assert!(matches!(half.plus(&half), Err(Error::Config(_))));
-    assert!(matches!(half.scaled(2, 1), Err(Error::Config(_))));
-    assert!(matches!(half.scaled(1, 0), Err(Error::Config(_))));
-    assert_eq!(half.scaled(u64::MAX, u64::MAX).unwrap(), half);
+    let progress = Progress::default();
+    assert!(matches!(half.plus(&half, &progress), Err(Error::Config(_))));
+    assert!(matches!(half.scaled(2, 1, &progress), Err(Error::Config(_))));
+    assert!(matches!(half.scaled(1, 0, &progress), Err(Error::Config(_))));
+    assert_eq!(half.scaled(u64::MAX, u64::MAX, &progress).unwrap(), half);
 }
 
 #[test]
@@ -225,5 +228,23 @@ fn the_most_common_words_come_first_and_ties_by_bytes() {
     assert_eq!(common(2), [b"d", b"b"]);
     assert_eq!(common(9), [b"d", b"b", b"c", b"a"]);
     assert!(common(0).is_empty());
-    assert_eq!(counts.at_least(3).len(), 3);
+    assert_eq!(counts.at_least(3, &Progress::default()).unwrap().len(), 3);
+}
+
+#[test]
+fn every_operation_stops_when_asked() {
+    let counts = WordCounts::from_pairs([("a", 1), ("b", 3)]).unwrap();
+    let bytes = counts.to_bytes("", &Progress::default()).unwrap();
+    let stopped = Progress::default();
+    stopped.stop();
+    let all = [
+        counts.plus(&counts, &stopped).map(drop),
+        counts.scaled(2, 3, &stopped).map(drop),
+        counts.at_least(1, &stopped).map(drop),
+        counts.to_bytes("", &stopped).map(drop),
+        WordCounts::from_bytes(&bytes, &stopped).map(drop),
+    ];
+    for (index, result) in all.into_iter().enumerate() {
+        assert!(matches!(result, Err(Error::Interrupted)), "{index}");
+    }
 }

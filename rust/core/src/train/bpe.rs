@@ -127,9 +127,10 @@ pub fn train_nested(
             let seeds =
                 if options.seed_tokens.is_empty() { "" } else { " and what seed_tokens need" };
             return Err(Error::Config(format!(
-                "vocab_sizes must be at least {} (the alphabet and {} special tokens{seeds}), got {n_tokens}",
+                "vocab_sizes must be at least {} (the alphabet and {} special tokens{seeds}), got {n_tokens}; up to {} can be had",
                 learned.n_required,
                 options.special_tokens.len(),
+                learned.texts.len(),
             )));
         }
         check_reached(&learned, options, n_tokens)?;

@@ -27,6 +27,7 @@ use corpus::{Corpus, CorpusOptions};
 pub use definition::{UnigramOptions, train};
 use edges::{Edges, MAX_PIECES};
 use finish::Alphabet;
+pub(crate) use finish::most_seeds;
 use start::seed_pieces;
 
 /// What training starts from, beside the characters.
@@ -71,6 +72,8 @@ pub struct LearnOptions {
     pub allow_smaller: bool,
     /// Tokens of the vocabulary that are no pieces, for messages.
     pub n_other_tokens: usize,
+    /// How many tokens were asked for, pieces and others, for messages.
+    pub vocab_size: usize,
     /// Threads; `None`: as many as the machine gives.
     pub n_threads: Option<usize>,
 }
@@ -92,6 +95,7 @@ impl Default for LearnOptions {
             line_end: None,
             allow_smaller: false,
             n_other_tokens: 0,
+            vocab_size: 8000,
             n_threads: None,
         }
     }
@@ -113,6 +117,7 @@ pub struct Learned {
 /// many pieces as asked for or the alphabet alone has more; [`Error::Interrupted`].
 pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -> Result<Learned> {
     check(options)?;
+    progress.begin(Phase::Seed, 0);
     let n_threads = parallel::n_threads(options.n_threads);
     let required: String = options
         .required_chars
@@ -128,7 +133,7 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
     let corpus = Corpus::new(counts, &corpus_options, progress)?;
     let n_alphabet = corpus.alphabet.len() - 1;
     let alphabet = Alphabet::of(&corpus, options);
-    alphabet.check_room(options)?;
+    alphabet.check_room(counts, options)?;
     let mut report = Report { n_alphabet: n_alphabet as u64, ..Report::of(counts) };
     let (n_rare, n_rare_occurrences) = corpus.rare;
     let coverage = options.character_coverage;
@@ -142,13 +147,16 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
     loop {
         let n_edges = edges.n_edges();
         let n_left = edges_left(n_edges, pieces.n_alive(), n_desired, options.shrinking_factor);
-        progress.begin(Phase::Em, (n_done + n_left).saturating_mul(n_sub_iterations));
-        progress.advance(n_done.saturating_mul(n_sub_iterations))?;
+        // A round goes through all edges for each step, and once more to prune.
+        let of_passes = |n_edges: u64, n: u64| n_edges.saturating_mul(n);
+        let total = of_passes(n_done + n_left, n_sub_iterations + 1);
+        let done = of_passes(n_done, n_sub_iterations + 1);
+        progress.begin_at(Phase::Em, done, total);
         for _ in 0..options.n_sub_iterations {
             em::step(&edges, &mut pieces, n_threads, progress)?;
         }
-        progress.begin(Phase::Prune, n_done + n_left);
-        progress.advance(n_done)?;
+        let done = done.saturating_add(of_passes(n_edges, n_sub_iterations));
+        progress.begin_at(Phase::Prune, done, total);
         let n_kept = n_desired.max(share(options.shrinking_factor, pieces.n_alive()));
         prune::shrink(&mut edges, &mut pieces, n_kept, n_threads, progress)?;
         n_done += n_edges;

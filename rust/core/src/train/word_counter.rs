@@ -9,6 +9,7 @@
 //! The sums depend neither on which thread counted what, nor on how the text was cut, nor on what was spilled.
 
 mod chunks;
+mod fit;
 mod merge;
 mod outbox;
 mod store;
@@ -23,11 +24,12 @@ use crate::definition::{BpeDefinition, Model};
 use crate::error::{Error, Result};
 use crate::parallel;
 use crate::pipeline::{Pipeline, TextPart, Unit};
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::traced::Traced;
 use crate::train::word_counts::Builder;
 use crate::train::{Stages, WordCounts};
 
+use fit::Fit;
 use merge::merge;
 use outbox::{Front, N_SHARDS, Shards};
 pub use store::Spilling;
@@ -106,6 +108,12 @@ impl WordCounter {
             n_texts: 0,
             n_bytes: 0,
         }
+    }
+
+    /// Counts words at once, not chunks first: for texts without spaces, whose chunks are as many as lines.
+    #[must_use]
+    pub fn without_chunks(self) -> Self {
+        Self { chunking: None, ..self }
     }
 
     /// How many texts were counted.
@@ -270,32 +278,42 @@ impl WordCounter {
     /// The counts of words that occur at least `min_count` times.
     ///
     /// # Errors
-    /// [`Error::Config`] when the total exceeds 64 bits, or the different words exceed the memory given; [`Error::Io`] of
-    /// runs; [`Error::Interrupted`].
+    /// [`Error::Config`] when the total exceeds 64 bits, or the different words exceed the memory given, with the `min_count`
+    /// under which they would not; [`Error::Io`] of runs; [`Error::Interrupted`].
     pub fn finish(mut self, min_count: u64, progress: &Progress) -> Result<Counted> {
         self.empty_fronts()?;
         self.fronts = Vec::new();
         let n_threads = self.n_threads;
-        let store = match self.chunking {
+        progress.begin(Phase::Gather, self.store.n_words());
+        let n_spilled_of_chunks =
+            if self.chunking.is_some() { self.store.n_spilled_bytes() } else { 0 };
+        let mut store = match self.chunking {
             None => self.store,
             Some(_) if self.store.is_in_memory() => self.split_shards(progress)?,
             Some(_) => self.split_streams(progress)?,
         };
-        let n_spilled_bytes = store.n_spilled_bytes();
-        let max_memory = store.spilling.as_ref().map(|spilling| spilling.max_memory);
+        progress.begin(Phase::Gather, store.n_words());
+        let n_spilled_bytes = n_spilled_of_chunks + store.n_spilled_bytes();
+        let mut fit = store.spilling.as_ref().map(|spilling| Fit::new(spilling.max_memory));
         let mut builder = Builder::default();
         let (mut n_dropped, mut n_dropped_occurrences) = (0, 0);
-        merge(store.into_streams(n_threads)?, progress, |word, count| {
-            if count < min_count {
-                n_dropped += 1;
-                n_dropped_occurrences += count;
-                return Ok(());
-            }
-            match max_memory {
-                Some(max_memory) if builder.n_bytes() > max_memory => Err(too_large(max_memory)),
-                _ => builder.push(word, count),
-            }
-        })?;
+        merge(
+            store.into_streams(n_threads, progress)?,
+            |n| progress.advance(n),
+            |word, count| {
+                if count < min_count {
+                    n_dropped += 1;
+                    n_dropped_occurrences += count;
+                    return Ok(());
+                }
+                if fit.as_mut().is_none_or(|fit| fit.take(word, count)) {
+                    return builder.push(word, count);
+                }
+                builder = Builder::default();
+                Ok(())
+            },
+        )?;
+        fit.map_or(Ok(()), Fit::check)?;
         let counts = builder.finish();
         Ok(Counted { counts, n_dropped, n_dropped_occurrences, n_spilled_bytes })
     }
@@ -312,7 +330,7 @@ impl WordCounter {
         for first in (0..N_SHARDS).step_by(n_at_once) {
             parallel::map(&mut fronts, n_at_once, |front, i| {
                 let mut splitting = Splitting::new(pipeline, progress);
-                for_each_chunk(chunks, first + i, |chunk, count| {
+                for_each_chunk(chunks, first + i, progress, |chunk, count| {
                     splitting.split(front, &words.shards, chunk, count)
                 })
             })?;
@@ -331,15 +349,20 @@ impl WordCounter {
         let mut front = Front::new(words.hasher);
         let chunks = std::mem::replace(&mut self.store, Store::new(None, ""));
         let mut splitting = Splitting::new(&self.pipeline, progress);
-        let mut n_chunks = 0_usize;
-        merge(chunks.into_streams(self.n_threads)?, progress, |chunk, count| {
-            n_chunks += 1;
-            splitting.split(&mut front, &words.shards, chunk, count)?;
-            if n_chunks.is_multiple_of(POLL_WORDS) {
-                words.spill_if_large(progress)?;
-            }
-            Ok(())
-        })?;
+        let mut n_bytes = 0_usize;
+        merge(
+            chunks.into_streams(self.n_threads, progress)?,
+            |n| progress.advance(n),
+            |chunk, count| {
+                n_bytes += chunk.len();
+                splitting.split(&mut front, &words.shards, chunk, count)?;
+                if n_bytes >= POLL_BYTES {
+                    n_bytes = 0;
+                    words.spill_if_large(progress)?;
+                }
+                Ok(())
+            },
+        )?;
         front.empty(&words.shards)?;
         Ok(words)
     }
@@ -349,17 +372,24 @@ impl WordCounter {
 fn for_each_chunk(
     chunks: &Store,
     shard: usize,
+    progress: &Progress,
     mut each: impl FnMut(&[u8], u64) -> Result<()>,
 ) -> Result<()> {
     let mut shard = chunks.take_shard(shard);
-    for (ordinal, count) in std::mem::take(&mut shard.short) {
-        let key = Key::from_ordinal(ordinal);
-        each(key.bytes().get(..key.n_bytes()).unwrap_or_default(), count)?;
+    for words in std::mem::take(&mut shard.short).chunks(POLL_WORDS) {
+        progress.advance(words.len() as u64)?;
+        for &(ordinal, count) in words {
+            let key = Key::from_ordinal(ordinal);
+            each(key.bytes().get(..key.n_bytes()).unwrap_or_default(), count)?;
+        }
     }
     let mut index = 0;
     while let Some((chunk, count)) = shard.long(index) {
         each(chunk, count)?;
         index += 1;
+        if index.is_multiple_of(POLL_WORDS) {
+            progress.advance(POLL_WORDS as u64)?;
+        }
     }
     Ok(())
 }
@@ -446,11 +476,4 @@ fn last_cut(text: &[u8]) -> usize {
 fn first_cut(text: &[u8], from: usize) -> Option<usize> {
     let rest = text.get(from..)?;
     memchr::memchr_iter(b' ', rest).map(|place| from + place).find(|&place| is_cut(text, place))
-}
-
-#[cold]
-fn too_large(max_memory: usize) -> Error {
-    Error::Config(format!(
-        "the different words alone take more than max_memory = {max_memory} bytes; leave out the rare ones with min_count, or allow more"
-    ))
 }

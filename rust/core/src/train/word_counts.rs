@@ -7,14 +7,19 @@ pub(crate) mod coding;
 mod file;
 
 use crate::error::{Error, Result};
+use crate::progress::Progress;
+
+/// Words between two looks at whether to stop.
+const POLL_WORDS: usize = 1 << 14;
 
 /// Pre-tokens and their counts, sorted by bytes, no pre-token twice, no count zero.
 ///
 /// ```
+/// use merganser_core::progress::Progress;
 /// use merganser_core::train::WordCounts;
 /// let counts = WordCounts::from_pairs([("the", 2), (" cat", 1), ("the", 1)])?;
 /// assert_eq!(counts.iter().collect::<Vec<_>>(), [(&b" cat"[..], 1), (b"the", 3)]);
-/// assert_eq!(counts.scaled(1, 2)?.total(), 2, "1/2 is even 0, 3/2 is even 2");
+/// assert_eq!(counts.scaled(1, 2, &Progress::default())?.total(), 2, "1/2 is even 0, 3/2 is even 2");
 /// # Ok::<(), merganser_core::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,9 +50,9 @@ impl Builder {
         self.counts.last()
     }
 
-    /// Bytes that the words take in memory.
-    pub(crate) fn n_bytes(&self) -> usize {
-        self.counts.bytes.len() + self.counts.words.len() * size_of::<(usize, u64)>()
+    /// Bytes that a word takes in memory.
+    pub(crate) fn n_bytes_of(word: &[u8]) -> usize {
+        word.len() + size_of::<(usize, u64)>()
     }
 
     /// The words taken.
@@ -67,13 +72,23 @@ impl WordCounts {
     pub fn from_pairs<W: AsRef<[u8]>>(pairs: impl IntoIterator<Item = (W, u64)>) -> Result<Self> {
         let mut pairs: Vec<(W, u64)> = pairs.into_iter().collect();
         pairs.sort_unstable_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
-        Self::from_sorted(pairs.iter().map(|(word, count)| (word.as_ref(), *count)))
+        let pairs = pairs.iter().map(|(word, count)| (word.as_ref(), *count));
+        Self::from_sorted(pairs, &Progress::default())
     }
 
     /// Counts from pairs sorted by bytes.
-    fn from_sorted<'a>(pairs: impl Iterator<Item = (&'a [u8], u64)>) -> Result<Self> {
+    fn from_sorted<'a>(
+        pairs: impl Iterator<Item = (&'a [u8], u64)>,
+        progress: &Progress,
+    ) -> Result<Self> {
         let mut builder = Builder::default();
-        for (word, count) in pairs.filter(|&(word, count)| count > 0 && !word.is_empty()) {
+        for (index, (word, count)) in pairs.enumerate() {
+            if index.is_multiple_of(POLL_WORDS) {
+                progress.check()?;
+            }
+            if count == 0 || word.is_empty() {
+                continue;
+            }
             if builder.last() == Some(word) {
                 builder.total = builder.total.checked_add(count).ok_or_else(overflow)?;
                 if let Some((_, sum)) = builder.counts.words.last_mut() {
@@ -134,28 +149,32 @@ impl WordCounts {
     /// The counts of both texts together.
     ///
     /// # Errors
-    /// [`Error::Config`] when the total exceeds 64 bits.
-    pub fn plus(&self, other: &Self) -> Result<Self> {
+    /// [`Error::Config`] when the total exceeds 64 bits; [`Error::Interrupted`].
+    pub fn plus(&self, other: &Self, progress: &Progress) -> Result<Self> {
         let (mut left, mut right) = (self.iter().peekable(), other.iter().peekable());
-        Self::from_sorted(std::iter::from_fn(|| match (left.peek(), right.peek()) {
+        let both = std::iter::from_fn(|| match (left.peek(), right.peek()) {
             (Some((a, _)), Some((b, _))) if b < a => right.next(),
             (Some(_), _) => left.next(),
             _ => right.next(),
-        }))
+        });
+        Self::from_sorted(both, progress)
     }
 
     /// Each count times `numerator / denominator`, rounded to the nearest integer, halves to the even one; words whose
     /// count becomes zero are left out.
     ///
     /// # Errors
-    /// [`Error::Config`] when the denominator is zero, or a count or the total exceeds 64 bits.
-    pub fn scaled(&self, numerator: u64, denominator: u64) -> Result<Self> {
+    /// [`Error::Config`] when the denominator is zero, or a count or the total exceeds 64 bits; [`Error::Interrupted`].
+    pub fn scaled(&self, numerator: u64, denominator: u64, progress: &Progress) -> Result<Self> {
         if denominator == 0 {
             return Err(Error::Config("a weight must be a number".to_owned()));
         }
         let (numerator, denominator) = (u128::from(numerator), u128::from(denominator));
         let mut builder = Builder::default();
-        for (word, count) in self.iter() {
+        for (index, (word, count)) in self.iter().enumerate() {
+            if index.is_multiple_of(POLL_WORDS) {
+                progress.check()?;
+            }
             let product = u128::from(count) * numerator;
             let (whole, rest) = (product / denominator, product % denominator);
             let is_up = match (rest * 2).cmp(&denominator) {
@@ -173,11 +192,13 @@ impl WordCounts {
     }
 
     /// The words that occur at least so often.
-    #[must_use]
-    pub fn at_least(&self, min_count: u64) -> Self {
-        let kept = self.iter().filter(|&(_, count)| count >= min_count);
-        // No sum can exceed one that did not.
-        Self::from_sorted(kept).unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub fn at_least(&self, min_count: u64, progress: &Progress) -> Result<Self> {
+        // What occurs zero times is left out.
+        let kept = self.iter().map(|(word, n)| (word, if n < min_count { 0 } else { n }));
+        Self::from_sorted(kept, progress)
     }
 
     /// Indices of all words, most frequent first; of equals in the order of their bytes.

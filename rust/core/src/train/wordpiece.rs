@@ -28,7 +28,7 @@ use crate::definition::{Definition, Model, WordPieceDefinition};
 use crate::error::{Error, Result};
 use crate::post_processor::{PostProcessor, Template};
 use crate::progress::{Phase, Progress};
-use crate::train::{Report, Stages, Trained, WordCounts, check_special_tokens};
+use crate::train::{Report, Stages, Trained, WordCounts, check_special_tokens, n_neighbours};
 
 use alphabet::{Alphabet, Limits};
 use joining::{Joining, Rules, Start};
@@ -83,6 +83,7 @@ pub fn train(
     progress: &Progress,
 ) -> Result<Trained> {
     check_special(options)?;
+    progress.begin(Phase::Merge, 0);
     let limits = Limits {
         max_chars: options.max_input_chars_per_word,
         limit_alphabet: options.limit_alphabet,
@@ -91,7 +92,7 @@ pub fn train(
     };
     let n_special = options.special_tokens.len();
     let mut alphabet = Alphabet::new(counts, limits, n_special, progress)?;
-    check_alphabet(options, &alphabet.tokens)?;
+    check_alphabet(counts, options, &alphabet.tokens)?;
     let (words, token_counts) = alphabet.spell(counts, n_special, progress)?;
     let tokens = [&options.special_tokens[..], &alphabet.tokens].concat();
     let n_alphabet = alphabet.tokens.len();
@@ -164,7 +165,11 @@ fn check_special(options: &WordPieceOptions) -> Result<()> {
     Ok(())
 }
 
-fn check_alphabet(options: &WordPieceOptions, alphabet: &[String]) -> Result<()> {
+fn check_alphabet(
+    counts: &WordCounts,
+    options: &WordPieceOptions,
+    alphabet: &[String],
+) -> Result<()> {
     let special: FxHashSet<&String> = options.special_tokens.iter().collect();
     if let Some(text) = alphabet.iter().find(|token| special.contains(token)) {
         return Err(Error::Config(format!(
@@ -176,8 +181,10 @@ fn check_alphabet(options: &WordPieceOptions, alphabet: &[String]) -> Result<()>
     if options.vocab_size < n_first {
         return Err(Error::Config(format!(
             "vocab_size must be at least {n_first} ({} characters, as they begin and continue words, and {n_special} \
-             special tokens), got {}; limit_alphabet or character_coverage leaves rare characters out",
+             special tokens), and these word counts give no more than {} tokens, got {}; limit_alphabet or \
+             character_coverage leaves rare characters out",
             alphabet.len(),
+            n_first + n_neighbours(counts, false),
             options.vocab_size
         )));
     }

@@ -134,7 +134,10 @@ pub(super) fn lay_out_in(
         affixes.add_plain(c, tokens)?;
     }
     if affixes.are_any() {
-        for (word, _) in counts.iter() {
+        for (place, (word, _)) in counts.iter().enumerate() {
+            if place.is_multiple_of(POLL_WORDS) {
+                progress.check()?;
+            }
             affixes.add_word(text_of(word)?, tokens)?;
         }
     }

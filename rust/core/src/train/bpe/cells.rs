@@ -144,6 +144,12 @@ impl Cells {
         self.n_symbols
     }
 
+    /// How many tokens have another to their right. Each new token takes one such place away at least, so no more can be made.
+    pub(super) fn n_neighbours(&self) -> usize {
+        let is_first = |place: &u32| self.is_token(*place);
+        (0..self.len()).filter(is_first).filter(|&place| self.is_token(self.next(place))).count()
+    }
+
     /// How often each token occurs, by id.
     pub(super) fn token_counts(&self, n_tokens: usize) -> Vec<u64> {
         let mut totals = vec![0_u64; n_tokens];

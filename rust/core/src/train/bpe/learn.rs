@@ -2,7 +2,7 @@
 
 use super::BpeOptions;
 use super::alphabet::{Alphabet, Characters, Laid, lay_out_bytes, lay_out_characters};
-use super::cells::MAX_TOKENS;
+use super::cells::{Cells, MAX_TOKENS};
 use super::continued;
 use super::engine::{Engine, Rules};
 use super::pairs::Pair;
@@ -56,7 +56,7 @@ pub(super) fn learn(
     let laid = lay_out(counts, options, &mut tokens, progress)?;
     let n_special = if options.continue_from.is_some() { 0 } else { options.special_tokens.len() };
     let n_first = tokens.n_tokens();
-    check_size(options, n_tokens, n_first)?;
+    check_size(options, n_tokens, n_first, &laid.cells)?;
     if options.prune.is_some() && tokens.may_make_again() {
         return Err(Error::Config(format!("prune cannot be had with {AFFIXES}")));
     }
@@ -176,27 +176,23 @@ fn add_byte_tokens(byte_fallback: bool, tokens: &mut Tokens<'_>) {
     }
 }
 
-fn check_size(options: &BpeOptions, n_tokens: usize, n_first: usize) -> Result<()> {
+fn check_size(options: &BpeOptions, n_tokens: usize, n_first: usize, cells: &Cells) -> Result<()> {
+    if (n_first..=MAX_TOKENS).contains(&n_tokens) {
+        return Ok(());
+    }
     let n_special = options.special_tokens.len();
-    if let (Some(_), true) = (&options.continue_from, n_tokens < n_first) {
-        return Err(Error::Config(format!(
-            "vocab_size must be at least {n_first}, the tokens of continue_from, got {n_tokens}"
-        )));
-    }
-    let unit = match options.alphabet {
-        Alphabet::Bytes(_) => "bytes",
-        Alphabet::Characters(_) => "symbols of the alphabet",
+    let n_alphabet = n_first - if options.continue_from.is_some() { 0 } else { n_special };
+    let first = match (&options.continue_from, &options.alphabet) {
+        (Some(_), _) => "the tokens of continue_from".to_owned(),
+        (None, Alphabet::Bytes(_)) => {
+            format!("{n_alphabet} bytes and {n_special} special tokens")
+        }
+        (None, Alphabet::Characters(_)) => {
+            format!("{n_alphabet} symbols of the alphabet and {n_special} special tokens")
+        }
     };
-    if n_tokens < n_first {
-        return Err(Error::Config(format!(
-            "vocab_size must be at least {n_first} ({} {unit} and {n_special} special tokens), got {n_tokens}",
-            n_first - n_special
-        )));
-    }
-    if n_tokens > MAX_TOKENS {
-        return Err(Error::Config(format!(
-            "vocab_size must be at most {MAX_TOKENS}, got {n_tokens}"
-        )));
-    }
-    Ok(())
+    let most = n_first.saturating_add(cells.n_neighbours()).min(MAX_TOKENS);
+    Err(Error::Config(format!(
+        "vocab_size must be at least {n_first} ({first}), and these word counts give no more than {most} tokens, got {n_tokens}"
+    )))
 }

@@ -6,12 +6,12 @@ use super::sentences::LINE_END;
 use super::{Learned, SentencePieceOptions};
 use crate::definition::{PieceKind, SentencePieceAlgorithm, SentencePieceEntry};
 use crate::error::{Error, Result};
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::train::bpe::{PiecesOptions, learn_pieces};
 use crate::train::math::{ln, single};
 use crate::train::piece_rules::{CUT, RARE};
-use crate::train::unigram;
-use crate::train::{Dropped, Report, WordCounts};
+use crate::train::unigram::{self, most_seeds};
+use crate::train::{Dropped, Report, WordCounts, n_neighbours};
 
 /// Learns a vocabulary from the words of [`super::Sentences`]; `dropped` is what those left out, for the report.
 ///
@@ -27,6 +27,7 @@ pub fn learn(
     check(options)?;
     let metas = metas(options)?;
     let is_unigram = options.algorithm == SentencePieceAlgorithm::Unigram;
+    progress.begin(if is_unigram { Phase::Seed } else { Phase::Merge }, 0);
     let line_end = is_unigram.then_some(LINE_END);
     let alphabet = Alphabet::new(counts, options, line_end, progress)?;
     if alphabet.characters.is_empty() {
@@ -37,7 +38,7 @@ pub fn learn(
         let problem = format!("required_chars must occur in the text of a char model, got {c:?}");
         return Err(Error::Config(problem));
     }
-    let room = room(options, &metas, &alphabet)?;
+    let room = room(counts, options, &metas, &alphabet)?;
     let learned = match options.algorithm {
         SentencePieceAlgorithm::Bpe => bpe(counts, options, &alphabet, room, progress)?,
         SentencePieceAlgorithm::Unigram => unigram(counts, options, &alphabet, room, progress)?,
@@ -79,16 +80,28 @@ fn check(options: &SentencePieceOptions) -> Result<()> {
 }
 
 /// How many pieces there are to learn.
-fn room(options: &SentencePieceOptions, metas: &Metas, alphabet: &Alphabet) -> Result<usize> {
-    let has_alphabet =
-        matches!(options.algorithm, SentencePieceAlgorithm::Bpe | SentencePieceAlgorithm::Unigram);
-    let n_characters = if has_alphabet { alphabet.characters.len() } else { 0 };
-    let least = metas.len() + n_characters;
+fn room(
+    counts: &WordCounts,
+    options: &SentencePieceOptions,
+    metas: &Metas,
+    alphabet: &Alphabet,
+) -> Result<usize> {
+    let n_characters = alphabet.characters.len();
+    let (n_required, most) = match options.algorithm {
+        SentencePieceAlgorithm::Bpe => (n_characters, n_characters + n_neighbours(counts, false)),
+        SentencePieceAlgorithm::Unigram => {
+            (n_characters, n_characters + most_seeds(counts, false, options.unigram.seed_size))
+        }
+        SentencePieceAlgorithm::Char => (0, n_characters),
+        SentencePieceAlgorithm::Word => (0, counts.len()),
+    };
+    let least = metas.len() + n_required;
     if options.vocab_size < least {
         return Err(Error::Config(format!(
-            "vocab_size must be at least {least} ({} special, user-defined and byte pieces and {n_characters} characters), \
-             got {}; ask for more, or for a smaller character_coverage",
+            "vocab_size must be at least {least} ({} special, user-defined and byte pieces and {n_required} characters), and \
+             this text gives no more than {} pieces, got {}; ask for more, or for a smaller character_coverage",
             metas.len(),
+            metas.len() + most,
             options.vocab_size
         )));
     }
@@ -148,6 +161,7 @@ fn unigram(
             line_end: Some(LINE_END),
             allow_smaller: true,
             n_other_tokens: options.vocab_size - room,
+            vocab_size: options.vocab_size,
             n_threads: options.n_threads,
             ..unigram::LearnOptions::default()
         },

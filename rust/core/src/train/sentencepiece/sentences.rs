@@ -19,7 +19,7 @@ use crate::pre_tokenizer::{Metaspace, Pattern, PreTokenizer, PrependScheme, Spli
 use crate::progress::Progress;
 use crate::traced::Traced;
 use crate::train::piece_rules::{CUT, RARE};
-use crate::train::{Dropped, PieceRules, Stages, WordCounter, WordCounts};
+use crate::train::{Counted, Dropped, PieceRules, Spilling, Stages, WordCounter};
 
 /// What is put at the end of a sentence for Unigram, which looks at what follows a word: no character, and no text has it.
 pub(super) const LINE_END: char = '\u{10FFFF}';
@@ -44,9 +44,11 @@ pub struct Sentences {
 }
 
 impl Sentences {
+    /// With `spilling` the memory of the counts is bounded.
+    ///
     /// # Errors
     /// [`Error::Config`] for options that contradict each other.
-    pub fn new(options: &SentencePieceOptions) -> Result<Self> {
+    pub fn new(options: &SentencePieceOptions, spilling: Option<Spilling>) -> Result<Self> {
         let metas = metas(options)?;
         let pieces = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
@@ -65,10 +67,14 @@ impl Sentences {
         let splits = options.rules.split_by_whitespace || is_word;
         let pre_tokenizer = splits.then(|| at_spaces(&options.rules));
         let stages = Stages { normalizer: None, pre_tokenizer };
+        let is_bounded = spilling.is_some();
+        let counter = WordCounter::new(stages.pipeline(&[])?, options.n_threads, spilling);
+        // Prepared text has no spaces, and a chunk is a sentence: quicker to count, but more to keep, or to spill.
+        let counter = if is_bounded { counter.without_chunks() } else { counter };
         Ok(Self {
             normalization: Normalization::new(Some(&normalizer))?,
             pieces,
-            counter: WordCounter::new(stages.pipeline(&[])?, options.n_threads, None),
+            counter,
             n_threads: parallel::n_threads(options.n_threads),
             max_length: options.max_sentence_length.unwrap_or(usize::MAX),
             marks_ends: options.algorithm == SentencePieceAlgorithm::Unigram,
@@ -166,11 +172,11 @@ impl Sentences {
         Ok(prepared)
     }
 
-    /// The words, and the sentences that were left out.
+    /// The words that occur at least `min_count` times, and the sentences that were left out.
     ///
     /// # Errors
     /// Those of [`WordCounter::finish`].
-    pub fn finish(self, progress: &Progress) -> Result<(WordCounts, Vec<Dropped>)> {
+    pub fn finish(self, min_count: u64, progress: &Progress) -> Result<(Counted, Vec<Dropped>)> {
         let max = self.max_length;
         let reserved = if self.marks_ends {
             "sentences with U+2585 or U+10FFFF"
@@ -183,7 +189,7 @@ impl Sentences {
             Dropped::some(reserved, self.n_reserved, self.n_reserved.into()),
         ];
         let all = all.into_iter().flatten().collect();
-        Ok((self.counter.finish(1, progress)?.counts, all))
+        Ok((self.counter.finish(min_count, progress)?, all))
     }
 }
 

@@ -47,6 +47,7 @@ pub fn train(
     let mut learning = options.learn.clone();
     learning.n_pieces = options.vocab_size.saturating_sub(n_other_tokens);
     learning.n_other_tokens = n_other_tokens;
+    learning.vocab_size = options.vocab_size;
     learning.is_byte_level = is_byte_level;
     learning.forbidden.extend(specials.iter().chain(&bytes).cloned());
     if is_byte_level {

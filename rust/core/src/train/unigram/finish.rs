@@ -7,6 +7,12 @@ use super::corpus::Corpus;
 use super::pieces::Pieces;
 use crate::error::{Error, Result};
 use crate::train::math::single;
+use crate::train::{WordCounts, n_neighbours};
+
+/// How many seeds there can be at the most: a substring that is one is a suffix of a word, or parts two suffixes.
+pub(crate) fn most_seeds(counts: &WordCounts, is_byte_level: bool, seed_size: usize) -> usize {
+    n_neighbours(counts, is_byte_level).saturating_mul(2).min(seed_size)
+}
 
 /// The characters, which are in the vocabulary at the end, the most frequent first.
 pub(super) struct Alphabet {
@@ -27,19 +33,22 @@ impl Alphabet {
         self.chars.len() + longer.len()
     }
 
-    pub(super) fn check_room(&self, options: &LearnOptions) -> Result<()> {
+    pub(super) fn check_room(&self, counts: &WordCounts, options: &LearnOptions) -> Result<()> {
         let least = self.n_required(options);
         if options.n_pieces >= least {
             return Ok(());
         }
         Err(Error::Config(format!(
-            "vocab_size must be at least {}, for {} characters, {} required pieces and {} other tokens, got {}; ask for more, \
-             or for a smaller character_coverage",
+            "vocab_size must be at least {}, for {} characters, {} required pieces and {} other tokens, and these word counts \
+             give no more than {} tokens, got {}; ask for more, or for a smaller character_coverage",
             least + options.n_other_tokens,
             self.chars.len(),
             least - self.chars.len(),
             options.n_other_tokens,
-            options.n_pieces + options.n_other_tokens,
+            least
+                + options.n_other_tokens
+                + most_seeds(counts, options.is_byte_level, options.seed_size),
+            options.vocab_size,
         )))
     }
 
@@ -79,7 +88,7 @@ impl Alphabet {
             return Err(Error::Config(format!(
                 "vocab_size {} cannot be reached: these word counts give at least {} and at most {} tokens; ask for as many, \
                  count more text, or pass allow_smaller=True",
-                options.n_pieces + options.n_other_tokens,
+                options.vocab_size,
                 self.n_required(options) + options.n_other_tokens,
                 chosen.len() + options.n_other_tokens,
             )));

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use super::table::SortedShard;
 use crate::compiled::word_cache::Key;
 use crate::error::{Error, IoError, Result};
-use crate::progress::Progress;
 use crate::train::word_counts::coding::{Decoder, Fault};
 use crate::train::word_counts::overflow;
 
@@ -166,15 +165,20 @@ impl Heap {
     }
 }
 
-/// Calls `each` with every word of `streams` once, sorted, and the sum of its counts.
+/// Calls `each` with every word of `streams` once, sorted, and the sum of its counts, and `poll` now and then with how many words
+/// were taken off streams since.
 pub(super) fn merge(
     streams: Vec<Stream>,
-    progress: &Progress,
+    poll: impl Fn(u64) -> Result<()>,
     mut each: impl FnMut(&[u8], u64) -> Result<()>,
 ) -> Result<()> {
     let mut heap = Heap::new(streams)?;
-    let (mut word, mut sum, mut n_words) = (Vec::new(), 0_u64, 0_u64);
+    let (mut word, mut sum, mut n_taken) = (Vec::new(), 0_u64, 0_u64);
     while let Some((next, count)) = heap.top() {
+        n_taken += 1;
+        if n_taken.is_multiple_of(POLL_WORDS) {
+            poll(POLL_WORDS)?;
+        }
         if next == word {
             sum = sum.checked_add(count).ok_or_else(overflow)?;
         } else {
@@ -184,14 +188,13 @@ pub(super) fn merge(
             word.clear();
             word.extend_from_slice(next);
             sum = count;
-            n_words += 1;
-            if n_words.is_multiple_of(POLL_WORDS) {
-                progress.check()?;
-            }
         }
         heap.advance()?;
     }
-    if word.is_empty() { Ok(()) } else { each(&word, sum) }
+    if !word.is_empty() {
+        each(&word, sum)?;
+    }
+    poll(n_taken % POLL_WORDS)
 }
 
 pub(super) fn io_error(path: &Path, error: &std::io::Error) -> Error {

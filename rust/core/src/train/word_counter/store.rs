@@ -60,6 +60,12 @@ impl Store {
         self.n_spilled_bytes
     }
 
+    /// How many words tables and runs have, one of both counted twice.
+    pub(super) fn n_words(&mut self) -> u64 {
+        let in_tables: usize = self.shards.iter_mut().map(|shard| of(shard).n_words()).sum();
+        in_tables as u64 + self.runs.iter().map(|run| run.n_words).sum::<u64>()
+    }
+
     /// Whether nothing is on disk.
     pub(super) fn is_in_memory(&self) -> bool {
         self.runs.is_empty()
@@ -74,7 +80,7 @@ impl Store {
         if n_bytes <= spilling.max_memory / TABLES_SHARE || n_bytes == 0 {
             return Ok(());
         }
-        let streams = self.sorted_shards(1)?;
+        let streams = self.sorted_shards(1, progress)?;
         let run = self.write_run(streams, progress)?;
         self.runs.push(run);
         if self.runs.len() > MAX_RUNS {
@@ -104,16 +110,20 @@ impl Store {
         let mut encoder = Encoder::default();
         let mut buffer = Vec::with_capacity(BUFFER_BYTES * 2);
         let (mut n_words, mut n_bytes) = (0, 0);
-        merge(streams, progress, |word, count| {
-            encoder.write(word, count, &mut buffer);
-            n_words += 1;
-            if buffer.len() >= BUFFER_BYTES {
-                n_bytes += buffer.len() as u64;
-                file.write_all(&buffer).map_err(failed)?;
-                buffer.clear();
-            }
-            Ok(())
-        })?;
+        merge(
+            streams,
+            |_| progress.check(),
+            |word, count| {
+                encoder.write(word, count, &mut buffer);
+                n_words += 1;
+                if buffer.len() >= BUFFER_BYTES {
+                    n_bytes += buffer.len() as u64;
+                    file.write_all(&buffer).map_err(failed)?;
+                    buffer.clear();
+                }
+                Ok(())
+            },
+        )?;
         n_bytes += buffer.len() as u64;
         file.write_all(&buffer).map_err(failed)?;
         self.n_spilled_bytes += n_bytes;
@@ -121,17 +131,22 @@ impl Store {
     }
 
     /// The tables as streams; they are empty afterwards.
-    fn sorted_shards(&mut self, n_threads: usize) -> Result<Vec<Stream>> {
+    fn sorted_shards(&mut self, n_threads: usize, progress: &Progress) -> Result<Vec<Stream>> {
         let shards = &self.shards;
         let sorted = parallel::map(&mut vec![(); n_threads], shards.len(), |(), i| {
+            progress.check()?;
             Ok(shards[i].lock().unwrap_or_else(PoisonError::into_inner).take_sorted())
         })?;
         Ok(sorted.into_iter().flat_map(Stream::of_shard).collect())
     }
 
     /// All there is as streams.
-    pub(super) fn into_streams(mut self, n_threads: usize) -> Result<Vec<Stream>> {
-        let mut streams = self.sorted_shards(n_threads)?;
+    pub(super) fn into_streams(
+        mut self,
+        n_threads: usize,
+        progress: &Progress,
+    ) -> Result<Vec<Stream>> {
+        let mut streams = self.sorted_shards(n_threads, progress)?;
         for run in &self.runs {
             streams.push(Stream::of_run(run)?);
         }

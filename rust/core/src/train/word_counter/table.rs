@@ -108,6 +108,11 @@ impl Shard {
             + self.long.arena.capacity()
     }
 
+    /// How many words there are.
+    pub(super) fn n_words(&self) -> usize {
+        self.short.n_used + self.long.words.len()
+    }
+
     /// The words, sorted; the shard is empty afterwards.
     pub(super) fn take_sorted(&mut self) -> SortedShard {
         let SortedShard { mut short, mut long, arena } = self.take();

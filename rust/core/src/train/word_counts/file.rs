@@ -7,41 +7,50 @@
 use sha2::{Digest, Sha256};
 
 use super::coding::{Decoder, Encoder, Fault};
-use super::{Builder, WordCounts};
+use super::{Builder, POLL_WORDS, WordCounts};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 
 const MAGIC: &[u8] = b"merganser word counts 1\n";
 const DIGEST_BYTES: usize = 32;
 /// The least that an entry takes: two lengths, a byte and a count.
 const MIN_ENTRY_BYTES: usize = 4;
+/// Bytes between two looks at whether to stop.
+const POLL_BYTES: usize = 1 << 22;
 
 impl WordCounts {
     /// The bytes of a file.
-    pub fn to_bytes(&self, description: &str) -> Vec<u8> {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub fn to_bytes(&self, description: &str, progress: &Progress) -> Result<Vec<u8>> {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&(description.len() as u64).to_le_bytes());
         out.extend_from_slice(description.as_bytes());
         out.extend_from_slice(&(self.len() as u64).to_le_bytes());
         let mut encoder = Encoder::default();
-        for (word, count) in self.iter() {
+        for (index, (word, count)) in self.iter().enumerate() {
+            if index.is_multiple_of(POLL_WORDS) {
+                progress.check()?;
+            }
             encoder.write(word, count, &mut out);
         }
-        let digest = Sha256::digest(&out);
+        let digest = digest_of(&out, progress)?;
         out.extend_from_slice(&digest);
-        out
+        Ok(out)
     }
 
     /// The counts and the description of a file.
     ///
     /// # Errors
-    /// [`Error::Format`] for anything but bytes that [`WordCounts::to_bytes`] gave.
-    pub fn from_bytes(data: &[u8]) -> Result<(Self, String)> {
+    /// [`Error::Format`] for anything but bytes that [`WordCounts::to_bytes`] gave; [`Error::Interrupted`].
+    pub fn from_bytes(data: &[u8], progress: &Progress) -> Result<(Self, String)> {
         let rest = data.strip_prefix(MAGIC).ok_or_else(|| {
             fault("", "is no file of word counts, or of another version of merganser")
         })?;
         let n_before = data.len().saturating_sub(DIGEST_BYTES);
         let (before, digest) = data.split_at_checked(n_before).unwrap_or_default();
-        if before.len() < MAGIC.len() || Sha256::digest(before)[..] != *digest {
+        if before.len() < MAGIC.len() || digest_of(before, progress)? != *digest {
             return Err(fault("", "is damaged or truncated: its checksum does not fit"));
         }
         let rest = rest.get(..rest.len() - DIGEST_BYTES).unwrap_or_default();
@@ -59,6 +68,9 @@ impl WordCounts {
         let mut builder = Builder::default();
         let mut decoder = Decoder::new(rest);
         for index in 0..n_words {
+            if index.is_multiple_of(POLL_WORDS as u64) {
+                progress.check()?;
+            }
             decoder.next().map_err(|problem| match problem {
                 Fault::Io(_) => fault(format!("word {index}"), "the file ends inside it"),
                 Fault::Damaged(problem) => fault(format!("word {index}"), problem),
@@ -77,6 +89,15 @@ impl WordCounts {
             Err(fault("", "has bytes after the last word"))
         }
     }
+}
+
+fn digest_of(data: &[u8], progress: &Progress) -> Result<Vec<u8>> {
+    let mut digest = Sha256::new();
+    for part in data.chunks(POLL_BYTES) {
+        progress.check()?;
+        digest.update(part);
+    }
+    Ok(digest.finalize().to_vec())
 }
 
 fn number(data: &[u8]) -> Result<(u64, &[u8])> {

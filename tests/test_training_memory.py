@@ -1,0 +1,153 @@
+"""Memory and disk, for every trainer: counting stays within `max_memory`, spills the rest, and cleans up."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import child_process
+import pytest
+from trainers import OF_COUNTS, TRAINERS, counts_for
+
+import merganser as mg
+from merganser.errors import ConfigError
+
+EVERY = pytest.mark.parametrize("name", TRAINERS)
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
+LIMIT = 6 << 20
+
+
+def random_documents(n: int) -> Iterator[str]:
+    """Make documents of words of letters that hardly ever come twice, and of some that do."""
+    numbers = random.Random(3)
+    for _ in range(n):
+        words = (f"{numbers.getrandbits(numbers.choice((6, 40))):x}" for _ in range(20_000))
+        yield " ".join(words).translate(LETTERS)
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[str]:
+    return list(random_documents(25))
+
+
+@EVERY
+def test_spilled_counts_give_the_same_tokenizer(name: str, documents: list[str], tmp_path: Path) -> None:
+    train, few = TRAINERS[name], {"vocab_size": 400, "min_count": 2}
+    tok = train(documents, max_memory=LIMIT, spill_dir=tmp_path, **few)
+    report = tok.training_report
+    assert report is not None
+    assert report.n_spilled_bytes is not None
+    assert report.n_spilled_bytes > LIMIT // 3
+    assert "MB spilled to disk" in str(report)
+    assert report.sources[0]["rare_words_dropped"] > 200_000
+    assert list(tmp_path.iterdir()) == []
+    expected = train(documents, **few)
+    assert tok._inner.to_json(False) == expected._inner.to_json(False)
+
+
+@EVERY
+def test_words_that_outgrow_memory_are_an_error_that_says_what_to_do(
+    name: str, documents: list[str], tmp_path: Path
+) -> None:
+    options = {"max_memory": LIMIT, "spill_dir": tmp_path}
+    with pytest.raises(ConfigError, match=r"max_memory=6291456; with min_count=2 those that are left") as caught:
+        TRAINERS[name](documents, **options)
+    assert TRAINERS[name](documents, min_count=2, vocab_size=400, **options).n_tokens > 10
+    assert "Traceback" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_min_count_of_the_message_is_the_least_that_fits() -> None:
+    texts = [f"{chr(97 + i // 26)}{chr(97 + i % 26)} " * (1 + i % 9) for i in range(500)]
+    for limit in (500, 2_000, 6_000):
+        with pytest.raises(ConfigError, match="min_count=") as caught:
+            mg.WordCounts.count(texts, pre_tokenizer="whitespace", max_memory=limit)
+        least = int(str(caught.value).split("min_count=")[1].split()[0])
+        mg.WordCounts.count(texts, pre_tokenizer="whitespace", max_memory=limit, min_count=least)
+        with pytest.raises(ConfigError, match=f"min_count={least} "):
+            mg.WordCounts.count(texts, pre_tokenizer="whitespace", max_memory=limit, min_count=least - 1)
+    with pytest.raises(ConfigError, match=r"allow more$"):
+        mg.WordCounts.count(["a " * 10_000], pre_tokenizer="whitespace", max_memory=1)
+
+
+def test_going_on_from_a_tokenizer_spills_too(documents: list[str], tmp_path: Path) -> None:
+    base = mg.train_bpe(documents[:1], vocab_size=300)
+    options = {"vocab_size": 400, "min_count": 2, "continue_from": base, "allow_smaller": True}
+    tok = mg.train_bpe(documents, max_memory=LIMIT, spill_dir=tmp_path, **options)
+    assert tok.training_report is not None
+    assert tok.training_report.n_spilled_bytes
+    assert list(tmp_path.iterdir()) == []
+    assert tok._inner.to_json(False) == mg.train_bpe(documents, **options)._inner.to_json(False)
+    for wrong in ({"max_memory": 0}, {"spill_dir": tmp_path}, {"min_count": -1}):
+        with pytest.raises(ConfigError, match=next(iter(wrong))):
+            mg.train_bpe(documents, vocab_size=400, continue_from=base, **wrong)
+
+
+@pytest.mark.parametrize("name", OF_COUNTS)
+@pytest.mark.parametrize("option", [{"max_memory": 1 << 30}, {"min_count": 2}, {"max_memory": 9, "spill_dir": "."}])
+def test_what_is_counted_is_not_counted_otherwise(name: str, option: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=r"is for documents, got WordCounts.*WordCounts\.count"):
+        OF_COUNTS[name](counts_for(name, {"ab": 2}), **option)
+
+
+@EVERY
+@pytest.mark.parametrize("wrong", [{"max_memory": 0}, {"max_memory": -1}, {"spill_dir": "."}, {"min_count": -1}])
+def test_limits_out_of_range_are_refused(name: str, wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        TRAINERS[name](["ab"], **wrong)
+
+
+PEAKS = """
+import json, pathlib
+import merganser as mg
+from test_training_memory import random_documents
+from trainers import TRAINERS
+
+def peak():
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+TRAINERS["{name}"](random_documents(3), vocab_size=400)
+told = []
+for max_memory in ({limit}, None):
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+    before = peak()
+    TRAINERS["{name}"](random_documents(80), vocab_size=400, min_count=2, n_threads=2, max_memory=max_memory)
+    told.append(peak() - before)
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("name", ["bpe", "wordpiece", "unigram", "sentencepiece_unigram"])
+def test_memory_stays_within_the_limit(name: str) -> None:
+    bounded, free = child_process.run(PEAKS.format(name=name, limit=LIMIT))
+    # Text, its normalized copy, and what threads hold come on top.
+    assert bounded < LIMIT + (24 << 20)
+    assert free > bounded + (4 << 20)
+
+
+FULL = """
+import errno, json, os, resource, signal, sys, tempfile
+from test_training_memory import random_documents
+from trainers import TRAINERS
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+documents = list(random_documents(5))
+told = {}
+with tempfile.TemporaryDirectory() as folder:
+    for name, train in TRAINERS.items():
+        try:
+            train(documents, max_memory=1 << 20, spill_dir=folder)
+        except OSError as error:
+            told[name] = [errno.errorcode[error.errno], folder in str(error), len(os.listdir(folder))]
+print(json.dumps(told))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
+def test_a_disk_that_fills_is_an_error_and_leaves_nothing() -> None:
+    told = child_process.run(FULL)
+    assert told == {name: ["EFBIG", True, 0] for name in TRAINERS}
