@@ -317,7 +317,7 @@ def _result(contestants: list[_Contestant], split: Split, settings: LmSettings) 
                 difference=figures[place] - figures[0],
                 difference_low=difference_low,
                 difference_high=difference_high,
-                is_lossy=bool(contestant.training.n_lossy or contestant.held_out.n_lossy),
+                n_lossy=contestant.training.n_lossy + contestant.held_out.n_lossy,
             )
         )
     for contestant in contestants:
