@@ -131,6 +131,9 @@ def test_pad_and_targets_refuse_what_does_not_fit():
         pad([[1, 2, 3]], pad_id=0, length=2)
     with pytest.raises(ConfigError, match="at least one"):
         pad([], pad_id=0)
+    for wrong in ([1.0, 2.5], [True], [[1, 2]], ["a"], [None]):
+        with pytest.raises(ConfigError, match=r"whole numbers, got .* in row 1"):
+            pad([[1, 2], wrong], pad_id=0)
     with pytest.raises(ConfigError, match="token"):
         pack([[]], length=4, pad_id=0)
     ids, mask = pad([[1, 2], [3]], pad_id=0, side="left", length=3)
