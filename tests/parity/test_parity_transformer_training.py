@@ -246,6 +246,26 @@ def test_beam_search_is_that_of_transformers(torch, models, report_error, n_beam
     report_error(f"{quantity}: their scores", worst, 1e-4)
 
 
+@pytest.mark.parametrize("early_stopping", [True, "never"])
+@pytest.mark.parametrize("length_penalty", [1.0, -0.5, 2.0])
+def test_early_stopping_is_that_of_transformers(torch, models, report_error, early_stopping, length_penalty):
+    peer_model, model, params = models
+    n_compared = 0
+    for stop in (11, 23, 37, 5):
+        options = {"length_penalty": length_penalty, "early_stopping": early_stopping}
+        sequences, _ = peer_generate(
+            torch, peer_model, max_new_tokens=16, eos_token_id=stop, num_beams=3, num_return_sequences=3, **options
+        )
+        found = beam_search(model, params, PROMPTS, max_new_tokens=16, n_beams=3, stop_ids=[stop], **options)
+        got = [hypothesis for hypotheses in found for hypothesis in hypotheses]
+        assert [h.ids.tolist() for h in got] == [
+            cut(ids, stop)[: len(h.ids)] for ids, h in zip(sequences, got, strict=True)
+        ]
+        n_compared += len(got)
+    what = f"{type(model).__name__}: 3 beams, early stopping {early_stopping}, length penalty {length_penalty}"
+    report_error(f"{what}: ids of {n_compared} hypotheses", 0, 0)
+
+
 def test_training_follows_torch_step_by_step(torch, transformers, report_error, tmp_path):
     config = transformers.GPT2Config(
         vocab_size=61, n_positions=32, n_embd=32, n_layer=2, n_head=4, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0
