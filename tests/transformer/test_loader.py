@@ -60,6 +60,13 @@ def test_blocks_are_a_function_of_the_step_and_cover_an_epoch():
     assert not np.array_equal(later, seen)
 
 
+def test_loaders_are_written_as_their_settings_and_the_size_of_their_text():
+    blocks = Blocks(ArraySource(np.arange(9)), n_rows=2, length=4)
+    assert repr(blocks) == "Blocks(n_tokens=9, n_rows=2, length=4, seed=0, separator_id=None)"
+    pairs = Pairs([[5, 6]], [[7]], n_rows=1, start_id=1, end_id=2, pad_id=0, seed=3)
+    assert repr(pairs) == "Pairs(n_pairs=1, n_rows=1, start_id=1, end_id=2, pad_id=0, seed=3, n_pooled=16)"
+
+
 def test_blocks_end_documents_at_the_separator():
     ids = np.array([4, 5, 0, 6, 0, 7, 8, 9, 9])
     batch = Blocks(ArraySource(ids), n_rows=1, length=8, separator_id=0)(0)
