@@ -110,6 +110,11 @@ def test_pairs_cover_an_epoch_and_keep_pairs_together():
     assert sorted(seen) == [number + 3 for number in range(64)]
 
 
+def test_pairs_refuse_an_empty_source():
+    with pytest.raises(ConfigError, match="sources must not be empty, got nothing at 1"):
+        Pairs([[5], []], [[7], [8]], n_rows=1, start_id=1, end_id=2, pad_id=0)
+
+
 def test_pairs_of_unequal_targets_ignore_padding():
     batch = Pairs([[5], [6]], [[7, 8, 9], [7]], n_rows=2, start_id=1, end_id=2, pad_id=0).batch_of([0, 1])
     assert batch.target_inputs.tolist() == [[1, 7, 8, 9], [1, 7, 2, 0]]

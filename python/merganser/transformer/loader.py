@@ -155,7 +155,7 @@ class Pairs:
     Parameters
     ----------
     sources, targets : sequence of sequences of int
-        As many of one as of the other, none empty.
+        As many of one as of the other, no source empty.
     n_rows : int
         Rows B of a batch.
     start_id : int
@@ -193,6 +193,10 @@ class Pairs:
         if self.n_rows < 1 or self.n_pooled < 1:
             msg = f"n_rows and n_pooled must be at least 1, got {self.n_rows} and {self.n_pooled}"
             raise ConfigError(msg)
+        for place, source in enumerate(self.sources):
+            if not len(source):
+                msg = f"sources must not be empty, got nothing at {place}"
+                raise ConfigError(msg)
 
     def __repr__(self) -> str:
         return _described(self, n_pairs=len(self.sources))
