@@ -253,6 +253,10 @@ def test_bootstrap_covers_what_it_should():
         ({"seeds": ()}, "seeds"),
         ({"seeds": (1, 1)}, "seeds"),
         ({"budget": "tokens"}, "budget"),
+        ({"n_heads": 3}, "n_heads must divide d_model 128, got 3"),
+        ({"n_layers": 0}, "n_layers"),
+        ({"rate": -1.0}, "rate"),
+        ({"rate": float("nan")}, "rate"),
     ],
 )
 def test_bad_settings_are_refused_by_name(options, word):
