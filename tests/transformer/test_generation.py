@@ -216,6 +216,24 @@ def test_generate_stops_each_row_where_its_text_completes_a_stop_string(name, st
     assert min(lengths) < 20
 
 
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0.0), Sampling(temperature=2.0, top_k=5, seed=2)])
+def test_banned_ids_are_never_chosen(sampling):
+    whole = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=20, sampling=sampling)
+    banned = sorted({int(row[0]) for row in whole} | {int(row[7]) for row in whole})
+    got = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=20, sampling=sampling, banned_ids=banned)
+    found = beam_search(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=20, n_beams=3, banned_ids=banned)
+    for ids in [*got, *(hypothesis.ids for row in found for hypothesis in row)]:
+        assert not np.isin(ids, banned).any()
+
+
+def test_banning_an_id_changes_nothing_where_another_is_likelier():
+    (first, second, third) = (int(row[0]) for row in generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=1))
+    assert second not in (first, third)
+    got = [int(row[0]) for row in generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=1, banned_ids=[second])]
+    assert (got[0], got[2]) == (first, third)
+    assert got[1] != second
+
+
 def test_stop_strings_and_stop_ids_end_a_row_together():
     prompts = [[seed, 3] for seed in range(6)]
     options = {"max_new_tokens": 20, "sampling": Sampling(seed=1)}
@@ -249,10 +267,13 @@ def test_bad_prompts_and_models_are_refused():
         generate(GPT, GPT_PARAMS, [[1], [1.7, 2.0]], max_new_tokens=1)
     with pytest.raises(ConfigError, match="whole numbers"):
         generate(GPT, GPT_PARAMS, "text", max_new_tokens=1)
-    for stop in (-1, VOCAB):
-        for search in (generate, beam_search):
-            with pytest.raises(ConfigError, match=rf"stop_ids must be .* got {stop}"):
-                search(GPT, GPT_PARAMS, [[1]], max_new_tokens=1, stop_ids=[3, stop])
+    for search in (generate, beam_search):
+        for bad in (-1, VOCAB):
+            for name in ("stop_ids", "banned_ids"):
+                with pytest.raises(ConfigError, match=rf"{name} must be .* got {bad}"):
+                    search(GPT, GPT_PARAMS, [[1]], max_new_tokens=1, **{name: [3, bad]})
+        with pytest.raises(ConfigError, match="banned_ids must leave an id"):
+            search(GPT, GPT_PARAMS, [[1]], max_new_tokens=1, banned_ids=range(VOCAB))
     with pytest.raises(ConfigError, match="prompts"):
         generate(GPT, GPT_PARAMS, [[]], max_new_tokens=1)
     with pytest.raises(ConfigError, match="prompts"):

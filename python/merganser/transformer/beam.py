@@ -91,6 +91,7 @@ def beam_search(
     length_penalty: float = 1.0,
     early_stopping: bool | Literal["never"] = False,
     stop_ids: Collection[int] = (),
+    banned_ids: Collection[int] = (),
 ) -> list[list[Hypothesis]]:
     """Search likely continuations of prompts, or answers to them.
 
@@ -109,6 +110,8 @@ def beam_search(
         present length, scores no better than the worst of them; ``"never"`` when no length could make it better.
     stop_ids : collection of int
         Any of these ends a hypothesis.
+    banned_ids : collection of int
+        In no hypothesis; what the model gives them counts as lost, as in `transformers`.
 
     Returns
     -------
@@ -140,11 +143,14 @@ def beam_search(
         msg = f'early_stopping must be True, False or "never", got {early_stopping!r}'
         raise ConfigError(msg)
     decoder = Decoder(model, params, prompts, max_new_tokens=max_new_tokens)
-    rules = _Rules(max_new_tokens, n_beams, length_penalty, early_stopping, decoder.stop_ids(stop_ids))
+    stops = frozenset(decoder.checked_ids("stop_ids", stop_ids).tolist())
+    banned = decoder.checked_ids("banned_ids", banned_ids)
+    rules = _Rules(max_new_tokens, n_beams, length_penalty, early_stopping, stops)
     rows = [_Row(beams=[((), 0.0)], finished=[]) for _ in range(decoder.n_rows)]
     active = list(range(len(rows)))
     for length in range(1, max_new_tokens + 1):
         log_probabilities = _log_softmax(decoder.logits)
+        log_probabilities[:, banned] = -np.inf
         sources: list[int] = []
         offset, remaining = 0, []
         for index in active:

@@ -139,24 +139,31 @@ class Decoder:
             self._cache = self._model.start_cache(n_rows=self.n_rows, max_length=ids.shape[1] + max_new_tokens - 1)
             self._read(ids, None if mask.all() else mask)
 
-    def stop_ids(self, ids: Collection[int]) -> frozenset[int]:
-        """Return the ids that end a row; refuse one that no row could ever get.
+    def checked_ids(self, name: str, ids: Collection[int]) -> NDArray[np.int64]:
+        """Return ids that are asked for by an argument; refuse one that the vocabulary does not have.
 
         Parameters
         ----------
+        name : str
+            The argument.
         ids : collection of int
             The ids.
 
         Returns
         -------
-        frozenset of int
+        ndarray of int64, shape (n_ids,)
+            In rising order.
         """
         vocab_size = self.logits.shape[1]
-        for stop in ids:
-            if not 0 <= stop < vocab_size:
-                msg = f"stop_ids must be at least 0 and below vocab_size {vocab_size}, got {stop}"
+        for token in ids:
+            if not 0 <= token < vocab_size:
+                msg = f"{name} must be at least 0 and below vocab_size {vocab_size}, got {token}"
                 raise ConfigError(msg)
-        return frozenset(int(stop) for stop in ids)
+        checked = np.array(sorted(set(ids)), dtype=np.int64)
+        if name == "banned_ids" and len(checked) == vocab_size:
+            msg = f"banned_ids must leave an id of the vocabulary, got all {vocab_size}"
+            raise ConfigError(msg)
+        return checked
 
     def advance(self, tokens: NDArray[np.int64]) -> None:
         """Give each row its next token.

@@ -33,6 +33,7 @@ def generate(
     stop_ids: Collection[int] = (),
     stop_strings: Sequence[str] = (),
     decode: Decode | None = None,
+    banned_ids: Collection[int] = (),
 ) -> list[NDArray[np.int64]]:
     """Write on from prompts.
 
@@ -55,6 +56,8 @@ def generate(
         lie; `TextStream` gives the text before it.
     decode : callable, optional
         From a list of ids to bytes or text, such as ``tokenizer.decode_bytes``; stop strings need it.
+    banned_ids : collection of int
+        Never chosen. Marian's models need it for their padding id, ``model.config.start_id``.
 
     Returns
     -------
@@ -90,6 +93,7 @@ def generate(
         stop_ids=stop_ids,
         stop_strings=stop_strings,
         decode=decode,
+        banned_ids=banned_ids,
     )
     for tokens in steps:
         for row, token in tokens.items():
@@ -107,12 +111,13 @@ def stream(
     stop_ids: Collection[int] = (),
     stop_strings: Sequence[str] = (),
     decode: Decode | None = None,
+    banned_ids: Collection[int] = (),
 ) -> Iterator[dict[int, int]]:
     """Write on from prompts, and give out each token as soon as it is chosen.
 
     Parameters
     ----------
-    model, params, prompts, max_new_tokens, sampling, stop_ids, stop_strings, decode
+    model, params, prompts, max_new_tokens, sampling, stop_ids, stop_strings, decode, banned_ids
         As for `generate`.
 
     Yields
@@ -129,13 +134,15 @@ def stream(
     seen = np.zeros(decoder.logits.shape, dtype=np.bool_)
     for row, prompt in enumerate(decoder.starts if is_encoder_decoder else prompts):
         seen[row, np.asarray(prompt)] = True
-    stops = np.array(sorted(decoder.stop_ids(stop_ids)), dtype=np.int64)
+    stops = decoder.checked_ids("stop_ids", stop_ids)
+    banned = decoder.checked_ids("banned_ids", banned_ids)
     texts: list[TextStream] = []
     if decode is not None and stop_strings:
         befores = [()] * len(prompts) if is_encoder_decoder else prompts
         texts = [TextStream(decode, stop_strings=stop_strings, after=before) for before in befores]
     rows = np.arange(decoder.n_rows)
     for step in range(max_new_tokens):
+        decoder.logits[:, banned] = -np.inf
         tokens = sampling.choose(decoder.logits, rows=rows, step=step, seen=seen)
         yield dict(zip(rows.tolist(), tokens.tolist(), strict=True))
         seen[np.arange(len(rows)), tokens] = True

@@ -92,7 +92,8 @@ def load_pretrained(
 
     Notes
     -----
-    The families are GPT-2, BERT, T5 and Marian. Nothing from a file is executed.
+    The families are GPT-2, BERT, T5 and Marian. Nothing from a file is executed. Marian's models were never taught
+    their padding id: when they write, ban it, ``generate(..., banned_ids=[model.config.start_id])``.
     """
     folder = Path(source)
     if not folder.is_dir():
