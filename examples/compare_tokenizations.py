@@ -24,7 +24,7 @@ from merganser.lm import LmComparison, LmSettings, compare_bits_per_byte
 WORDS = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 # A private character of Unicode, in place of "##", which Python sources are full of.
 MARK = "\ue000"
-SETTINGS = LmSettings(train_bytes=1_000_000, held_out_bytes=100_000)
+SETTINGS = LmSettings(train_bytes=1_000_000, held_out_bytes=100_000, d_model=64, d_ff=256, n_layers=2)
 
 
 def lossless_wordpiece(texts: list[bytes], vocab_size: int) -> mg.Tokenizer:
@@ -55,6 +55,7 @@ def train_all(texts: list[bytes], vocab_size: int) -> dict[str, mg.Tokenizer]:
             model_type="bpe",
             normalization_rule_name="identity",
             remove_extra_whitespaces=False,
+            allow_whitespace_only_pieces=True,
             byte_fallback=True,
         ),
         "WordPiece, BERT": mg.train_wordpiece(texts, vocab_size=vocab_size),
