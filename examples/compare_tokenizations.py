@@ -4,7 +4,8 @@ The same small GPT is trained on the tokens of each, on the same bytes of text, 
 that it has not seen. Such figures are comparable only where the tokens give the text back: what a tokenizer drops, no
 model has to predict. WordPiece in BERT's form drops case, spaces and line ends; its row is marked lossy, and shows how
 far that flatters. The form to compare splits words as BPE does, keeps every character, and marks what continues a word
-with one that no text has. It has no bytes to fall back on, so the text is what Python carries in plain ASCII.
+with one that no text has. It has no bytes to fall back on, so the text is what Python carries in plain ASCII, and every
+character of ASCII is in its alphabet.
 
 What to expect: the vocabularies need about as many tokens as each other; bits per byte of the four lossless methods lie
 within some hundredths, BPE and WordPiece closest, for they learn the same merges; BERT's form seems far ahead and
@@ -29,9 +30,11 @@ SETTINGS = LmSettings(train_bytes=1_000_000, held_out_bytes=100_000, d_model=64,
 
 def lossless_wordpiece(texts: list[bytes], vocab_size: int) -> mg.Tokenizer:
     """Train WordPiece on the words of BPE, with nothing normalized, and let it decode to the very text."""
+    # Each at the start of a word and inside one.
+    alphabet = [bytes([character, character]) for character in range(128)]
     split = {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Isolated", "invert": False}
     trained = mg.train_wordpiece(
-        mg.WordCounts.count(texts, pre_tokenizer=split),
+        mg.WordCounts.count([*texts, *alphabet], pre_tokenizer=split),
         vocab_size=vocab_size,
         special_tokens=["[UNK]"],
         continuing_subword_prefix=MARK,
