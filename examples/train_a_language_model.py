@@ -23,10 +23,11 @@ from merganser.transformer import (
     Gpt,
     GptConfig,
     Sampling,
+    TextStream,
     Trainer,
-    generate,
     plot_curves,
     save_pretrained,
+    stream,
 )
 from merganser.transformer.checkpoint import checkpoint_steps
 from merganser.transformer.evaluation import bits_per_byte, score_rows
@@ -94,10 +95,18 @@ def main(
     tokenizer.save(folder / "tokenizer.json")
     plot_curves({"gpt-small": folder / "log.jsonl"}, folder / "curve.svg")
     prompt = tokenizer.encode("The ")
-    (row,) = generate(
-        model, state.params, [prompt], max_new_tokens=40, stop_ids=[end], sampling=Sampling(temperature=0.8, top_p=0.9)
-    )
-    print(f"It writes: The {tokenizer.decode(row, errors='replace')}")
+    text = TextStream(tokenizer.decode_bytes, after=prompt)
+    print("It writes: The ", end="")
+    for tokens in stream(
+        model,
+        state.params,
+        [prompt],
+        max_new_tokens=40,
+        banned_ids=[end],
+        sampling=Sampling(temperature=0.8, top_p=0.9),
+    ):
+        print(text.push(tokens[0]), end="", flush=True)
+    print(text.finish())
     return before, after
 
 

@@ -103,6 +103,16 @@ def test_compare_does_not_count_what_the_post_processor_adds(tokenizers: dict[st
     assert comparison[1].round_trip == 1.0
 
 
+def test_compare_takes_whole_texts_whatever_truncation_and_padding_say(
+    tokenizers: dict[str, mg.Tokenizer], tmp_path: Path
+) -> None:
+    cutting = tokenizers["merged"].with_truncation(mg.Truncation(3)).with_padding(mg.Padding(length=9))
+    cutting.save(tmp_path / "cutting.json")
+    (whole, *others) = mg.compare({"a": tokenizers["merged"], "b": cutting, "c": tmp_path / "cutting.json"}, TEXTS)
+    for row in others:
+        assert (row.n_tokens, row.n_ids_used, row.round_trip) == (whole.n_tokens, whole.n_ids_used, 1.0)
+
+
 def test_compare_flags_a_lossy_tokenizer() -> None:
     lossy = mg.train_bpe(TEXTS, vocab_size=256, normalizer="nfc")
     comparison = mg.compare({"nfc": lossy}, ["e\u0301", "plain", "a", "b"])

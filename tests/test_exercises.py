@@ -48,20 +48,32 @@ def test_simple_bpe_equals_the_library(exercise):
 
 def test_tokenizations_are_compared(exercise):
     settings = LmSettings(
-        train_bytes=30_000,
-        held_out_bytes=5_000,
+        train_bytes=60_000,
+        held_out_bytes=8_000,
         context_bytes=64,
-        seeds=(0,),
+        seeds=(0, 1, 2),
         d_model=16,
         d_ff=32,
         n_layers=1,
         n_heads=2,
+        rate=0.01,
     )
-    counts, models = exercise("compare_tokenizations").main(n_bytes=150_000, vocab_size=512, settings=settings)
-    assert counts["bytes"].bytes_per_token == 1.0
-    assert counts["cl100k"].bytes_per_token > 1.8
-    assert [row.name for row in models] == ["bytes", "gpt2", "cl100k"]
-    assert all(0 < row.bits_per_byte < 8 for row in models)
+    counts, models = exercise("compare_tokenizations").main(n_bytes=500_000, vocab_size=512, settings=settings)
+    assert [row.name for row in models] == ["BPE", "WordPiece", "Unigram", "SentencePiece BPE", "WordPiece, BERT"]
+    assert {row.vocab_size for row in models} == {512}
+    *lossless, bert = models
+    for row in lossless:
+        assert row.n_lossy == 0
+        assert counts[row.name].round_trip == 1.0
+        assert counts[row.name].bytes_per_token > 1.6
+        # A uniform choice of bytes costs 8 bits.
+        assert 2 < row.low < row.bits_per_byte < row.high < 6
+        assert (row.n_bytes, row.train_bytes) == (bert.n_bytes, bert.train_bytes)
+    assert abs(models["WordPiece"].difference) < 0.3
+    # What is dropped need not be predicted: the figure is low, and said not to be comparable.
+    assert bert.n_lossy == models.n_training_documents + models.n_held_out_documents
+    assert bert.bits_per_byte < min(row.bits_per_byte for row in lossless)
+    assert "WordPiece, BERT (lossy)" in str(models)
 
 
 def test_tokenizer_is_analysed(exercise, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
 import merganser as mg
@@ -105,6 +107,47 @@ def test_stream_starts_are_the_bytes_of_the_text(tokenizers):
                 assert tokenizer.token_bytes(int(token)) == text[start:end]
             pieces = [stream.cut(document, start, start + 7) for start in range(0, len(text), 7)]
             assert np.concatenate(pieces).tolist() == tokenizer.encode(text)
+
+
+SPIECE = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False, "byte_fallback": True}
+WITH_SPACE_IN_FRONT = {
+    "unigram": lambda: mg.train_unigram(TEXTS, vocab_size=300, byte_fallback=True),
+    "sentencepiece": lambda: mg.train_sentencepiece(TEXTS, vocab_size=300, model_type="bpe", **SPIECE),
+}
+
+
+@pytest.mark.parametrize("name", WITH_SPACE_IN_FRONT)
+def test_stream_of_a_tokenizer_that_puts_a_space_in_front_is_not_lossy(name):
+    tokenizer = WITH_SPACE_IN_FRONT[name]()
+    texts = [text.encode() for text in [*TEXTS, "two  spaces\n\tand a tab ", "Ω is not in the vocabulary"]]
+    stream = encode_stream(name, tokenizer, texts, n_threads=1)
+    assert stream.n_lossy == 0
+    for document, text in enumerate(texts):
+        ids, starts = stream.ids[document], stream.starts[document]
+        assert ids.tolist() == tokenizer.encode(text)
+        assert starts[0] == 0
+        # What follows a start is what the token stands for, but for the space in front of the text.
+        for place in range(1, len(ids)):
+            token = tokenizer.token_bytes(int(ids[place]))
+            if len(token) > 1:
+                assert text[starts[place] :].startswith(token)
+
+
+def test_comparison_marks_and_does_not_crown_what_loses_text(tokenizers):
+    texts = [f"{'THE' if number % 2 else 'the'} cat sat on mat {number}" for number in range(60)]
+    lossy = mg.train_wordpiece(texts, vocab_size=60)
+    settings = dataclasses.replace(SMALL, seeds=(0,))
+    comparison = compare_bits_per_byte({"bert": lossy, **tokenizers}, texts, settings=settings)
+    assert [row.is_lossy for row in comparison] == [True, False, False]
+    assert comparison["bert"].n_lossy == 30
+    assert "bert (lossy): 30 documents cannot be restored" in str(comparison)
+    data = json.loads(comparison.to_json())
+    assert [row["is_lossy"] for row in data["tokenizers"]] == [True, False, False]
+    console = Console(file=io.StringIO(), force_terminal=True, width=200, color_system="standard")
+    console.print(comparison)
+    green = [line for line in console.file.getvalue().splitlines() if "[1;32m" in line]
+    assert len(green) == 1
+    assert green[0].startswith(("bytes", "merged"))
 
 
 def test_stream_of_a_normalizing_tokenizer_is_lossy_and_keeps_every_token():
@@ -210,6 +253,10 @@ def test_bootstrap_covers_what_it_should():
         ({"seeds": ()}, "seeds"),
         ({"seeds": (1, 1)}, "seeds"),
         ({"budget": "tokens"}, "budget"),
+        ({"n_heads": 3}, "n_heads must divide d_model 128, got 3"),
+        ({"n_layers": 0}, "n_layers"),
+        ({"rate": -1.0}, "rate"),
+        ({"rate": float("nan")}, "rate"),
     ],
 )
 def test_bad_settings_are_refused_by_name(options, word):

@@ -245,6 +245,15 @@ def test_options_out_of_range_are_refused(options: dict[str, Any], message: str)
         train_from({"ab": 3}, **options)
 
 
+@pytest.mark.parametrize(
+    "pre_tokenizer",
+    ["gpt2", "cl100k", {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}],
+)
+def test_byte_level_pre_tokenizer_is_refused(pre_tokenizer: Any) -> None:
+    with pytest.raises(ConfigError, match="needs a pre_tokenizer that is not byte-level"):
+        mg.train_wordpiece(["a b c"] * 9, vocab_size=20, pre_tokenizer=pre_tokenizer)
+
+
 def test_words_that_are_no_text_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"word 1 of the counts.*not UTF-8 at byte 1"):
         train_from({b"a": 1, b"a\xff": 2})

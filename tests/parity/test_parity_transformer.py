@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import merganser as mg
 from merganser.transformer import (
     IGNORED,
     T5,
@@ -25,6 +26,7 @@ from merganser.transformer import (
     T5Config,
     hf_names,
     load_pretrained,
+    pad,
     save_pretrained,
 )
 from merganser.transformer.positions import relative_buckets, sinusoids
@@ -506,12 +508,13 @@ def test_parity_minilm_embeddings(torch, transformers, peer, report_error):
     folder = minilm_folder()
     model, params = load_pretrained(folder)
     assert model.n_parameters == 22_713_216
-    tokenizer = peer("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.enable_padding()
-    encoded = tokenizer.encode_batch(SENTENCES)
-    ids = np.array([row.ids for row in encoded])
-    mask = np.array([row.attention_mask for row in encoded], bool)
+    # From text to vector with nothing but merganser: its file cuts at 128 tokens and fills up to as many.
+    tokenizer = mg.Tokenizer.load(folder).with_truncation(None).with_padding(None)
+    ids, mask = pad(list(tokenizer.encode_batch(SENTENCES)), pad_id=tokenizer.special_tokens["[PAD]"])
+    their_tokenizer = peer("tokenizers").Tokenizer.from_file(str(folder / "tokenizer.json"))
+    their_tokenizer.no_truncation()
+    their_tokenizer.enable_padding()
+    assert ids.tolist() == [row.ids for row in their_tokenizer.encode_batch(SENTENCES)]
     vectors = model.embed(params, ids, mask)
     np.testing.assert_allclose(
         vectors[0, :6], [0.06765689, 0.06349589, 0.04871306, 0.07930497, 0.03744798, 0.0026529], atol=1e-6

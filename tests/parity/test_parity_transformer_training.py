@@ -246,6 +246,44 @@ def test_beam_search_is_that_of_transformers(torch, models, report_error, n_beam
     report_error(f"{quantity}: their scores", worst, 1e-4)
 
 
+def test_banned_ids_are_the_suppressed_tokens_of_transformers(torch, models, report_error):
+    peer_model, model, params = models
+    banned = [3, 11, 40]
+    expected, _ = peer_generate(torch, peer_model, max_new_tokens=30, eos_token_id=None, suppress_tokens=banned)
+    got = generate(model, params, PROMPTS, max_new_tokens=30, banned_ids=banned)
+    assert [row.tolist() for row in got] == expected
+    options = {"num_beams": 4, "num_return_sequences": 4, "suppress_tokens": banned}
+    sequences, scores = peer_generate(torch, peer_model, max_new_tokens=12, eos_token_id=23, **options)
+    found = beam_search(model, params, PROMPTS, max_new_tokens=12, n_beams=4, stop_ids=[23], banned_ids=banned)
+    hypotheses = [hypothesis for row in found for hypothesis in row]
+    assert [h.ids.tolist() for h in hypotheses] == [
+        cut(ids, 23)[: len(h.ids)] for ids, h in zip(sequences, hypotheses, strict=True)
+    ]
+    differences = np.abs(np.array([h.score for h in hypotheses]) - scores.numpy())
+    report_error(f"{type(model).__name__}: greedy and 4 beams with ids banned: ids", 0, 0)
+    report_error(f"{type(model).__name__}: 4 beams with ids banned: scores", float(differences.max()), 1e-4)
+
+
+@pytest.mark.parametrize("early_stopping", [True, "never"])
+@pytest.mark.parametrize("length_penalty", [1.0, -0.5, 2.0])
+def test_early_stopping_is_that_of_transformers(torch, models, report_error, early_stopping, length_penalty):
+    peer_model, model, params = models
+    n_compared = 0
+    for stop in (11, 23, 37, 5):
+        options = {"length_penalty": length_penalty, "early_stopping": early_stopping}
+        sequences, _ = peer_generate(
+            torch, peer_model, max_new_tokens=16, eos_token_id=stop, num_beams=3, num_return_sequences=3, **options
+        )
+        found = beam_search(model, params, PROMPTS, max_new_tokens=16, n_beams=3, stop_ids=[stop], **options)
+        got = [hypothesis for hypotheses in found for hypothesis in hypotheses]
+        assert [h.ids.tolist() for h in got] == [
+            cut(ids, stop)[: len(h.ids)] for ids, h in zip(sequences, got, strict=True)
+        ]
+        n_compared += len(got)
+    what = f"{type(model).__name__}: 3 beams, early stopping {early_stopping}, length penalty {length_penalty}"
+    report_error(f"{what}: ids of {n_compared} hypotheses", 0, 0)
+
+
 def test_training_follows_torch_step_by_step(torch, transformers, report_error, tmp_path):
     config = transformers.GPT2Config(
         vocab_size=61, n_positions=32, n_embd=32, n_layer=2, n_head=4, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0

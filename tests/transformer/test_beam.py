@@ -18,6 +18,7 @@ from merganser.transformer import (
     beam_search,
     generate,
 )
+from merganser.transformer.beam import Hypothesis, _Row, _Rules
 
 VOCAB, STOP, N_NEW = 4, 3, 4
 SIZES = {"vocab_size": VOCAB, "d_model": 16, "n_layers": 1, "n_heads": 2, "d_ff": 32, "max_positions": 12}
@@ -111,6 +112,42 @@ def test_hypotheses_end_where_they_should(model_and_params):
             assert hypothesis.score == pytest.approx(hypothesis.log_probability / len(hypothesis.ids))
 
 
+@pytest.mark.parametrize(
+    ("early_stopping", "total", "length_penalty", "is_done"),
+    [
+        # At two tokens a running beam of -3 scores -1.5, which beats the worst of the finished, -1.6; -4 does not.
+        (True, -3.0, 1.0, True),
+        (False, -3.0, 1.0, False),
+        (False, -4.0, 1.0, True),
+        # At the eight it may have it would score -0.5; where length costs, now is its best.
+        ("never", -4.0, 1.0, False),
+        ("never", -13.0, 1.0, True),
+        ("never", -4.0, -1.0, True),
+    ],
+)
+def test_early_stopping_says_when_a_row_is_done(early_stopping, total, length_penalty, is_done):
+    rules = _Rules(8, 2, length_penalty, early_stopping, frozenset())
+    finished = [Hypothesis(np.array([1]), score, score) for score in (-1.0, -1.6)]
+    assert rules.is_done(_Row([((1, 2), total)], finished), length=2) == is_done
+    assert not rules.is_done(_Row([((1, 2), total)], finished[:1]), length=2)
+    assert rules.is_done(_Row([], finished[:1]), length=2)
+
+
+def test_early_stopping_takes_the_first_that_finish():
+    model = MODELS["gpt"]
+    params = {name: array * (5 if array.ndim > 1 else 1) for name, array in model.initialize(seed=3).items()}
+    prompts = [list(prompt) for prompt in itertools.product(range(VOCAB), repeat=2)]
+    options = {"max_new_tokens": 8, "n_beams": 2, "stop_ids": [STOP]}
+    soon, later = (
+        np.array(
+            [[h.score for h in row] for row in beam_search(model, params, prompts, **options, early_stopping=early)]
+        )
+        for early in (True, False)
+    )
+    assert (soon <= later + 1e-9).all()
+    assert (soon < later - 1e-3).any()
+
+
 def test_length_penalty_favours_long_hypotheses(model_and_params):
     model, params = model_and_params
 
@@ -121,6 +158,12 @@ def test_length_penalty_favours_long_hypotheses(model_and_params):
         return np.mean([len(hypotheses[0].ids) for hypotheses in found])
 
     assert mean_length(-3.0) < mean_length(8.0)
+
+
+def test_bad_settings_are_refused_by_name(model_and_params):
+    for name, value in (("length_penalty", float("nan")), ("early_stopping", "always"), ("early_stopping", 1)):
+        with pytest.raises(ConfigError, match=name):
+            beam_search(*model_and_params, PROMPTS, max_new_tokens=1, **{name: value})
 
 
 def test_no_beams_are_refused(model_and_params):

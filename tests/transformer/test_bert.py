@@ -70,6 +70,28 @@ def test_bert_pretraining_loss_has_a_mean_for_each_task():
     assert loss.per_token[1, 3] == pytest.approx(-logs[1, 3, 30], abs=1e-5)
 
 
+def test_bert_smooths_the_labels_of_every_task_or_refuses():
+    ids = draw_ids(2, 3, 8)
+    labels = np.array([0, 1, 1])
+
+    def smoothed(logits, targets, smoothing):
+        logs = logits.astype(float) - np.log(np.exp(logits.astype(float)).sum(axis=-1, keepdims=True))
+        picked = np.take_along_axis(logs, targets[..., None], -1)[..., 0]
+        return float(-((1 - smoothing) * picked + smoothing * logs.mean(axis=-1)).mean())
+
+    batch = MlmBatch(ids, ids, next_sentence=labels)
+    loss = MODEL.loss(PARAMS, batch, label_smoothing=0.3)
+    expected = smoothed(MODEL.logits(PARAMS, batch), ids, 0.3)
+    expected += smoothed(MODEL.next_sentence_logits(PARAMS, batch), labels, 0.3)
+    assert loss.mean == pytest.approx(expected, rel=1e-5)
+    classes = LabelBatch(ids, labels)
+    assert MODEL.loss(PARAMS, classes, label_smoothing=0.3).mean == pytest.approx(
+        smoothed(MODEL.logits(PARAMS, classes), labels, 0.3), rel=1e-5
+    )
+    with pytest.raises(ConfigError, match=r"label_smoothing must be 0 for SpanBatch, got 0\.3"):
+        MODEL.loss(PARAMS, SpanBatch(ids, labels, labels), label_smoothing=0.3)
+
+
 def test_bert_classification_logits_are_those_of_the_loss():
     batch = BATCHES["classification"]()
     logits = MODEL.logits(PARAMS, batch).astype(np.float64)

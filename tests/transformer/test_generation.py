@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merganser.errors import ConfigError
+from merganser.errors import ConfigError, NonFiniteError
 from merganser.transformer import (
     T5,
     Bert,
@@ -20,6 +20,7 @@ from merganser.transformer import (
     Seq2SeqBatch,
     Seq2SeqConfig,
     T5Config,
+    beam_search,
     generate,
     stream,
 )
@@ -181,7 +182,98 @@ def test_bad_sampling_is_refused_by_name(options, word):
         Sampling(**options)
 
 
+# What each token stands for: a character of two bytes is in two tokens, and no stop string is a token.
+PIECES = [b"a", b"b", b"ab", b"\xc3", b"\xa9", b" ", b"c", b"ca", b"bc"]
+
+
+def decode(ids):
+    return b"".join(PIECES[token % len(PIECES)] for token in ids)
+
+
+@pytest.mark.parametrize("stop_strings", [["bc"], ["ab", " c"], ["\N{LATIN SMALL LETTER E WITH ACUTE}", "cab"]])
+@pytest.mark.parametrize("name", ["gpt", *PAIR_MODELS])
+def test_generate_stops_each_row_where_its_text_completes_a_stop_string(name, stop_strings):
+    model = PAIR_MODELS.get(name, GPT)
+    params = spread(model.initialize(seed=0))
+    prompts = [[seed, 3, 5 + seed] for seed in range(8)] + [[9], [2, 6]]
+    sampling = Sampling(temperature=9.0, seed=3)
+    whole = generate(model, params, prompts, max_new_tokens=20, sampling=sampling)
+    got = generate(
+        model,
+        params,
+        prompts,
+        max_new_tokens=20,
+        sampling=sampling,
+        stop_strings=stop_strings,
+        decode=decode,
+    )
+    lengths = []
+    for row, expected in zip(got, whole, strict=True):
+        texts = [decode(expected[:n].tolist()).decode(errors="replace") for n in range(len(expected) + 1)]
+        ends = [n for n, text in enumerate(texts) if any(stop in text for stop in stop_strings)]
+        lengths.append(min(ends, default=len(expected)))
+        assert row.tolist() == expected[: lengths[-1]].tolist()
+    assert min(lengths) < 20
+
+
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0.0), Sampling(temperature=2.0, top_k=5, seed=2)])
+def test_banned_ids_are_never_chosen(sampling):
+    whole = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=20, sampling=sampling)
+    banned = sorted({int(row[0]) for row in whole} | {int(row[7]) for row in whole})
+    got = generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=20, sampling=sampling, banned_ids=banned)
+    found = beam_search(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=20, n_beams=3, banned_ids=banned)
+    for ids in [*got, *(hypothesis.ids for row in found for hypothesis in row)]:
+        assert not np.isin(ids, banned).any()
+
+
+def test_banning_an_id_changes_nothing_where_another_is_likelier():
+    (first, second, third) = (int(row[0]) for row in generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=1))
+    assert second not in (first, third)
+    got = [int(row[0]) for row in generate(GPT, GPT_PARAMS, PROMPTS, max_new_tokens=1, banned_ids=[second])]
+    assert (got[0], got[2]) == (first, third)
+    assert got[1] != second
+
+
+def test_stop_strings_and_stop_ids_end_a_row_together():
+    prompts = [[seed, 3] for seed in range(6)]
+    options = {"max_new_tokens": 20, "sampling": Sampling(seed=1)}
+    by_text = generate(GPT, GPT_PARAMS, prompts, **options, stop_strings=["ab"], decode=decode)
+    by_id = generate(GPT, GPT_PARAMS, prompts, **options, stop_ids=[4])
+    both = generate(GPT, GPT_PARAMS, prompts, **options, stop_strings=["ab"], decode=decode, stop_ids=[4])
+    assert [len(row) for row in both] == [min(len(a), len(b)) for a, b in zip(by_text, by_id, strict=True)]
+    with pytest.raises(ConfigError, match="stop_strings need decode"):
+        generate(GPT, GPT_PARAMS, prompts, max_new_tokens=1, stop_strings=["ab"])
+    with pytest.raises(ConfigError, match="stop_strings must be a sequence"):
+        generate(GPT, GPT_PARAMS, prompts, max_new_tokens=1, stop_strings="ab", decode=decode)
+
+
+@pytest.mark.parametrize("name", ["gpt", *PAIR_MODELS])
+def test_parameters_that_are_broken_or_not_the_models_are_refused(name):
+    model = PAIR_MODELS.get(name, GPT)
+    params = model.initialize(seed=0)
+    broken = next(key for key in params if key.endswith("feed_forward.up.weight") and "encoder" not in key)
+    for search in (generate, beam_search):
+        with pytest.raises(NonFiniteError, match=f"parameter '{broken}' is not finite"):
+            search(model, params | {broken: params[broken] * np.nan}, PROMPTS, max_new_tokens=2)
+        with pytest.raises(ConfigError, match=f"parameters lack '{broken}'"):
+            search(model, {key: array for key, array in params.items() if key != broken}, PROMPTS, max_new_tokens=2)
+    norm = "final_norm.weight" if name == "gpt" else "decoder.final_norm.weight"
+    with pytest.raises(NonFiniteError, match="numbers overflow on the way"):
+        generate(model, params | {norm: np.full_like(params[norm], 3e38)}, PROMPTS, max_new_tokens=2)
+
+
 def test_bad_prompts_and_models_are_refused():
+    with pytest.raises(ConfigError, match=r"whole numbers, got float64 .* in row 1"):
+        generate(GPT, GPT_PARAMS, [[1], [1.7, 2.0]], max_new_tokens=1)
+    with pytest.raises(ConfigError, match="whole numbers"):
+        generate(GPT, GPT_PARAMS, "text", max_new_tokens=1)
+    for search in (generate, beam_search):
+        for bad in (-1, VOCAB):
+            for name in ("stop_ids", "banned_ids"):
+                with pytest.raises(ConfigError, match=rf"{name} must be .* got {bad}"):
+                    search(GPT, GPT_PARAMS, [[1]], max_new_tokens=1, **{name: [3, bad]})
+        with pytest.raises(ConfigError, match="banned_ids must leave an id"):
+            search(GPT, GPT_PARAMS, [[1]], max_new_tokens=1, banned_ids=range(VOCAB))
     with pytest.raises(ConfigError, match="prompts"):
         generate(GPT, GPT_PARAMS, [[]], max_new_tokens=1)
     with pytest.raises(ConfigError, match="prompts"):

@@ -60,6 +60,13 @@ def test_blocks_are_a_function_of_the_step_and_cover_an_epoch():
     assert not np.array_equal(later, seen)
 
 
+def test_loaders_are_written_as_their_settings_and_the_size_of_their_text():
+    blocks = Blocks(ArraySource(np.arange(9)), n_rows=2, length=4)
+    assert repr(blocks) == "Blocks(n_tokens=9, n_rows=2, length=4, seed=0, separator_id=None)"
+    pairs = Pairs([[5, 6]], [[7]], n_rows=1, start_id=1, end_id=2, pad_id=0, seed=3)
+    assert repr(pairs) == "Pairs(n_pairs=1, n_rows=1, start_id=1, end_id=2, pad_id=0, seed=3, n_pooled=16)"
+
+
 def test_blocks_end_documents_at_the_separator():
     ids = np.array([4, 5, 0, 6, 0, 7, 8, 9, 9])
     batch = Blocks(ArraySource(ids), n_rows=1, length=8, separator_id=0)(0)
@@ -103,6 +110,11 @@ def test_pairs_cover_an_epoch_and_keep_pairs_together():
     assert sorted(seen) == [number + 3 for number in range(64)]
 
 
+def test_pairs_refuse_an_empty_source():
+    with pytest.raises(ConfigError, match="sources must not be empty, got nothing at 1"):
+        Pairs([[5], []], [[7], [8]], n_rows=1, start_id=1, end_id=2, pad_id=0)
+
+
 def test_pairs_of_unequal_targets_ignore_padding():
     batch = Pairs([[5], [6]], [[7, 8, 9], [7]], n_rows=2, start_id=1, end_id=2, pad_id=0).batch_of([0, 1])
     assert batch.target_inputs.tolist() == [[1, 7, 8, 9], [1, 7, 2, 0]]
@@ -131,6 +143,9 @@ def test_pad_and_targets_refuse_what_does_not_fit():
         pad([[1, 2, 3]], pad_id=0, length=2)
     with pytest.raises(ConfigError, match="at least one"):
         pad([], pad_id=0)
+    for wrong in ([1.0, 2.5], [True], [[1, 2]], ["a"], [None]):
+        with pytest.raises(ConfigError, match=r"whole numbers, got .* in row 1"):
+            pad([[1, 2], wrong], pad_id=0)
     with pytest.raises(ConfigError, match="token"):
         pack([[]], length=4, pad_id=0)
     ids, mask = pad([[1, 2], [3]], pad_id=0, side="left", length=3)

@@ -83,6 +83,13 @@ def test_groups_give_decay_and_rate_by_name_and_the_first_match_wins():
     assert params["a"].item() == pytest.approx(0.95 - 0.1)
 
 
+def test_group_that_matches_nothing_is_refused():
+    params = {"token_embedding.weight": np.ones((2, 2), np.float32)}
+    optimizer = AdamW(groups=(ParameterGroup(".*weight"), ParameterGroup("token_embeding.*", rate_scale=0.0)))
+    with pytest.raises(ConfigError, match=r"'token_embeding\.\*' of groups matches no parameter"):
+        optimizer.start(params)
+
+
 def test_parameter_without_gradient_stays_as_it_is():
     params = {"a": np.ones((1, 1), np.float32), "b": np.ones((1, 1), np.float32)}
     optimizer = AdamW(weight_decay=0.5)

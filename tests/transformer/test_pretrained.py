@@ -80,6 +80,20 @@ def test_loading_undoes_saving_when_sharded(tmp_path):
         np.testing.assert_array_equal(found[key], array)
 
 
+@pytest.mark.parametrize("sizes", [(1 << 30, 3000), (3000, 1 << 30), (1500, 3000), (3000, 3000)])
+def test_saving_replaces_what_was_saved_before(sizes, tmp_path):
+    model = MODELS["gpt"]
+    (tmp_path / "tokenizer.json").write_text("{}")
+    for seed, size in enumerate(sizes):
+        params = draw_params(model, seed)
+        save_pretrained(tmp_path, model, params, max_shard_bytes=size)
+    check_same(tmp_path, model, params)
+    files = {path.name for path in tmp_path.iterdir()}
+    assert ("model.safetensors" in files) != ("model.safetensors.index.json" in files)
+    assert len({name[len("model-00001") :] for name in files if name.startswith("model-")}) <= 1
+    assert "tokenizer.json" in files
+
+
 def rewrite(folder, change, config=None):
     """Change the tensors of a folder by a function, and some fields of its configuration."""
     path = folder / "model.safetensors"

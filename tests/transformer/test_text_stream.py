@@ -59,6 +59,20 @@ def test_leading_space_of_a_decoder_is_kept_inside_a_text():
     assert pieces == ["Hello", " new", " world", "s", ""]
 
 
+@given(TEXT, TEXT, st.sampled_from(["bytes", "text"]))
+def test_text_goes_on_from_what_came_before(before, text, kind):
+    # As above: the first space of all goes, and only that.
+    def decode(ids):
+        data = bytes(ids).removeprefix(b" ")
+        return data if kind == "bytes" else data.decode(errors="replace")
+
+    # Long enough that the context is not the beginning.
+    before = f"12345 {before}"
+    stream = TextStream(decode, after=before.encode())
+    pieces = [stream.push(byte) for byte in text.encode()]
+    assert "".join(pieces) + stream.finish() == text
+
+
 def test_incomplete_end_is_replaced():
     pieces, _ = run("é".encode()[:1], bytes)
     assert pieces == ["", "\ufffd"]

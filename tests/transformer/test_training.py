@@ -242,6 +242,9 @@ def test_run_refuses_a_folder_of_later_checkpoints(tmp_path):
     [
         ({"seed": 6}, "seed"),
         ({"n_threads": 2}, "n_threads"),
+        ({"batches": Blocks(ArraySource(IDS), n_rows=4, length=8, seed=4)}, "batches .*seed=3.*, not .*seed=4"),
+        ({"batches": Blocks(ArraySource(IDS[:-1]), n_rows=4, length=8, seed=3)}, "batches .*n_tokens=400"),
+        ({"batches": lambda _: None}, "batches .*, not a function"),
         ({"optimizer": AdamW(beta2=0.98)}, "optimizer"),
         ({"model": Gpt(GptConfig(vocab_size=12, d_model=16, n_layers=2, n_heads=2, d_ff=32))}, "model"),
     ],
@@ -250,6 +253,8 @@ def test_resume_refuses_other_settings(tmp_path, options, word):
     make_trainer(checkpoints=tmp_path).run()
     with pytest.raises(ConfigError, match=f"made with {word}"):
         make_trainer(checkpoints=tmp_path, **options).resume()
+    # Equal loaders are made anew in each process.
+    assert make_trainer(checkpoints=tmp_path).resume().step == N_STEPS
 
 
 @pytest.mark.parametrize("failing", ["fsync", "rename"])

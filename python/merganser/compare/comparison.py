@@ -82,7 +82,8 @@ def compare(
     Notes
     -----
     Memory: the tokenizers, a batch (8 MiB of text or one longer document) and its ids. The post-processor's special
-    tokens (RoBERTa's ``<s>``) are left out, for they do not stand for text. Time is taken around the encode call alone.
+    tokens (RoBERTa's ``<s>``) are left out, for they do not stand for text; so are a tokenizer's truncation and
+    padding, for all are compared on the whole text. Time is taken around the encode call alone.
     A text of one batch is encoded at least five times, and the median counts.
 
     Examples

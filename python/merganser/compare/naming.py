@@ -1,4 +1,4 @@
-"""Names for the tokenizers of a comparison: short, and no two equal."""
+"""The tokenizers of a comparison: loaded, made to take whole texts, and named so that no two names are equal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Listed: TypeAlias = Iterable["Tokenizer | str | os.PathLike[str]"]
 
 
 def load_named(tokenizers: Named | Listed) -> list[tuple[str, Tokenizer]]:
-    """Load what is a path, and name what has no name.
+    """Load what is a path, name what has no name, and leave truncation and padding out.
 
     Parameters
     ----------
@@ -51,12 +51,15 @@ def load_named(tokenizers: Named | Listed) -> list[tuple[str, Tokenizer]]:
 
 
 def _load(tokenizer: object) -> Tokenizer:
-    if isinstance(tokenizer, Tokenizer):
-        return tokenizer
     if isinstance(tokenizer, (str, os.PathLike)):
-        return Tokenizer.load(cast("str | os.PathLike[str]", tokenizer))
-    msg = f"a tokenizer must be a Tokenizer or a path, got {type(tokenizer).__name__}"
-    raise TypeError(msg)
+        tokenizer = Tokenizer.load(cast("str | os.PathLike[str]", tokenizer))
+    if not isinstance(tokenizer, Tokenizer):
+        msg = f"a tokenizer must be a Tokenizer or a path, got {type(tokenizer).__name__}"
+        raise TypeError(msg)
+    # Many a tokenizer.json cuts every text, and fills it up; what is compared is the whole text, and nothing else.
+    if tokenizer.truncation is not None or tokenizer.padding is not None:
+        return tokenizer.with_truncation(None).with_padding(None)
+    return tokenizer
 
 
 def name_all(tokenizers: Iterable[object]) -> list[str]:

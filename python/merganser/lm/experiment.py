@@ -88,6 +88,33 @@ class LmSettings:
         if self.budget not in ("bytes", "flops"):
             msg = f'budget must be "bytes" or "flops", got {self.budget!r}'
             raise ConfigError(msg)
+        # Both check what they are given, before anything is encoded.
+        self.model_config(vocab_size=1, max_positions=1)
+        Cosine(self.rate, n_steps=1)
+
+    def model_config(self, *, vocab_size: int, max_positions: int) -> GptConfig:
+        """Return the configuration of the model of a tokenizer.
+
+        Parameters
+        ----------
+        vocab_size, max_positions : int
+            What differs from one tokenizer to the other.
+
+        Returns
+        -------
+        GptConfig
+        """
+        return GptConfig(
+            vocab_size=vocab_size,
+            max_positions=max_positions,
+            d_model=self.d_model,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            d_ff=self.d_ff,
+            dropout=0.0,
+            attention_dropout=0.0,
+            embedding_dropout=0.0,
+        )
 
 
 def compare_bits_per_byte(
@@ -183,20 +210,9 @@ class _Contestant:
         if not any(lengths) or not self.test_rows:
             msg = f"{name}: the text must give tokens, both to train on and held out"
             raise ConfigError(msg)
-        self.model = Gpt(
-            GptConfig(
-                vocab_size=tokenizer.vocab_size + 1,
-                # A token has at least a byte, so that this is enough for every tokenizer that keeps the text.
-                max_positions=max(settings.context_bytes, *lengths),
-                d_model=settings.d_model,
-                n_layers=settings.n_layers,
-                n_heads=settings.n_heads,
-                d_ff=settings.d_ff,
-                dropout=0.0,
-                attention_dropout=0.0,
-                embedding_dropout=0.0,
-            )
-        )
+        # A token has at least a byte, so that this is enough for every tokenizer that keeps the text.
+        n_positions = max(settings.context_bytes, *lengths)
+        self.model = Gpt(settings.model_config(vocab_size=tokenizer.vocab_size + 1, max_positions=n_positions))
         mean_bytes = sum(stop - start for _, start, stop in windows) / len(windows)
         self.n_steps = max(1, round(settings.train_bytes / (settings.n_rows * mean_bytes)))
         self.records: list[dict[str, Any]] = []
@@ -317,7 +333,7 @@ def _result(contestants: list[_Contestant], split: Split, settings: LmSettings) 
                 difference=figures[place] - figures[0],
                 difference_low=difference_low,
                 difference_high=difference_high,
-                is_lossy=bool(contestant.training.n_lossy or contestant.held_out.n_lossy),
+                n_lossy=contestant.training.n_lossy + contestant.held_out.n_lossy,
             )
         )
     for contestant in contestants:

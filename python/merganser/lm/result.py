@@ -17,7 +17,7 @@ __all__ = ["LmComparison", "LmRow"]
 CAVEATS = (
     "Small models rank tokenizers as large ones do only where the differences are clear; a difference whose interval "
     "holds 0 says nothing.",
-    "Bits for what a lossy tokenizer drops are not counted, which flatters it.",
+    "Bits for what a lossy tokenizer drops are not counted: its figure is too low, and not comparable.",
 )
 
 
@@ -45,8 +45,8 @@ class LmRow:
         Mean over seeds, and its interval.
     difference, difference_low, difference_high : float
         To the first tokenizer, on the same documents and seeds.
-    is_lossy : bool
-        Whether the tokens of some document do not give it back byte for byte.
+    n_lossy : int
+        Documents, trained on and held out, whose tokens do not decode to them byte for byte.
     """
 
     name: str
@@ -66,7 +66,12 @@ class LmRow:
     difference: float
     difference_low: float
     difference_high: float
-    is_lossy: bool
+    n_lossy: int
+
+    @property
+    def is_lossy(self) -> bool:
+        """Whether the tokens of some document do not give it back: the figure is not comparable then."""
+        return self.n_lossy > 0
 
     @property
     def bytes_per_token(self) -> float:
@@ -111,7 +116,10 @@ class LmComparison(NamedRows[LmRow]):
             "n_training_documents": self.n_training_documents,
             "n_held_out_documents": self.n_held_out_documents,
             "n_duplicates": self.n_duplicates,
-            "tokenizers": [{**dataclasses.asdict(row), "bytes_per_token": row.bytes_per_token} for row in self.rows],
+            "tokenizers": [
+                {**dataclasses.asdict(row), "is_lossy": row.is_lossy, "bytes_per_token": row.bytes_per_token}
+                for row in self.rows
+            ],
             "records": list(self.records),
             "caveats": list(CAVEATS),
         }
@@ -133,7 +141,8 @@ class LmComparison(NamedRows[LmRow]):
             "difference\n95 % interval",
         ):
             table.add_column(Text(head), justify="right", no_wrap=True)
-        best = min(self.rows, key=lambda row: row.bits_per_byte)
+        exact = [row for row in self.rows if not row.is_lossy]
+        best = min(exact, key=lambda row: row.bits_per_byte) if len(exact) > 1 else None
         for row in self.rows:
             figure = f"{row.bits_per_byte:.4f}  {row.low:.3f}-{row.high:.3f}"
             difference = f"{row.difference:+.4f}  {row.difference_low:+.4f} to {row.difference_high:+.4f}"
@@ -144,7 +153,7 @@ class LmComparison(NamedRows[LmRow]):
                 f"{row.train_tokens:,}",
                 f"{row.train_flops / 1e12:.2f}",
                 f"{row.n_body_parameters / 1e6:.2f} M + {row.n_embedding_parameters / 1e6:.2f} M",
-                Text(figure, style="bold green" if row is best and len(self.rows) > 1 else ""),
+                Text(figure, style="bold green" if row is best else ""),
                 difference if row is not self.rows[0] else "-",
             )
         table.caption = Text(self._caption(), style="dim")
@@ -168,6 +177,7 @@ class LmComparison(NamedRows[LmRow]):
             f"{self.n_training_documents:,} documents trained on, {self.n_held_out_documents:,} held out "
             f"({first.n_bytes:,} bytes), {seeds} seed{'' if seeds == 1 else 's'}, context "
             f"{settings['context_bytes']} bytes, equal {settings['budget']}",
+            *(f"{row.name} (lossy): {row.n_lossy:,} documents cannot be restored" for row in self.rows if row.is_lossy),
             *CAVEATS,
         ]
         return "\n".join(lines)

@@ -1,9 +1,11 @@
 """Documents as tokens, each with the byte of the raw text at which it starts.
 
-The audit: every token's bytes come from the tokenizer itself, and their sum must be the length of the document. Where
-it is not, the tokenizer does not keep the text (it normalizes, or has unknown tokens), and is marked lossy: it is still
-charged for all bytes of the raw text, but what it lost it need not predict. The starts of its tokens are then spread
-over the document in proportion; they decide only where windows are cut.
+The audit: the tokens of a document must decode to it byte for byte. Where they do not, the tokenizer does not keep the
+text (it normalizes, or has unknown tokens), and the document is counted as lossy: all its raw bytes are still in the
+denominator, but what the tokenizer lost it need not predict.
+
+Where the bytes of the tokens add up to the document, each starts where the ones before it end. Elsewhere (a space that
+the tokenizer puts in front, a text that it changes) the tokenizer is asked for the offsets of its tokens.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ class Stream:
     starts : list of ndarray of int64, shape (n_tokens,)
         Byte at which each token starts; never falling.
     n_lossy : int
-        Documents that the tokens do not give back byte for byte.
+        Documents that the tokens do not decode to byte for byte.
     """
 
     ids: list[Ids]
@@ -144,16 +146,23 @@ def encode_stream(name: str, tokenizer: Tokenizer, texts: Sequence[bytes], *, n_
     starts: list[NDArray[np.int64]] = []
     n_lossy = 0
     for document, text in zip(ragged, texts, strict=True):
-        lengths = n_bytes_of[document]
-        total = int(lengths.sum())
-        ends = np.cumsum(lengths)
-        if total != len(text) or tokenizer.decode_bytes(document) != text:
-            n_lossy += 1
-            ends = ends * len(text) // max(1, total)
+        is_kept = tokenizer.decode_bytes(document) == text
+        n_lossy += not is_kept
+        ends = np.cumsum(n_bytes_of[document])
+        if is_kept and len(document) and ends[-1] == len(text):
+            places = np.concatenate([[0], ends[:-1]])
+        else:
+            places = _offsets(tokenizer, text)
         ids.append(document.astype(np.int64))
         # A token without bytes at the end of a text starts within it, too, so that every token is in a window.
-        starts.append(np.minimum(np.concatenate([[0], ends])[: len(document)], len(text) - 1).astype(np.int64))
+        starts.append(np.minimum(places, len(text) - 1).astype(np.int64))
     return Stream(ids, starts, n_lossy)
+
+
+def _offsets(tokenizer: Tokenizer, text: bytes) -> NDArray[np.int64]:
+    """Return where in the raw text each token starts, never falling."""
+    encoding = tokenizer.encode_full(text, add_special_tokens=False, on_special="text")
+    return np.maximum.accumulate(encoding.offsets[:, 0].astype(np.int64))
 
 
 def _token_lengths(tokenizer: Tokenizer, ids: Ids) -> NDArray[np.int64]:

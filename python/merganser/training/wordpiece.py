@@ -64,7 +64,7 @@ def train_wordpiece(
     criterion : {"frequency", "likelihood"}, default "frequency"
         Which pair becomes a token next. Of equals the one with the larger count, then the smaller left and right id.
     pre_tokenizer : str or mapping, default "bert"
-        How the text is split; of `WordCounts`, theirs.
+        How the text is split, but not into bytes; of `WordCounts`, theirs.
     normalizer : str or mapping, default "bert"
         What the text goes through first: ``"bert-cased"`` keeps case and accents; of `WordCounts`, theirs.
     min_frequency : int, optional
@@ -109,8 +109,9 @@ def train_wordpiece(
     Raises
     ------
     ConfigError
-        If `vocab_size` is out of the feasible range, which the message gives; if a special token is a character of the
-        text, or `unk_token` is none of them; if a word of `WordCounts` is not UTF-8.
+        If `vocab_size` is out of the feasible range, which the message gives; if the words are spelled in bytes, as
+        ``"gpt2"`` does; if a special token is a character of the text, or `unk_token` is none of them; if a word of
+        `WordCounts` is not UTF-8.
     TextError
         If a document is not valid Unicode; the message says which.
 

@@ -16,10 +16,18 @@ generator); parameters are a flat mapping from names to arrays. The files, from 
 Why a tape. Backward passes wired by hand, block by block, would write every model twice, and each of pre-norm and
 post-norm, tied and untied, one attention and two, would be a place for the two to differ. A tape of fine operations
 costs several times the arithmetic. This one has a note for each *operation of a layer*, some ten a block, whose
-backward functions are the hand-written ones: a note costs microseconds where its arithmetic costs milliseconds, and a
-model reads as its forward pass. What makes it quick lies in the operations, and is the same with either: work in parts
-that stay in a core's cache, buffers used again (`workspace.py`), causal blocks that skip hidden keys, logits that never
-exist all at once, shards of the batch on threads with a BLAS of one thread each (`threads.py`).
+backward functions are the hand-written ones, and a model reads as its forward pass. Both were measured, on the same
+operations with gradients equal to the bit (``python -m benchmarks.transformer_step``: GPT, 4 layers of 256, 8 x 256
+tokens, V 8,192; one thread of an Intel Xeon that did other work too, medians of CPU time): 867 ms a step through the
+tape, 905 ms by hand, whose sums take new arrays; with next to no arithmetic, 3.8 ms and 3.3 ms. What makes it quick
+lies in the operations, and is the same with either: work in parts that stay in a core's cache, buffers used again
+(`workspace.py`), causal blocks that skip hidden keys, logits that never exist all at once, shards of the batch on
+threads with a BLAS of one thread each (`threads.py`).
+
+Why no kernels in Rust. Of that step, 70 % is linear layers and the output layer, 13 % attention, 17 % all else. The
+same command times each operation beside PyTorch's compiled one: attention, AdamW and layer norm are faster there, by
+27, 16 and 10 ms of the 883 ms that a step takes with its update; GELU and the output layer are faster here. Kernels as
+good would save 6 %, for a second form of each operation that would have to be held equal to the first.
 """
 
 from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch

@@ -1,9 +1,9 @@
 """Beam search: the likeliest sequences that a search of bounded width finds.
 
 Of all continuations of the beams of a row, the likeliest are kept; one that ends in a stop id is finished, with a score
-of its log probability divided by ``length ** length_penalty``. A row is done when its best running beam, at its present
-length, no longer beats the worst of ``n_beams`` finished ones. That is the rule of `transformers` with
-``early_stopping=False``, whose results these are.
+of its log probability divided by ``length ** length_penalty``. A row is done when ``n_beams`` are finished and its best
+running beam, at its present length, no longer beats the worst of them; `early_stopping` says otherwise. The rules are
+those of `transformers`, and so are the results.
 
 References
 ----------
@@ -13,8 +13,9 @@ Wu et al., Google's Neural Machine Translation System, 2016, section 7.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,13 +45,40 @@ class Hypothesis:
     score: float
 
 
+@dataclasses.dataclass(frozen=True)
+class _Rules:
+    """How wide a search is, and when it ends."""
+
+    max_new_tokens: int
+    n_beams: int
+    length_penalty: float
+    early_stopping: bool | Literal["never"]
+    stops: frozenset[int]
+
+    def score(self, total: float, length: int) -> float:
+        """Return what hypotheses are ranked by."""
+        return float(total / length**self.length_penalty)
+
+    def is_done(self, row: _Row, length: int) -> bool:
+        """Say whether what still runs in a row of this length is given up."""
+        if not row.beams:
+            return True
+        if len(row.finished) < self.n_beams:
+            return False
+        if self.early_stopping is True:
+            return True
+        # A long hypothesis may be worth more than it seems yet: "never" grants each beam its best length.
+        if self.early_stopping == "never" and self.length_penalty > 0:
+            length = self.max_new_tokens
+        return self.score(row.beams[0][1], length) <= row.finished[-1].score
+
+
 @dataclasses.dataclass
 class _Row:
     """The search of one prompt: its running beams (tokens and log probability) and its finished hypotheses."""
 
     beams: list[tuple[tuple[int, ...], float]]
     finished: list[Hypothesis]
-    is_done: bool = False
 
 
 def beam_search(
@@ -61,7 +89,9 @@ def beam_search(
     max_new_tokens: int,
     n_beams: int = 4,
     length_penalty: float = 1.0,
+    early_stopping: bool | Literal["never"] = False,
     stop_ids: Collection[int] = (),
+    banned_ids: Collection[int] = (),
 ) -> list[list[Hypothesis]]:
     """Search likely continuations of prompts, or answers to them.
 
@@ -75,13 +105,25 @@ def beam_search(
         Hypotheses kept at each length, and in the end.
     length_penalty : float, default 1.0
         Above 0 favours long hypotheses, below 0 short ones.
+    early_stopping : bool or "never", default False
+        When a row of `n_beams` finished hypotheses is done: True at once; False when the best running beam, at its
+        present length, scores no better than the worst of them; ``"never"`` when no length could make it better.
     stop_ids : collection of int
         Any of these ends a hypothesis.
+    banned_ids : collection of int
+        In no hypothesis; what the model gives them counts as lost, as in `transformers`.
 
     Returns
     -------
     list of list of Hypothesis
         For each prompt, at most `n_beams`, the best first.
+
+    Raises
+    ------
+    ConfigError
+        The prompts, the parameters or the lengths do not fit the model, or a setting is out of its range.
+    NonFiniteError
+        The logits are NaN or infinite, as they are with broken parameters.
 
     Examples
     --------
@@ -94,27 +136,28 @@ def beam_search(
     if n_beams < 1:
         msg = f"n_beams must be at least 1, got {n_beams}"
         raise ConfigError(msg)
+    if not math.isfinite(length_penalty):
+        msg = f"length_penalty must be finite, got {length_penalty}"
+        raise ConfigError(msg)
+    if not (isinstance(early_stopping, bool) or early_stopping == "never"):
+        msg = f'early_stopping must be True, False or "never", got {early_stopping!r}'
+        raise ConfigError(msg)
     decoder = Decoder(model, params, prompts, max_new_tokens=max_new_tokens)
+    stops = frozenset(decoder.checked_ids("stop_ids", stop_ids).tolist())
+    banned = decoder.checked_ids("banned_ids", banned_ids)
+    rules = _Rules(max_new_tokens, n_beams, length_penalty, early_stopping, stops)
     rows = [_Row(beams=[((), 0.0)], finished=[]) for _ in range(decoder.n_rows)]
     active = list(range(len(rows)))
-    stops = frozenset(stop_ids)
     for length in range(1, max_new_tokens + 1):
         log_probabilities = _log_softmax(decoder.logits)
+        log_probabilities[:, banned] = -np.inf
         sources: list[int] = []
         offset, remaining = 0, []
         for index in active:
             row = rows[index]
             n_running = len(row.beams)
-            parents = _extend(
-                row,
-                log_probabilities[offset : offset + n_running],
-                n_beams,
-                stops,
-                length,
-                length_penalty,
-                is_last=length == max_new_tokens,
-            )
-            if not row.is_done:
+            parents = _extend(row, log_probabilities[offset : offset + n_running], rules, length)
+            if not rules.is_done(row, length):
                 sources += [offset + parent for parent in parents]
                 remaining.append(index)
             offset += n_running
@@ -126,20 +169,11 @@ def beam_search(
     return [row.finished for row in rows]
 
 
-def _extend(
-    row: _Row,
-    log_probabilities: NDArray[np.float64],
-    n_beams: int,
-    stops: frozenset[int],
-    length: int,
-    length_penalty: float,
-    *,
-    is_last: bool,
-) -> list[int]:
+def _extend(row: _Row, log_probabilities: NDArray[np.float64], rules: _Rules, length: int) -> list[int]:
     """Take a row one token further; return, for each beam that runs on, the beam it came from."""
     totals = log_probabilities + np.array([total for _, total in row.beams])[:, None]
     # With so many candidates, n_beams are left to run on though every other one has stopped.
-    n_candidates = min(max(2, 1 + len(stops)) * n_beams, totals.size)
+    n_candidates = min(max(2, 1 + len(rules.stops)) * rules.n_beams, totals.size)
     candidates = _largest(totals.reshape(-1), n_candidates)
     running: list[tuple[tuple[int, ...], float]] = []
     parents: list[int] = []
@@ -149,18 +183,16 @@ def _extend(
         if total == -np.inf:
             continue
         ids = (*row.beams[parent][0], token)
-        if is_last or token in stops:
+        if length == rules.max_new_tokens or token in rules.stops:
             # A stop further down the list would not have been among the beams.
-            if rank < n_beams:
-                row.finished.append(Hypothesis(np.array(ids), total, total / length**length_penalty))
-        elif len(running) < n_beams:
+            if rank < rules.n_beams:
+                row.finished.append(Hypothesis(np.array(ids), total, rules.score(total, length)))
+        elif len(running) < rules.n_beams:
             running.append((ids, total))
             parents.append(parent)
     row.finished.sort(key=lambda hypothesis: -hypothesis.score)
-    del row.finished[n_beams:]
+    del row.finished[rules.n_beams :]
     row.beams = running
-    is_full = len(row.finished) == n_beams
-    row.is_done = not running or (is_full and running[0][1] / length**length_penalty <= row.finished[-1].score)
     return parents
 
 

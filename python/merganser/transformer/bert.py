@@ -253,6 +253,9 @@ class Bert(Model[BertConfig]):
         return vectors
 
     def _nats(self, tape: Tape, batch: Any, options: LossOptions) -> tuple[Array, ...]:
+        if isinstance(batch, SpanBatch) and options.label_smoothing:
+            # Spread over the places of a row, it would ask for answers in padding and in the question.
+            raise ConfigError(f"label_smoothing must be 0 for SpanBatch, got {options.label_smoothing}")
         hidden = self._hidden(tape, batch.inputs, batch.mask, batch.token_types)
         if isinstance(batch, MlmBatch):
             return self._pretraining_nats(tape, hidden, batch, options)
@@ -287,7 +290,10 @@ class Bert(Model[BertConfig]):
         if batch.next_sentence is None:
             return (nats,)
         logits = layers.linear(tape, self._pooled(tape, hidden), "next_sentence")
-        return nats, layers.softmax_cross_entropy(tape, logits, batch.next_sentence, scale=options.scales[1])
+        follows = layers.softmax_cross_entropy(
+            tape, logits, batch.next_sentence, label_smoothing=options.label_smoothing, scale=options.scales[1]
+        )
+        return nats, follows
 
     def _hidden(self, tape: Tape, inputs: Ids, mask: Mask | None, token_types: Ids | None) -> Value:
         config, style = self.config, self.config.style

@@ -6,14 +6,15 @@ reads the sources once and starts each row with its start id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.errors import ConfigError
+from merganser.errors import ConfigError, NonFiniteError
 from merganser.transformer.cache import Cache
+from merganser.transformer.model import quiet
 from merganser.transformer.packing import pad
 
 __all__ = ["Decoder", "DecoderModel", "EncoderDecoderModel"]
@@ -24,6 +25,9 @@ Prompts = Sequence[Sequence[int] | NDArray[np.integer[Any]]]
 
 class DecoderModel(Protocol):
     """A model that goes on where a prompt ends: `Gpt`."""
+
+    def check_parameters(self, parameters: Params) -> None:
+        """Raise ConfigError unless the parameters are the model's."""
 
     def start_cache(self, *, n_rows: int, max_length: int) -> Cache:
         """Return an empty cache."""
@@ -42,6 +46,9 @@ class DecoderModel(Protocol):
 
 class EncoderDecoderModel(Protocol):
     """A model that reads a source and writes a target: `Seq2Seq`, `T5`."""
+
+    def check_parameters(self, parameters: Params) -> None:
+        """Raise ConfigError unless the parameters are the model's."""
 
     @property
     def config(self) -> Any:
@@ -88,6 +95,13 @@ class Decoder:
         Of the next token of each row.
     n_rows : int
         Rows B.
+
+    Raises
+    ------
+    ConfigError
+        The prompts, the parameters or the lengths do not fit the model.
+    NonFiniteError
+        The logits are NaN or infinite, as they are with broken parameters.
     """
 
     def __init__(
@@ -103,13 +117,15 @@ class Decoder:
         if not hasattr(model, "step"):
             msg = f"model must write token by token, as Gpt, Seq2Seq and T5 do, got {type(model).__name__}"
             raise ConfigError(msg)
+        self._model.check_parameters(params)
         self._params = params
         self.n_rows = len(prompts)
         self.logits: NDArray[Any]
         if hasattr(self._model, "encode"):
             source, mask = pad(prompts, pad_id=0)
             mask_or_none = None if mask.all() else mask
-            memory = self._model.encode(params, source, mask_or_none)
+            with quiet():
+                memory = self._model.encode(params, source, mask_or_none)
             self._cache = self._model.start_cache(
                 n_rows=self.n_rows, max_length=max_new_tokens, memory=memory, memory_mask=mask_or_none
             )
@@ -122,6 +138,32 @@ class Decoder:
             # The last token written is never read.
             self._cache = self._model.start_cache(n_rows=self.n_rows, max_length=ids.shape[1] + max_new_tokens - 1)
             self._read(ids, None if mask.all() else mask)
+
+    def checked_ids(self, name: str, ids: Collection[int]) -> NDArray[np.int64]:
+        """Return ids that are asked for by an argument; refuse one that the vocabulary does not have.
+
+        Parameters
+        ----------
+        name : str
+            The argument.
+        ids : collection of int
+            The ids.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_ids,)
+            In rising order.
+        """
+        vocab_size = self.logits.shape[1]
+        for token in ids:
+            if not 0 <= token < vocab_size:
+                msg = f"{name} must be at least 0 and below vocab_size {vocab_size}, got {token}"
+                raise ConfigError(msg)
+        checked = np.array(sorted(set(ids)), dtype=np.int64)
+        if name == "banned_ids" and len(checked) == vocab_size:
+            msg = f"banned_ids must leave an id of the vocabulary, got all {vocab_size}"
+            raise ConfigError(msg)
+        return checked
 
     def advance(self, tokens: NDArray[np.int64]) -> None:
         """Give each row its next token.
@@ -148,4 +190,11 @@ class Decoder:
 
     def _read(self, ids: NDArray[np.int64], mask: NDArray[np.bool_] | None) -> None:
         masked = {} if mask is None else {"mask": mask}
-        self.logits = self._model.step(self._params, ids, self._cache, is_last_only=True, **masked)[:, -1]
+        with quiet():
+            self.logits = self._model.step(self._params, ids, self._cache, is_last_only=True, **masked)[:, -1]
+        # A class that is excluded has minus infinity; the largest logit of a row is a number even so.
+        if not np.isfinite(self.logits.max(axis=1)).all():
+            broken = [name for name, array in self._params.items() if not np.isfinite(array).all()]
+            where = f"parameter {broken[0]!r} is not finite" if broken else "numbers overflow on the way"
+            msg = f"the logits of the next token are not finite: {where}"
+            raise NonFiniteError(msg)

@@ -83,7 +83,7 @@ def epoch_order(batch: int, *, n_items: int, n_rows: int, seed: int) -> NDArray[
     return items
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Blocks:
     """Batches for a language model from a long row of tokens, cut into blocks that touch.
 
@@ -125,6 +125,9 @@ class Blocks:
             msg = f"source must have more tokens than length {self.length}, got {self.source.n_tokens}"
             raise ConfigError(msg)
 
+    def __repr__(self) -> str:
+        return _described(self, n_tokens=self.source.n_tokens)
+
     @property
     def n_blocks(self) -> int:
         """Blocks of an epoch."""
@@ -145,14 +148,14 @@ class Blocks:
         return LmBatch(inputs=inputs, targets=targets, segments=segments)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Pairs:
     """Batches for an encoder-decoder from pairs of sequences, of like length to save padding.
 
     Parameters
     ----------
     sources, targets : sequence of sequences of int
-        As many of one as of the other, none empty.
+        As many of one as of the other, no source empty.
     n_rows : int
         Rows B of a batch.
     start_id : int
@@ -190,6 +193,13 @@ class Pairs:
         if self.n_rows < 1 or self.n_pooled < 1:
             msg = f"n_rows and n_pooled must be at least 1, got {self.n_rows} and {self.n_pooled}"
             raise ConfigError(msg)
+        for place, source in enumerate(self.sources):
+            if not len(source):
+                msg = f"sources must not be empty, got nothing at {place}"
+                raise ConfigError(msg)
+
+    def __repr__(self) -> str:
+        return _described(self, n_pairs=len(self.sources))
 
     def __call__(self, batch: int) -> Seq2SeqBatch:
         """Return batch number `batch`, from 0."""
@@ -211,3 +221,10 @@ class Pairs:
             targets=next_token_targets(ids, mask=mask)[:, :-1],
             source_mask=None if source_mask.all() else source_mask,
         )
+
+
+def _described(batches: Blocks | Pairs, **size: int) -> str:
+    """Write what makes the batches, with the size of the text in its place: what a checkpoint compares."""
+    settings = {field.name: getattr(batches, field.name) for field in dataclasses.fields(batches)}
+    settings = size | {name: value for name, value in settings.items() if value is None or isinstance(value, int)}
+    return f"{type(batches).__name__}({', '.join(f'{name}={value}' for name, value in settings.items())})"

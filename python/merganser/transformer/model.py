@@ -140,7 +140,7 @@ class Model(abc.ABC, Generic[ConfigT]):
         shards = list(batch.split(max(1, n_threads)))
 
         def run(index: int) -> Loss:
-            with _quiet():
+            with quiet():
                 nats = self._nats(Tape(params), shards[index], LossOptions(label_smoothing))
             workspace().end_step()
             return _loss(nats, shards[index], has_per_token=has_per_token)
@@ -203,7 +203,7 @@ class Model(abc.ABC, Generic[ConfigT]):
 
         def run(index: int) -> Loss:
             tape = Tape(params, gradients=accumulated[index], rng=rngs[index])
-            with _quiet():
+            with quiet():
                 loss = _loss(self._nats(tape, shards[index], options), shards[index])
                 if math.isfinite(loss.mean):
                     tape.backward()
@@ -233,7 +233,7 @@ class Model(abc.ABC, Generic[ConfigT]):
             if not np.isfinite(array).all():
                 raise NonFiniteError(f"the loss is {loss.mean}: parameter {name!r} is not finite")
         try:
-            with _quiet():
+            with quiet():
                 self._nats(Tape(params, is_checked=True), batch, LossOptions())
         except NonFiniteError as error:
             raise NonFiniteError(f"the loss is {loss.mean}: {error}") from None
@@ -242,8 +242,8 @@ class Model(abc.ABC, Generic[ConfigT]):
         )
 
 
-def _quiet() -> AbstractContextManager[None]:
-    """Let a number overflow without a warning: a loss that is not finite raises, with the layer's name."""
+def quiet() -> AbstractContextManager[None]:
+    """Let a number overflow without a warning: a loss or logits that are not finite raise, and say where."""
     return np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
 
 

@@ -114,7 +114,26 @@ class Adam:
             raise ConfigError(msg)
 
     def start(self, params: Arrays) -> Moments:
-        """Return the memory of an optimizer that has seen nothing: zeros in the shapes of `params`."""
+        """Return the memory of an optimizer that has seen nothing: zeros in the shapes of `params`.
+
+        Parameters
+        ----------
+        params : mapping of str to ndarray of float32, any shape ()
+            What will be learned.
+
+        Returns
+        -------
+        Moments
+
+        Raises
+        ------
+        ConfigError
+            A group's pattern matches no parameter.
+        """
+        for group in self.groups:
+            if not any(re.fullmatch(group.pattern, name) for name in params):
+                msg = f"pattern {group.pattern!r} of groups matches no parameter, such as {next(iter(params), None)!r}"
+                raise ConfigError(msg)
         return Moments(
             first={name: np.zeros(array.shape, np.float32) for name, array in params.items()},
             second={name: np.zeros(array.shape, np.float32) for name, array in params.items()},

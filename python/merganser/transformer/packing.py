@@ -46,6 +46,11 @@ def pad(
     mask : ndarray of bool, shape (B, T)
         False at padding.
 
+    Raises
+    ------
+    ConfigError
+        There is no sequence, one is longer than `length`, or holds something else than whole numbers.
+
     Examples
     --------
     >>> ids, mask = pad([[5, 6, 7], [8]], pad_id=0, side="left")
@@ -63,8 +68,12 @@ def pad(
     ids = np.full((len(sequences), n_columns), pad_id, dtype=np.int64)
     mask = np.zeros(ids.shape, dtype=np.bool_)
     for row, sequence in enumerate(sequences):
-        columns = slice(0, len(sequence)) if side == "right" else slice(n_columns - len(sequence), n_columns)
-        ids[row, columns] = sequence
+        tokens = np.asarray(sequence)
+        if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
+            msg = f"sequences must be rows of whole numbers, got {tokens.dtype} of shape {tokens.shape} in row {row}"
+            raise ConfigError(msg)
+        columns = slice(0, len(tokens)) if side == "right" else slice(n_columns - len(tokens), n_columns)
+        ids[row, columns] = tokens
         mask[row, columns] = True
     return ids, mask
 

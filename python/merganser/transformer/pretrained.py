@@ -31,6 +31,7 @@ from merganser.transformer.tape import Parameters
 from merganser.transformer.tensor_file import FloatName, TensorFile, parse_json, write_tensors
 
 _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+_SHARD_NAME = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _MAX_JSON_BYTES = 50_000_000
 # The usual size of a shard.
 _SHARD_BYTES = 5_000_000_000
@@ -91,7 +92,8 @@ def load_pretrained(
 
     Notes
     -----
-    The families are GPT-2, BERT, T5 and Marian. Nothing from a file is executed.
+    The families are GPT-2, BERT, T5 and Marian. Nothing from a file is executed. Marian's models were never taught
+    their padding id: when they write, ban it, ``generate(..., banned_ids=[model.config.start_id])``.
     """
     folder = Path(source)
     if not folder.is_dir():
@@ -114,6 +116,8 @@ def save_pretrained(
     max_shard_bytes: int = _SHARD_BYTES,
 ) -> None:
     """Save a model as a folder that `load_pretrained` and `transformers` load.
+
+    Weights that the folder held before are replaced, also where they were divided over other files.
 
     Parameters
     ----------
@@ -156,6 +160,15 @@ def save_pretrained(
         size = sum(array.size for array in tensors.values()) * (4 if dtype == "float32" else 2)
         _write_json(Path(folder, _INDEX), {"metadata": {"total_size": size}, "weight_map": places})
     _write_json(Path(folder, _CONFIG), config)
+    _remove_old_weights(Path(folder), {*names, *([_INDEX] if len(shards) > 1 else [])})
+
+
+def _remove_old_weights(folder: Path, new: set[str]) -> None:
+    """Delete the files of an earlier model: a loader would take its single file before the new index."""
+    for path in folder.iterdir():
+        is_weights = path.name in (_WEIGHTS, _INDEX) or _SHARD_NAME.fullmatch(path.name)
+        if is_weights and path.name not in new:
+            path.unlink()
 
 
 def _model(config: Config) -> Gpt | Bert | T5 | Seq2Seq:

@@ -39,6 +39,8 @@ _DTYPES: dict[str, np.dtype[Any]] = {
 }
 _NAMES: dict[np.dtype[Any], str] = {dtype: name for name, dtype in _DTYPES.items() if name != "BF16"}
 _FLOATS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+# An array of eight-byte elements can have so many.
+_MAX_ELEMENTS = (1 << 60) - 1
 # The format's own limit.
 _MAX_HEADER_BYTES = 100_000_000
 
@@ -195,6 +197,9 @@ def _entry(name: str, value: object, path: str) -> _Entry:
         raise FormatError(f"{path}: tensor {name!r}: dtype {str(kind)[:40]!r} is not supported")
     if not _are_counts(shape) or not _are_counts(offsets) or len(offsets) != 2 or len(shape) > 32:
         raise FormatError(f"{path}: tensor {name!r}: shape and data_offsets must be lists of whole numbers")
+    if math.prod(filter(None, shape)) > _MAX_ELEMENTS:
+        # Also where a length of 0 leaves no elements: NumPy makes no such shape.
+        raise FormatError(f"{path}: tensor {name!r}: shape {tuple(shape)} is too large")
     n_bytes = math.prod(shape) * _DTYPES[kind].itemsize
     if offsets[1] - offsets[0] != n_bytes:
         msg = f"{path}: tensor {name!r} of {kind} and shape {tuple(shape)} needs {n_bytes} bytes, got {offsets}"

@@ -2,13 +2,17 @@
 
 A character may lie across several tokens, and a stop string across several more. So text is held back while it ends
 in an incomplete character, or in what may be the beginning of a stop string. The tokenizer enters as a function
-from ids to bytes or text; the transformer knows none.
+from ids to bytes or text; the transformer knows none. `generate` stops by it; with `stream` it shows text as it comes.
 """
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
 
@@ -27,6 +31,9 @@ class TextStream:
         From a list of ids to `bytes` (best: ``tokenizer.decode_bytes``) or `str`.
     stop_strings : sequence of str
         The text ends before the first of these.
+    after : sequence of int
+        Tokens that the new ones go on from, such as the prompt. Decoders drop the space before the first word of a
+        text, so the new text has its own only where what comes before is known.
 
     Attributes
     ----------
@@ -42,13 +49,19 @@ class TextStream:
     True
     """
 
-    def __init__(self, decode: Callable[[list[int]], bytes | str], *, stop_strings: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        decode: Callable[[list[int]], bytes | str],
+        *,
+        stop_strings: Sequence[str] = (),
+        after: Sequence[int] | NDArray[np.integer[Any]] = (),
+    ) -> None:
         if isinstance(stop_strings, str) or not all(stop_strings):
             msg = "stop_strings must be a sequence of strings, none empty"
             raise ConfigError(msg)
         self._decode = decode
         self._stops = tuple(stop_strings)
-        self._context: list[int] = []
+        self._context = [int(token) for token in after[-_N_CONTEXT:]]
         self._pending: list[int] = []
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""

@@ -346,7 +346,9 @@ class Trainer:
         """Return what must be the same for a training to go on as it was begun."""
         names = ("optimizer", "schedule", "seed", "clip_norm", "accumulation", "label_smoothing", "n_threads")
         settings = {name: repr(getattr(self, name)) for name in names}
-        return {"model": repr(getattr(self.model, "config", None)), **settings}
+        # A dataclass says what its batches are; a function is not known.
+        batches = repr(self.batches) if dataclasses.is_dataclass(self.batches) else "a function"
+        return {"model": repr(getattr(self.model, "config", None)), "batches": batches, **settings}
 
 
 def _refuse_later_steps(folder: str | os.PathLike[str], step: int) -> None:

@@ -27,6 +27,7 @@ use crate::decoder::Decoder;
 use crate::definition::{Definition, Model, WordPieceDefinition};
 use crate::error::{Error, Result};
 use crate::post_processor::{PostProcessor, Template};
+use crate::pre_tokenizer::PreTokenizer;
 use crate::progress::{Phase, Progress};
 use crate::train::{Report, Stages, Trained, WordCounts, check_special_tokens, n_neighbours};
 
@@ -144,6 +145,13 @@ const MAX_VOCAB_SIZE: usize = 1 << 30;
 
 fn check_special(options: &WordPieceOptions) -> Result<()> {
     check_special_tokens(&options.special_tokens, |_| Ok(()))?;
+    if options.stages.pre_tokenizer.as_ref().is_some_and(PreTokenizer::ends_byte_level) {
+        // Encoding would spell words in bytes, and know hardly one of these tokens.
+        return Err(Error::Config(
+            "WordPiece is made of characters, and needs a pre_tokenizer that is not byte-level"
+                .to_owned(),
+        ));
+    }
     if !options.special_tokens.contains(&options.unk_token) {
         return Err(Error::Config(format!(
             "unk_token must be one of special_tokens, got {:?}",
