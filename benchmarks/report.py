@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import summary, transformer_report
+from benchmarks import loading_report, summary, transformer_report
 from benchmarks.definitions import load_definitions
 from benchmarks.engines import ENGINES
 
@@ -254,6 +254,15 @@ def transformer_section(documents: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def loading_section(documents: list[dict[str, Any]]) -> str:
+    """Write the table of loading published models of each machine."""
+    parts = []
+    for document in documents:
+        title = f"### Published models, {document['machine']['cpu']}, {document['machine']['cores']} cores"
+        parts += [title, markdown(loading_report.table(document)), loading_report.describe(document)]
+    return "\n\n".join(parts)
+
+
 def _read_all(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
@@ -318,9 +327,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console()
     documents = _read_all(_FOLDER / "results")
-    transformer = transformer_section(_read_all(_FOLDER / "results" / "transformer"))
+    parts = [
+        full_report(documents),
+        loading_section(_read_all(_FOLDER / "results" / "loading")),
+        transformer_section(_read_all(_FOLDER / "results" / "transformer")),
+    ]
     bodies = {
-        _FOLDER / "README.md": "\n\n".join(part for part in (full_report(documents), transformer) if part),
+        _FOLDER / "README.md": "\n\n".join(part for part in parts if part),
         _FOLDER.parent / "README.md": short_report(documents, load_definitions().summary),
     }
     is_stale = False

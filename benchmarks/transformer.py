@@ -147,10 +147,7 @@ def write_results(path: Path, results: list[dict[str, Any]]) -> None:
     kept = json.loads(path.read_text(encoding="utf-8"))["tasks"] if path.exists() else {}
     tasks = kept | {result["task"]: result for result in results}
     document = {"machine": machine.describe_machine(), "tasks": {task: tasks[task] for task in SIZES if task in tasks}}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    machine.write_document(path, document)
 
 
 def main() -> None:

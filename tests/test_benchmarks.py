@@ -252,6 +252,31 @@ def test_report_says_why_a_cell_is_empty() -> None:
     assert "3 ids, tiktoken has 4" in text
 
 
+def test_report_loading_has_a_line_a_model() -> None:
+    row = {
+        "model": "gpt2/tokenizer.json",
+        "peer": "tokenizers",
+        "cpu_seconds": {"merganser": [0.03, 0.02, 0.1], "tokenizers": [0.06, 0.07, 0.05]},
+        "file_bytes": 1_355_256,
+        "pickle_bytes": 2_000,
+    }
+    document = {
+        "machine": {"cpu": "A processor", "cores": 2},
+        "started": "2026-11-30T00:00:00+00:00",
+        "commit": "",
+        "load_average": 0.25,
+        "n_repeats": 3,
+        "versions": {"tokenizers": "9.9", "merganser": "0.1.0"},
+        "rows": [row],
+    }
+    section = report.loading_section([document])
+    assert "### Published models, A processor, 2 cores" in section
+    assert "| gpt2/tokenizer.json | 30.0 (20.0-100.0) | tokenizers 60.0 (50.0-70.0) | 2.00x | 1,355 | 2 |" in section
+    assert "2026-11-30, commit unknown, 3 repeats" in section
+    assert "merganser 0.1.0, tokenizers 9.9." in section
+    assert report.loading_section([]) == ""
+
+
 def test_report_short_shows_chosen_cases_only() -> None:
     document = make_document([make_row("merganser", [0.01]), make_row("tiktoken", [0.2])])
     key = document["runs"]["encode"]["rows"][0]["key"]
