@@ -7,10 +7,7 @@ The models are those of `MERGANSER_DATA`.
 from __future__ import annotations
 
 import argparse
-import datetime
 import gc
-import importlib.metadata
-import os
 import pickle
 import time
 from pathlib import Path
@@ -20,13 +17,11 @@ import sentencepiece
 import tokenizers
 
 import merganser as mg
-from benchmarks import loading_report, machine
+from benchmarks import loading_report, result_files
 from benchmarks.corpora import data_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-RESULTS_PATH = Path(__file__).resolve().parent / "results" / "loading"
 
 MODELS = (
     "gpt2/tokenizer.json",
@@ -68,13 +63,15 @@ def compare(name: str, path: Path, n_repeats: int) -> dict[str, Any]:
     """
     is_sentencepiece = path.suffix == ".model"
     peer = "sentencepiece" if is_sentencepiece else "tokenizers"
+    about = result_files.about(1, n_repeats, ["merganser", peer])
     tok, other = mg.Tokenizer.load(path), _load_peer(path)
     if tok.encode(_TEXT, on_special="text") != (other.encode(_TEXT) if is_sentencepiece else other.encode(_TEXT).ids):
         msg = f"{name}: ids differ"
         raise RuntimeError(msg)
     ours, theirs = _take_turns(n_repeats, lambda: mg.Tokenizer.load(path), lambda: _load_peer(path))
     return {
-        "model": name,
+        "task": name,
+        **about,
         "peer": peer,
         "cpu_seconds": {"merganser": ours, peer: theirs},
         "file_bytes": path.stat().st_size,
@@ -109,24 +106,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="result file (default: results/loading/MACHINE.json)")
     options = parser.parse_args()
     n_repeats = 2 if options.quick else options.repeats
-    document: dict[str, Any] = {
-        "machine": machine.describe_machine(),
-        "started": datetime.datetime.now(tz=datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": machine.git_commit(),
-        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
-        "n_repeats": n_repeats,
-        "versions": {name: importlib.metadata.version(name) for name in ("merganser", "sentencepiece", "tokenizers")},
-        "rows": [],
-    }
+    results = []
     for name in MODELS:
-        row = compare(name, data_path() / "models" / name, n_repeats)
-        document["rows"].append(row)
-        print(" | ".join(loading_report.line(row)), flush=True)
+        results.append(compare(name, data_path() / "models" / name, n_repeats))
+        print(" | ".join(loading_report.line(results[-1])), flush=True)
     path = options.output
     if path is None and not options.quick:
-        path = RESULTS_PATH / f"{machine.machine_name(document['machine'])}.json"
+        path = result_files.path_of("loading")
     if path is not None:
-        machine.write_document(path, document)
+        result_files.write(path, results, MODELS)
         print(f"results in {path}; now run python -m benchmarks.report")
 
 

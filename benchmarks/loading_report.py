@@ -15,14 +15,14 @@ def table(document: dict[str, Any]) -> list[list[str]]:
     Parameters
     ----------
     document : dict
-        What a result file holds: ``rows``.
+        What a result file holds: ``tasks`` by name.
 
     Returns
     -------
     list of list of str
     """
-    head = ["model", f"{SUBJECT}, ms", "its library, ms", "x its library", "file, kB", "pickle, kB"]
-    return [head, *(line(row) for row in document["rows"])]
+    head = ["model", f"{SUBJECT}, CPU ms", "its library, CPU ms", "x its library", "file, kB", "pickle, kB"]
+    return [head, *map(line, document["tasks"].values())]
 
 
 def line(row: dict[str, Any]) -> list[str]:
@@ -30,16 +30,7 @@ def line(row: dict[str, Any]) -> list[str]:
     ours, theirs = (summary.spread(row["cpu_seconds"][name]) for name in (SUBJECT, row["peer"]))
     sizes = (f"{row[key] / 1e3:,.0f}" for key in ("file_bytes", "pickle_bytes"))
     ratio = f"{theirs.median / ours.median:.2f}x"
-    return [row["model"], _milliseconds(ours), f"{row['peer']} {_milliseconds(theirs)}", ratio, *sizes]
-
-
-def describe(document: dict[str, Any]) -> str:
-    """Write what the table was measured on and with."""
-    versions = ", ".join(f"{library} {version}" for library, version in sorted(document["versions"].items()))
-    return (
-        f"- {document['started'][:10]}, commit {document['commit'] or 'unknown'}, {document['n_repeats']} repeats, "
-        f"CPU time, load average {document['load_average']:.1f} at the start; {versions}."
-    )
+    return [row["task"], _milliseconds(ours), f"{row['peer']} {_milliseconds(theirs)}", ratio, *sizes]
 
 
 def _milliseconds(seconds: summary.Spread) -> str:

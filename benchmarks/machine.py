@@ -1,8 +1,7 @@
-"""The machine and the code that a result belongs to, and the files that results are kept in."""
+"""The machine and the code that a result belongs to."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import re
@@ -61,11 +60,3 @@ def machine_name(machine: dict[str, Any]) -> str:
     """Give the name of the result file: the processor, cores and system, never the host."""
     words = f"{machine['cpu']} {machine['cores']} cores {machine['system'].split()[0]}"
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
-
-
-def write_document(path: Path, document: dict[str, Any]) -> None:
-    """Write a result file, complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import loading_report, summary, transformer_report
+from benchmarks import loading_report, result_files, summary, training_report, transformer_report
 from benchmarks.definitions import load_definitions
 from benchmarks.engines import ENGINES
 
@@ -250,7 +250,26 @@ def transformer_section(documents: list[dict[str, Any]]) -> str:
     parts = []
     for document in documents:
         title = f"### The transformer, {document['machine']['cpu']}, {document['machine']['cores']} cores"
-        parts += [title, markdown(transformer_report.table(document)), transformer_report.describe(document)]
+        parts += [title, markdown(transformer_report.table(document)), result_files.describe(document)]
+    return "\n\n".join(parts)
+
+
+def training_section(documents: list[dict[str, Any]]) -> str:
+    """Write the trainers' tables of each machine."""
+    parts = []
+    for document in documents:
+        parts.append(f"### The trainers, {document['machine']['cpu']}, {document['machine']['cores']} cores")
+        tasks = document["tasks"].values()
+        growing = [task for task in tasks if task["task"].startswith("growth")]
+        for task in tasks:
+            if task not in growing:
+                parts += [f"#### {training_report.title(task)}", markdown(training_report.table(task))]
+        if growing:
+            parts += [
+                f"#### growth: {growing[0]['method']}, {growing[0]['corpus']}, {growing[0]['vocab_size']:,} tokens"
+            ]
+            parts += [markdown(training_report.growth(growing))]
+        parts.append(result_files.describe(document))
     return "\n\n".join(parts)
 
 
@@ -259,7 +278,7 @@ def loading_section(documents: list[dict[str, Any]]) -> str:
     parts = []
     for document in documents:
         title = f"### Published models, {document['machine']['cpu']}, {document['machine']['cores']} cores"
-        parts += [title, markdown(loading_report.table(document)), loading_report.describe(document)]
+        parts += [title, markdown(loading_report.table(document)), result_files.describe(document)]
     return "\n\n".join(parts)
 
 
@@ -326,11 +345,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a table is stale")
     options = parser.parse_args(arguments)
     console = Console()
-    documents = _read_all(_FOLDER / "results")
+    documents = _read_all(result_files.FOLDER)
     parts = [
         full_report(documents),
-        loading_section(_read_all(_FOLDER / "results" / "loading")),
-        transformer_section(_read_all(_FOLDER / "results" / "transformer")),
+        training_section(_read_all(result_files.FOLDER / "training")),
+        loading_section(_read_all(result_files.FOLDER / "loading")),
+        transformer_section(_read_all(result_files.FOLDER / "transformer")),
     ]
     bodies = {
         _FOLDER / "README.md": "\n\n".join(part for part in parts if part),

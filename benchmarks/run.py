@@ -310,7 +310,10 @@ def write_results(path: Path, runs: dict[str, dict[str, Any]]) -> None:
     described = machine.describe_machine()
     kept = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else {}
     document = {"machine": described, "runs": {task: (kept | runs)[task] for task in TASKS if task in kept | runs}}
-    machine.write_document(path, document)
+    temporary = path.with_suffix(".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from benchmarks import measure
 from benchmarks.corpora import END_OF_DOCUMENT, stream_documents
@@ -19,8 +20,20 @@ from merganser.reference.bpe import PATTERNS
 CL100K, GPT2 = PATTERNS["cl100k"], PATTERNS["gpt2"]
 _MAX_LINE_BYTES = 1 << 30
 
-Trained = list[bytes]
-"""The learned tokens, in order."""
+
+class Trained(NamedTuple):
+    """What a trainer gave.
+
+    Attributes
+    ----------
+    tokens : list of bytes
+        The learned tokens, in order.
+    phases : mapping of str to float
+        Wall time of each phase in seconds, where the library tells.
+    """
+
+    tokens: list[bytes]
+    phases: Mapping[str, float] = MappingProxyType({})
 
 
 def main() -> None:
@@ -33,11 +46,12 @@ def main() -> None:
     wall, cpu = measure.time_calls(lambda: kept.append(train()), n_calls=1)
     peak = measure.peak_bytes()
     told = {"cpu": cpu, "wall": wall, "peak_bytes": peak, "peak_bytes_before": before}
-    print(json.dumps(told | measure.describe_tokens(kept[0]())))
+    trained = kept[0]()
+    print(json.dumps(told | {"phases": dict(trained.phases)} | measure.describe_tokens(trained.tokens)))
 
 
 def _by_id(tokens: Iterable[tuple[Any, int]]) -> Trained:
-    return [bytes(token) for token, _ in sorted(tokens, key=lambda one: one[1])]
+    return Trained([bytes(token) for token, _ in sorted(tokens, key=lambda one: one[1])])
 
 
 def _ours(trainer: str, **options: Any) -> Callable[..., Callable[[], Callable[[], Trained]]]:
@@ -50,7 +64,8 @@ def _ours(trainer: str, **options: Any) -> Callable[..., Callable[[], Callable[[
 
             def tell() -> Trained:
                 tok.save(saved.with_suffix(".model" if trainer == "train_sentencepiece" else ".json"))
-                return [tok.token_bytes(token) for token in range(tok.vocab_size)]
+                phases = tok.training_report.seconds if tok.training_report else {}
+                return Trained([tok.token_bytes(token) for token in range(tok.vocab_size)], phases)
 
             return tell
 
@@ -67,7 +82,7 @@ def _gigatoken(text: Path, _saved: Path, vocab_size: int, _n_threads: int) -> Ca
     def train() -> Callable[[], Trained]:
         source = gigatoken.TextFileSource([text], separator=separator)
         vocabulary, _ = gigatoken.train_bpe(source, vocab_size=vocab_size, special_tokens=[], separator=separator)
-        return lambda: [vocabulary[token] for token in sorted(vocabulary)]
+        return lambda: Trained([vocabulary[token] for token in sorted(vocabulary)])
 
     return train
 
@@ -97,9 +112,7 @@ def _rustbpe(pattern: str) -> Callable[..., Callable[[], Callable[[], Trained]]]
         def train() -> Callable[[], Trained]:
             tokenizer = rustbpe.Tokenizer()
             tokenizer.train_from_iterator(stream_documents(text), vocab_size, pattern=pattern)
-            return lambda: [
-                bytes(token) for token, _ in sorted(tokenizer.get_mergeable_ranks(), key=lambda one: one[1])
-            ]
+            return lambda: _by_id(tokenizer.get_mergeable_ranks())
 
         return train
 
@@ -133,7 +146,7 @@ def _tokenizers(kind: str) -> Callable[..., Callable[[], Callable[[], Trained]]]
 
                 tokenizer.save(str(saved.with_suffix(".json")))
                 tok = mg.Tokenizer.load(saved.with_suffix(".json"))
-                return [tok.token_bytes(token) for token in range(tok.vocab_size)]
+                return Trained([tok.token_bytes(token) for token in range(tok.vocab_size)])
 
             return tell
 
@@ -160,7 +173,7 @@ def _sentencepiece(kind: str, **options: Any) -> Callable[..., Callable[[], Call
 
             def tell() -> Trained:
                 processor = sentencepiece.SentencePieceProcessor(model_file=f"{saved}.model")
-                return [processor.id_to_piece(i).encode() for i in range(processor.get_piece_size())]
+                return Trained([processor.id_to_piece(i).encode() for i in range(processor.get_piece_size())])
 
             return tell
 

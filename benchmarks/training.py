@@ -9,25 +9,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from benchmarks import machine
+from benchmarks import report, result_files, training_report
 from benchmarks.corpora import END_OF_DOCUMENT, data_path, read_corpus
 from benchmarks.workers import environment
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_SUBJECT = "merganser"
+_SUBJECT = training_report.SUBJECT
+_LIBRARIES = ("merganser", "ffbpe", "gigatoken", "rustbpe", "sentencepiece", "tokenizers")
 _HELD_OUT_BYTES = 4_000_000
+# What takes longer is not run again.
+_LONG_SECONDS = 60
 _MEGA = 1_000_000
 
 
@@ -77,34 +76,36 @@ TASKS = (
 
 
 def main() -> None:
-    """Run tasks, print their tables, and keep them where asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run tasks, print their tables, and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", default=",".join(task.name for task in TASKS), help="which, by commas")
-    parser.add_argument("--engines", default="", help="only these")
+    parser.add_argument("--engines", default="", help="only these; shown, not kept")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the bytes: 0.01 shows that it works")
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the bytes; unless 1, not kept")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, help="a JSON file for the figures")
+    parser.add_argument("--output", type=Path, help="result file (default: results/training/MACHINE.json)")
     options = parser.parse_args()
     names = options.tasks.split(",")
     unknown = set(names) - {task.name for task in TASKS}
     if unknown:
         parser.error(f"no such task: {', '.join(sorted(unknown))}")
-    rows = []
+    path = options.output
+    if path is None and not options.engines and options.scale == 1:
+        path = result_files.path_of("training")
     for task in TASKS:
         if task.name in names:
-            rows += _run(task, options)
-            print(f"\n{_title(task, options.scale)}\n\n{table([row for row in rows if row['task'] == task.name])}")
-    if options.output:
-        document = {"machine": machine.describe_machine(), "rows": rows, "tasks": [asdict(task) for task in TASKS]}
-        options.output.write_text(json.dumps(document, indent=1), encoding="utf-8")
+            result = _run(task, options)
+            print(f"\n{training_report.title(result)}\n\n{report.markdown(training_report.table(result))}", flush=True)
+            if path is not None:
+                result_files.write(path, [result], [task.name for task in TASKS])
 
 
-def _run(task: Task, options: argparse.Namespace) -> list[dict[str, Any]]:
+def _run(task: Task, options: argparse.Namespace) -> dict[str, Any]:
     """Train with every engine in turn; the first repeat keeps the vocabularies to be compared."""
     asked = options.engines.split(",") if options.engines else task.engines
     engines = [engine for engine in task.engines if engine in asked]
     samples: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
+    about = result_files.about(options.threads, options.repeats, _LIBRARIES)
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder, "text.txt")
         n_bytes = round(task.n_bytes * options.scale)
@@ -113,20 +114,16 @@ def _run(task: Task, options: argparse.Namespace) -> list[dict[str, Any]]:
         for repeat in range(options.repeats):
             for place in range(len(engines)):
                 engine = engines[(place + repeat) % len(engines)]
-                if any("error" in sample for sample in samples[engine]):
+                if any("error" in sample or sample["wall"] > _LONG_SECONDS for sample in samples[engine]):
                     continue
                 saved = Path(folder, engine)
                 samples[engine].append(_train(task, engine, text, saved, options.threads))
-        return [
-            {
-                "task": task.name,
-                "engine": engine,
-                "n_bytes": n_bytes,
-                "samples": found,
-                "quality": _quality(Path(folder, engine), held_out),
-            }
+        rows = [
+            {"engine": engine, "samples": found, "quality": _quality(Path(folder, engine), held_out)}
             for engine, found in samples.items()
         ]
+    what = {"task": task.name, "method": task.method, "corpus": task.corpus, "vocab_size": task.vocab_size}
+    return what | {"n_bytes": n_bytes} | about | {"rows": rows}
 
 
 def _train(task: Task, engine: str, text: Path, saved: Path, n_threads: int) -> dict[str, Any]:
@@ -197,56 +194,6 @@ def _quality(saved: Path, held_out: list[str]) -> dict[str, float]:
         "renyi_efficiency": np.log((shares**order).sum()) / (1 - order) / np.log(tok.n_tokens),
         "unigram_bits_per_byte": -(shares * np.log2(shares)).sum() * counts.sum() / n_bytes,
     }
-
-
-def _title(task: Task, scale: float) -> str:
-    size = f"{task.n_bytes * scale / _MEGA:g} MB"
-    return f"#### {task.name}: {task.method}, {task.corpus} {size}, {task.vocab_size:,} tokens"
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Write the rows of a task in Markdown: medians, spreads of CPU time, and ratios to merganser."""
-    lines = [
-        "| engine | CPU s | wall s | peak MB | x CPU | x memory | tokens | bytes/token | Rényi | bits/byte |",
-        "| --- " + "| ---: " * 9 + "|",
-    ]
-    subject = next((row for row in rows if row["engine"] == _SUBJECT), None)
-    lines += [f"| {' | '.join(_cells(row, subject))} |" for row in rows]
-    return "\n".join(lines)
-
-
-def _cells(row: dict[str, Any], subject: dict[str, Any] | None) -> Iterator[str]:
-    yield row["engine"]
-    error = next((sample["error"] for sample in row["samples"] if "error" in sample), None)
-    if error or not row["samples"]:
-        yield error or "-"
-        yield from ["-"] * 8
-        return
-    cpu, wall, peak = (_values(row, name) for name in ("cpu", "wall", "peak_bytes"))
-    yield f"{statistics.median(cpu):.2f} ({min(cpu):.2f}-{max(cpu):.2f})"
-    yield f"{statistics.median(wall):.2f}"
-    yield f"{max(peak) / _MEGA:.0f}"
-    is_subject = subject is None or "error" in subject["samples"][0]
-    yield "-" if is_subject else f"{statistics.median(cpu) / statistics.median(_values(subject, 'cpu')):.2f}x"
-    yield "-" if is_subject else f"{max(peak) / max(_values(subject, 'peak_bytes')):.2f}x"
-    yield _agreement(row, subject)
-    for name, form in (("bytes_per_token", ".4f"), ("renyi_efficiency", ".4f"), ("unigram_bits_per_byte", ".4f")):
-        value = row["quality"].get(name)
-        yield "-" if value is None else format(value, form)
-
-
-def _values(row: dict[str, Any] | None, name: str) -> list[float]:
-    return [sample[name] for sample in row["samples"]] if row else []
-
-
-def _agreement(row: dict[str, Any], subject: dict[str, Any] | None) -> str:
-    """Say how an engine's tokens stand to merganser's."""
-    mine, theirs = row["samples"][0], subject["samples"][0] if subject else {}
-    if row is subject or "digest" not in theirs:
-        return f"{mine['n_tokens']:,}"
-    if mine["digest"] == theirs["digest"]:
-        return "the same"
-    return "the same, ordered otherwise" if mine["unordered_digest"] == theirs["unordered_digest"] else "others"
 
 
 if __name__ == "__main__":

@@ -17,11 +17,8 @@ The GPT step is shown in jax (compiled) and autograd, too, where they are instal
 from __future__ import annotations
 
 import argparse
-import datetime
-import importlib.metadata
 import importlib.util
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -32,11 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine, measure, transformer_report
+from benchmarks import measure, result_files, transformer_report
 from benchmarks.transformer_engines import ENGINES, REFERENCE_TASKS, WEIGHTS, build
 from benchmarks.workers import environment
-
-RESULTS_PATH = Path(__file__).with_name("results") / "transformer"
 
 SIZES: dict[str, dict[str, Any]] = {
     "gpt-step": {"vocab": 8192, "width": 256, "layers": 4, "heads": 4, "rows": 8, "columns": 256},
@@ -77,12 +72,7 @@ def compare(task: str, size: dict[str, Any], *, n_threads: int, n_repeats: int) 
     result: dict[str, Any] = {
         "task": task,
         "size": size,
-        "n_threads": n_threads,
-        "n_repeats": n_repeats,
-        "started": datetime.datetime.now(tz=datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": machine.git_commit(),
-        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
-        "versions": {name: importlib.metadata.version(name) for name in [*engines, "numpy", "transformers"]},
+        **result_files.about(n_threads, n_repeats, [*engines, "numpy", "transformers"]),
     }
     with tempfile.TemporaryDirectory() as folder:
         model, params = build(size, task)
@@ -142,14 +132,6 @@ def _summary(runs: list[dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def write_results(path: Path, results: list[dict[str, Any]]) -> None:
-    """Replace the given tasks in a result file, keeping the others."""
-    kept = json.loads(path.read_text(encoding="utf-8"))["tasks"] if path.exists() else {}
-    tasks = kept | {result["task"]: result for result in results}
-    document = {"machine": machine.describe_machine(), "tasks": {task: tasks[task] for task in SIZES if task in tasks}}
-    machine.write_document(path, document)
-
-
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -165,20 +147,20 @@ def main() -> None:
     if options.worker:
         work(options.worker, options.tasks, options.size, options.threads, options.folder)
         return
-    results = []
+    done = []
     for task in options.tasks.split(","):
         size = QUICK if options.quick else SIZES[task]
         result = compare(task, size, n_threads=options.threads, n_repeats=options.repeats)
         print(transformer_report.line(result), flush=True)
-        results.append(result)
-    timed = [result for result in results if "error" not in result]
+        done.append(result)
+    timed = [result for result in done if "error" not in result]
     path = options.output
     if path is None and not options.quick:
-        path = RESULTS_PATH / f"{machine.machine_name(machine.describe_machine())}.json"
+        path = result_files.path_of("transformer")
     if path is not None and timed:
-        write_results(path, timed)
+        result_files.write(path, timed, SIZES)
         print(f"results in {path}; now run python -m benchmarks.report")
-    if len(timed) < len(results):
+    if len(timed) < len(done):
         sys.exit(1)
 
 

@@ -74,14 +74,3 @@ def line(task: dict[str, Any]) -> str:
         return f"{task['task']:<13} not timed: {task['error']}"
     cells = [f"{engine} {cell(row)}, {row['peak_mb']:,.0f} MB" for engine, row in task["engines"].items()]
     return " | ".join([f"{task['task']:<13}", *cells, f"{speed(task):.2f}x {PEER}, memory {memory(task):.2f}"])
-
-
-def describe(document: dict[str, Any]) -> str:
-    """Write what each task was measured on and with, tasks of one run together."""
-    said: dict[str, list[str]] = {}
-    for name, task in document["tasks"].items():
-        versions = ", ".join(f"{library} {version}" for library, version in sorted(task["versions"].items()))
-        head = f"{task['started'][:10]}, commit {task['commit'] or 'unknown'}, {task['n_threads']} threads"
-        told = f"{head}, {task['n_repeats']} repeats, load average {task['load_average']:.1f} at the start; {versions}."
-        said.setdefault(told, []).append(name)
-    return "\n".join(f"- {', '.join(tasks)}: {told}" for told, tasks in said.items())

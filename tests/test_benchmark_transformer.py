@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from benchmarks import report, transformer_report
-from benchmarks.transformer import QUICK, SIZES, engines_of, write_results
+from benchmarks import report, result_files, transformer_report
+from benchmarks.transformer import QUICK, SIZES, engines_of
 from benchmarks.transformer_engines import WEIGHTS, Functional, Ours, build, draw
 from merganser.transformer.tensor_file import write_tensors
 
@@ -95,7 +95,7 @@ def test_table_has_a_line_a_task_with_ratios_to_torch():
     ]
     assert second[0] == "pair-step: 6 + 6 layers of 512, 16 x 64 + 64 tokens, V 32,000"
     assert second[3] == "-"
-    assert transformer_report.describe({"tasks": tasks}) == (
+    assert result_files.describe({"tasks": tasks}) == (
         "- gpt-step, pair-step: 2020-02-02, commit abc, 2 threads, 7 repeats, load average 0.2 at the start; "
         "merganser 0.1.0, torch 9.9."
     )
@@ -106,8 +106,8 @@ def test_table_has_a_line_a_task_with_ratios_to_torch():
 def test_results_of_some_tasks_keep_the_others(tmp_path):
     path = tmp_path / "folder" / "machine.json"
     engines = {"merganser": make_row(1.0, 300), "torch": make_row(1.5, 1200)}
-    write_results(path, [make_result("generate-1", engines), make_result("gpt-step", engines)])
-    write_results(path, [make_result("generate-1", engines | {"torch": make_row(3.0, 1200)})])
+    result_files.write(path, [make_result("generate-1", engines), make_result("gpt-step", engines)], SIZES)
+    result_files.write(path, [make_result("generate-1", engines | {"torch": make_row(3.0, 1200)})], SIZES)
     tasks = json.loads(path.read_text())["tasks"]
     assert {name: transformer_report.speed(task) for name, task in tasks.items()} == {"gpt-step": 1.5, "generate-1": 3}
     assert [other.name for other in path.parent.iterdir()] == ["machine.json"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import corpora, measure, report, summary, vocabularies
+from benchmarks import corpora, measure, report, result_files, summary, vocabularies
 from benchmarks.definitions import Case, expand, load_definitions
 from benchmarks.engines import ENGINES
 from benchmarks.run import Runner, parse_arguments, write_results
@@ -252,28 +252,22 @@ def test_report_says_why_a_cell_is_empty() -> None:
     assert "3 ids, tiktoken has 4" in text
 
 
-def test_report_loading_has_a_line_a_model() -> None:
+def test_report_loading_has_a_line_a_model(tmp_path: Path) -> None:
     row = {
-        "model": "gpt2/tokenizer.json",
+        "task": "gpt2/tokenizer.json",
+        **result_files.about(1, 3, ["numpy"]),
         "peer": "tokenizers",
         "cpu_seconds": {"merganser": [0.03, 0.02, 0.1], "tokenizers": [0.06, 0.07, 0.05]},
         "file_bytes": 1_355_256,
         "pickle_bytes": 2_000,
     }
-    document = {
-        "machine": {"cpu": "A processor", "cores": 2},
-        "started": "2026-11-30T00:00:00+00:00",
-        "commit": "",
-        "load_average": 0.25,
-        "n_repeats": 3,
-        "versions": {"tokenizers": "9.9", "merganser": "0.1.0"},
-        "rows": [row],
-    }
-    section = report.loading_section([document])
-    assert "### Published models, A processor, 2 cores" in section
+    path = tmp_path / "machine.json"
+    result_files.write(path, [row], ["gpt2/tokenizer.json"])
+    section = report.loading_section([json.loads(path.read_text())])
+    assert section.startswith("### Published models, ")
     assert "| gpt2/tokenizer.json | 30.0 (20.0-100.0) | tokenizers 60.0 (50.0-70.0) | 2.00x | 1,355 | 2 |" in section
-    assert "2026-11-30, commit unknown, 3 repeats" in section
-    assert "merganser 0.1.0, tokenizers 9.9." in section
+    assert "- gpt2/tokenizer.json: 20" in section
+    assert "3 repeats" in section
     assert report.loading_section([]) == ""
 
 

@@ -19,8 +19,7 @@ costs several times the arithmetic. This one has a note for each *operation of a
 backward functions are the hand-written ones: a note costs microseconds where its arithmetic costs milliseconds, and a
 model reads as its forward pass. What makes it quick lies in the operations, and is the same with either: work in parts
 that stay in a core's cache, buffers used again (`workspace.py`), causal blocks that skip hidden keys, logits that never
-exist all at once, shards of the batch on threads with a BLAS of one thread each, and without shards products that are
-shared among threads (`threads.py`).
+exist all at once, shards of the batch on threads with a BLAS of one thread each (`threads.py`).
 """
 
 from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch

@@ -30,9 +30,8 @@ class _Setting:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        # Before any block that is open; and which thread has lowered it for itself, and from what.
+        # The number before any block that is open.
         self.outside: int | None = None
-        self.lowered: tuple[int, int] | None = None
 
 
 _setting = _Setting()
@@ -69,17 +68,6 @@ def same_blas_threads() -> Iterator[None]:
         yield
 
 
-def n_blas_threads() -> int:
-    """Return how many threads BLAS uses, whatever others do in `one_blas_thread`; 1 where it cannot be asked."""
-    functions = _openblas()
-    if functions is None:
-        return 1
-    lowered = _setting.lowered
-    if lowered is not None and lowered[0] != threading.get_ident():
-        return lowered[1]
-    return functions[0]()
-
-
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS use one thread within the block, where that can be had at once.
@@ -93,11 +81,9 @@ def one_blas_thread() -> Iterator[None]:
         yield
         return
     try:
-        _setting.lowered = threading.get_ident(), functions[0]()
         with blas_threads(1):
             yield
     finally:
-        _setting.lowered = None
         _setting.lock.release()
 
 

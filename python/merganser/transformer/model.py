@@ -23,7 +23,7 @@ from merganser.transformer.blocks import Shapes
 from merganser.transformer.configs import Config
 from merganser.transformer.loss import Loss
 from merganser.transformer.tape import Parameters, Tape
-from merganser.transformer.threads import multiply_rows, pool
+from merganser.transformer.threads import pool
 from merganser.transformer.workspace import Array, workspace
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -306,7 +306,7 @@ def output_logits(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """
     rows = x.reshape(-1, x.shape[-1])
     logits = np.empty((len(rows), len(weight)), np.result_type(rows, weight))
-    multiply_rows(rows, weight.T, logits)
+    np.matmul(rows, weight.T, out=logits)
     if bias is not None:
         logits += bias
     workspace().end_step()

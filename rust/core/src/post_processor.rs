@@ -108,7 +108,7 @@ impl PostProcessor {
     /// As [`PostProcessor::process`].
     pub(crate) fn around_single(&self) -> Result<(Vec<u32>, Vec<u32>)> {
         let mut probe = Encoding::default();
-        probe.push(0, (0, 0), None, 0);
+        probe.push(0, (0, 0), (0, 0), None);
         let mut whole = Encoding::join(self.process(vec![probe], true)?)?;
         let places = whole.sequence_ids.iter().zip(0..).filter(|(sequence, _)| sequence.is_some());
         let [place] = places.map(|(_, place)| place).collect::<Vec<usize>>()[..] else {
