@@ -1,13 +1,14 @@
 """Time to load each published model beside its own library, and the size of its pickle: `python -m benchmarks.loading`.
 
-Both libraries load in turn in one process, after giving the same ids of a text; CPU time, medians. The models are those
-of `MERGANSER_DATA`; nothing is kept.
+Both libraries load in turn in one process, after giving the same ids of a text; CPU time, for one thread does the work.
+The models are those of `MERGANSER_DATA`.
 """
 
 from __future__ import annotations
 
+import argparse
+import gc
 import pickle
-import statistics
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,14 +17,13 @@ import sentencepiece
 import tokenizers
 
 import merganser as mg
+from benchmarks import loading_report, result_files
 from benchmarks.corpora import data_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_N_REPEATS = 9
-_TEXT = "Hello world, it's 2026! naïve 日本語\n  and more"
-_MODELS = (
+MODELS = (
     "gpt2/tokenizer.json",
     "roberta-base/tokenizer.json",
     "modernbert/tokenizer.json",
@@ -36,21 +36,47 @@ _MODELS = (
     "llama-2-spm/tokenizer.model",
 )
 
+_TEXT = "Hello world, it's 2026! naïve 日本語\n  and more"
 
-def main() -> None:
-    """Print a row a model."""
-    folder = data_path() / "models"
-    print(f"{'model':<44} {'merganser':>10} {'its library':>12} {'ratio':>7} {'pickle':>12}")
-    for name in _MODELS:
-        path = folder / name
-        tok, peer = mg.Tokenizer.load(path), _load_peer(path)
-        expected = peer.encode(_TEXT) if path.suffix == ".model" else peer.encode(_TEXT).ids
-        if tok.encode(_TEXT, on_special="text") != expected:
-            msg = f"{name}: ids differ"
-            raise SystemExit(msg)
-        ours, theirs = _median_ms(lambda path=path: mg.Tokenizer.load(path), lambda path=path: _load_peer(path))
-        n_bytes = len(pickle.dumps(tok))
-        print(f"{name:<44} {ours:>7.1f} ms {theirs:>9.1f} ms {theirs / ours:>6.2f}x {n_bytes:>10,} B")
+
+def compare(name: str, path: Path, n_repeats: int) -> dict[str, Any]:
+    """Load one model in both libraries.
+
+    Parameters
+    ----------
+    name : str
+        What the row is called.
+    path : Path
+        A ``tokenizer.json``, or a SentencePiece ``.model``.
+    n_repeats : int
+        How often each loads.
+
+    Returns
+    -------
+    dict
+        A row of the result file.
+
+    Raises
+    ------
+    RuntimeError
+        If the ids of a text differ.
+    """
+    is_sentencepiece = path.suffix == ".model"
+    peer = "sentencepiece" if is_sentencepiece else "tokenizers"
+    about = result_files.about(1, n_repeats, ["merganser", peer])
+    tok, other = mg.Tokenizer.load(path), _load_peer(path)
+    if tok.encode(_TEXT, on_special="text") != (other.encode(_TEXT) if is_sentencepiece else other.encode(_TEXT).ids):
+        msg = f"{name}: ids differ"
+        raise RuntimeError(msg)
+    ours, theirs = _take_turns(n_repeats, lambda: mg.Tokenizer.load(path), lambda: _load_peer(path))
+    return {
+        "task": name,
+        **about,
+        "peer": peer,
+        "cpu_seconds": {"merganser": ours, peer: theirs},
+        "file_bytes": path.stat().st_size,
+        "pickle_bytes": len(pickle.dumps(tok)),
+    }
 
 
 def _load_peer(path: Path) -> Any:
@@ -59,15 +85,37 @@ def _load_peer(path: Path) -> Any:
     return tokenizers.Tokenizer.from_file(str(path))
 
 
-def _median_ms(*calls: Callable[[], object]) -> list[float]:
-    """Call each in turn, many times, and return the median CPU time of each in milliseconds."""
+def _take_turns(n_repeats: int, *calls: Callable[[], object]) -> list[list[float]]:
+    """Call each in turn, many times, and give the CPU times of each in seconds."""
     times: list[list[float]] = [[] for _ in calls]
-    for _ in range(_N_REPEATS):
+    for _ in range(n_repeats):
         for samples, call in zip(times, calls, strict=True):
+            gc.collect()
             start = time.process_time()
-            call()
+            made = call()
             samples.append(time.process_time() - start)
-    return [1e3 * statistics.median(samples) for samples in times]
+            del made
+    return times
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--quick", action="store_true", help="two repeats, only shown")
+    parser.add_argument("--output", type=Path, help="result file (default: results/loading/MACHINE.json)")
+    options = parser.parse_args()
+    n_repeats = 2 if options.quick else options.repeats
+    results = []
+    for name in MODELS:
+        results.append(compare(name, data_path() / "models" / name, n_repeats))
+        print(" | ".join(loading_report.line(results[-1])), flush=True)
+    path = options.output
+    if path is None and not options.quick:
+        path = result_files.path_of("loading")
+    if path is not None:
+        result_files.write(path, results, MODELS)
+        print(f"results in {path}; now run python -m benchmarks.report")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import result_files, summary, training_report, transformer_report
+from benchmarks import loading_report, result_files, summary, training_report, transformer_report
 from benchmarks.definitions import load_definitions
 from benchmarks.engines import ENGINES
 
@@ -273,6 +273,15 @@ def training_section(documents: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
+def loading_section(documents: list[dict[str, Any]]) -> str:
+    """Write the table of loading published models of each machine."""
+    parts = []
+    for document in documents:
+        title = f"### Published models, {document['machine']['cpu']}, {document['machine']['cores']} cores"
+        parts += [title, markdown(loading_report.table(document)), result_files.describe(document)]
+    return "\n\n".join(parts)
+
+
 def _read_all(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
 
@@ -337,10 +346,14 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console()
     documents = _read_all(result_files.FOLDER)
-    training = training_section(_read_all(result_files.FOLDER / "training"))
-    transformer = transformer_section(_read_all(result_files.FOLDER / "transformer"))
+    parts = [
+        full_report(documents),
+        training_section(_read_all(result_files.FOLDER / "training")),
+        loading_section(_read_all(result_files.FOLDER / "loading")),
+        transformer_section(_read_all(result_files.FOLDER / "transformer")),
+    ]
     bodies = {
-        _FOLDER / "README.md": "\n\n".join(part for part in (full_report(documents), training, transformer) if part),
+        _FOLDER / "README.md": "\n\n".join(part for part in parts if part),
         _FOLDER.parent / "README.md": short_report(documents, load_definitions().summary),
     }
     is_stale = False

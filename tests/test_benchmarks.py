@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import corpora, measure, report, summary, vocabularies
+from benchmarks import corpora, measure, report, result_files, summary, vocabularies
 from benchmarks.definitions import Case, expand, load_definitions
 from benchmarks.engines import ENGINES
 from benchmarks.run import Runner, parse_arguments, write_results
@@ -250,6 +250,25 @@ def test_report_says_why_a_cell_is_empty() -> None:
     text = report.full_report([make_document([different, make_row("tiktoken", [0.2])])])
     assert "| ids differ | 5.00 (5.00-5.00) | - |" in text
     assert "3 ids, tiktoken has 4" in text
+
+
+def test_report_loading_has_a_line_a_model(tmp_path: Path) -> None:
+    row = {
+        "task": "gpt2/tokenizer.json",
+        **result_files.about(1, 3, ["numpy"]),
+        "peer": "tokenizers",
+        "cpu_seconds": {"merganser": [0.03, 0.02, 0.1], "tokenizers": [0.06, 0.07, 0.05]},
+        "file_bytes": 1_355_256,
+        "pickle_bytes": 2_000,
+    }
+    path = tmp_path / "machine.json"
+    result_files.write(path, [row], ["gpt2/tokenizer.json"])
+    section = report.loading_section([json.loads(path.read_text())])
+    assert section.startswith("### Published models, ")
+    assert "| gpt2/tokenizer.json | 30.0 (20.0-100.0) | tokenizers 60.0 (50.0-70.0) | 2.00x | 1,355 | 2 |" in section
+    assert "- gpt2/tokenizer.json: 20" in section
+    assert "3 repeats" in section
+    assert report.loading_section([]) == ""
 
 
 def test_report_short_shows_chosen_cases_only() -> None:

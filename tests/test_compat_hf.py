@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from definitions import SPECIAL_TOKENS, TRAINING_TEXT
+from definitions import SPECIAL_TOKENS, TRAINING_TEXT, added_token, load
 
 import merganser as mg
 from merganser.compat.hf import HFTokenizer
@@ -51,6 +51,42 @@ def test_words_are_texts_of_their_own(hf: HFTokenizer, small: mg.Tokenizer) -> N
         hf.encode("The dog", is_pretokenized=True)
     with pytest.raises(TypeError, match="is_pretokenized"):
         hf.encode(words)
+
+
+def test_tokens_tell_the_text_that_unk_and_added_tokens_were_found_in() -> None:
+    metaspace = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+    definition = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [added_token("Tool", 4, lstrip=True, normalized=True)],
+        "normalizer": {"type": "Lowercase"},
+        "pre_tokenizer": metaspace,
+        # It trims the white space of tokens as they were found.
+        "post_processor": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        "decoder": metaspace,
+        "model": {
+            "type": "Unigram",
+            "unk_id": 0,
+            "byte_fallback": False,
+            "vocab": [["<unk>", 0.0], ["▁", -2.0], ["a", -1.0], ["▁a", -1.5]],
+        },
+    }
+    hf = load(definition).as_hf()
+    encoding = hf.encode("A ÉÈ\u3000a  TOOL")
+    assert encoding.ids == [3, 1, 0, 2, 4]
+    assert encoding.tokens == ["▁a", "▁", "éè\u3000", "a", "  tool"]
+    assert encoding.offsets == [(0, 1), (1, 2), (2, 4), (5, 6), (8, 12)]
+    assert encoding.encoding.tokens == ["▁a", "▁", "<unk>", "a", "Tool"]
+    assert pickle.loads(pickle.dumps(encoding)).tokens == encoding.tokens
+    hf.enable_truncation(3)
+    hf.enable_padding(length=4, direction="left", pad_token="<pad>")
+    first = hf.encode("A ÉÈ\u3000a  TOOL")
+    assert first.tokens == ["<pad>", "▁a", "▁", "éè\u3000"]
+    assert [other.tokens for other in first.overflowing] == [["<pad>", "<pad>", "a", "  tool"]]
+    hf.no_truncation()
+    hf.no_padding()
+    assert hf.encode("é", "ñ").tokens == ["▁", "é", "▁", "ñ"]
 
 
 def test_batches_may_mix_texts_and_pairs(hf: HFTokenizer) -> None:

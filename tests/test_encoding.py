@@ -329,3 +329,10 @@ def test_tokens_of_added_tokens_are_their_text() -> None:
     encoding = load(definition).encode_full("a   <m>", on_special="encode")
     assert encoding.tokens[-1] == "<m>"
     assert encoding.offsets[-1].tolist() == [1, 7]
+
+
+def test_what_a_normalizer_inserts_behind_an_added_token_stands_there() -> None:
+    replace = {"type": "Replace", "pattern": {"Regex": "x*"}, "content": "-"}
+    definition = tokenizer_json(vocabulary("gpt2", 256), "gpt2", special_tokens=("<s>",), normalizer=replace)
+    encoding = load(definition).encode_full("a<s>b", on_special="encode")
+    assert encoding.offsets.tolist() == [[0, 0], [0, 1], [0, 1], [1, 4], [4, 4], [4, 5], [4, 5]]

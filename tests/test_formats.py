@@ -45,6 +45,46 @@ def test_json_survives_saving_and_loading(tokenizer: mg.Tokenizer, tmp_path: Pat
     assert os.listdir(tmp_path) == ["tokenizer.json"]
 
 
+def _growing(definition: dict[str, Any], pattern: dict[str, str]) -> None:
+    replace = {"type": "Replace", "pattern": pattern, "content": "a" * 10}
+    definition["decoder"] = {"type": "Sequence", "decoders": [replace] * 30}
+
+
+def _large_template(definition: dict[str, Any], n_pieces: int, n_ids: int) -> None:
+    special = {"SpecialToken": {"id": "x", "type_id": 0}}
+    definition["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": [{"Sequence": {"id": "A", "type_id": 0}}, *[special] * n_pieces],
+        "pair": [],
+        "special_tokens": {"x": {"id": "x", "ids": [0] * n_ids, "tokens": ["x"] * n_ids}},
+    }
+
+
+def _many_processors(definition: dict[str, Any]) -> None:
+    bert = {"type": "BertProcessing", "sep": ["<s>", 257], "cls": ["<s>", 257]}
+    definition["post_processor"] = {"type": "Sequence", "processors": [bert] * 1000}
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda definition: _growing(definition, {"String": "a"}), "Replace may make a text 4096 times as long"),
+        (lambda definition: _growing(definition, {"Regex": "a"}), "Replace may make a text 4096 times as long"),
+        (lambda definition: _large_template(definition, 1000, 1000), "1001 pieces with 1 names of up to 1000 ids"),
+        (lambda definition: _large_template(definition, 100_000, 1), "100001 pieces with 1 names of up to 1 ids"),
+        (_many_processors, "a sequence of more than 256"),
+    ],
+)
+def test_json_that_makes_much_of_little_is_refused(edit: Edit, message: str) -> None:
+    with pytest.raises(UnsupportedError, match=message):
+        load(edited(edit))
+
+
+def test_json_may_add_many_ids_within_bounds() -> None:
+    tok = load(edited(lambda definition: _large_template(definition, 63, 1000)))
+    assert len(tok.encode("a")) == 63_001
+
+
 @pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "o200k"])
 def test_tiktoken_survives_saving_and_loading(pattern: str, tmp_path: Path) -> None:
     path = tmp_path / "ranks.tiktoken"

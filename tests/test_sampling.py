@@ -105,6 +105,17 @@ def test_sample_draws_by_the_scores_of_unigram(alpha: float) -> None:
     assert statistic < freedom + 3.1 * math.sqrt(2 * freedom) + 5
 
 
+@pytest.mark.parametrize("alpha", [1e3, 1e300, 1e308])
+@pytest.mark.parametrize("n_best", [None, 64])
+def test_sample_with_a_large_alpha_draws_from_the_best_alone(alpha: float, n_best: int | None) -> None:
+    tok = _unigram()
+    # Both best ones of "▁aaab" have the score -4.75.
+    scores = _segmentations("▁aaab")
+    best = {pieces for pieces, score in scores.items() if score == max(scores.values())}
+    drawn = tok.sample_batch(["aaab"] * 200, seed=5, alpha=alpha, n_best=n_best)
+    assert {tuple(tok.tokens(ids)) for ids in drawn} == best
+
+
 @given(text=st.text("ab", min_size=1, max_size=7), n=st.integers(1, 60))
 def test_n_best_equals_all_segmentations_in_the_order_of_their_scores(text: str, n: int) -> None:
     tok = _unigram()

@@ -39,6 +39,7 @@ _Arrays: TypeAlias = tuple[
     NDArray[np.int64],
     NDArray[np.bool_],
     NDArray[np.bool_],
+    list[tuple[int, str]],
     list[_Arrays],
 ]
 

@@ -86,6 +86,7 @@ class Encoding:
     sources: tuple[Source, ...]
     _texts: TokenTexts | None = field(default=None)
     _pad_token: str = field(default="")
+    _found: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def of_arrays(
@@ -96,7 +97,8 @@ class Encoding:
         Parameters
         ----------
         arrays : tuple
-            The arrays in the order of the attributes, and a list of such tuples of what overflows.
+            The arrays in the order of the attributes, places and texts for :meth:`found_tokens`, and a list of such
+            tuples of what overflows.
         sources : tuple
             The text or texts.
         texts : TokenTexts
@@ -108,10 +110,10 @@ class Encoding:
         -------
         Encoding
         """
-        for array in arrays[:-1]:
+        for array in arrays[:-2]:
             array.setflags(write=False)
         others = tuple(cls.of_arrays(other, sources, texts, pad_token) for other in arrays[-1])
-        ids, type_ids, offsets, word_ids, sequence_ids, special_tokens_mask, attention_mask, _ = arrays
+        ids, type_ids, offsets, word_ids, sequence_ids, special_tokens_mask, attention_mask, found, _ = arrays
         return cls(
             ids,
             type_ids,
@@ -124,6 +126,7 @@ class Encoding:
             sources,
             texts,
             pad_token,
+            dict(found),
         )
 
     @cached_property
@@ -131,6 +134,16 @@ class Encoding:
         """The tokens as the vocabulary spells them: of byte-level BPE a character a byte, ``Ġ`` for a space."""
         texts = [] if self._texts is None else self._texts.tokens(self.ids)
         return [text if is_text else self._pad_token for text, is_text in zip(texts, self.attention_mask, strict=True)]
+
+    def found_tokens(self) -> list[str]:
+        """Return `tokens` as ``tokenizers`` tells them.
+
+        Returns
+        -------
+        list of str
+            Of an added token the text that it was found in, and of the unk token of Unigram the unknown text.
+        """
+        return [self._found.get(place, token) for place, token in enumerate(self.tokens)]
 
     @cached_property
     def char_offsets(self) -> NDArray[np.int64]:

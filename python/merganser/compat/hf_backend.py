@@ -51,8 +51,6 @@ class Backend:
 
     def _set_tokenizer(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        flags = tokenizer._inner.added_token_flags
-        self._stripping = {id_: (left, right) for id_, _, _, left, right, _, _ in flags if left or right}
         self._ids: dict[str, int] | None = None
 
     @property
@@ -240,7 +238,7 @@ class Backend:
         )
         pad_token = "" if padding is None else padding.token
         return [
-            HFEncoding(Encoding.of_arrays(arrays, source, self._tokenizer, pad_token), self._stripping)
+            HFEncoding(Encoding.of_arrays(arrays, source, self._tokenizer, pad_token))
             for arrays, source in zip(all_arrays, sources, strict=True)
         ]
 

@@ -14,10 +14,6 @@ from merganser.errors import ConfigError, MissingDependencyError
 __all__ = ["BatchEncoding", "CharSpan", "HFEncoding", "TokenSpan", "to_tensor"]
 
 
-# White_Space of Unicode; `str.strip` alone takes four separators more.
-_WHITE_SPACE = "\t\n\x0b\x0c\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-
-
 class CharSpan(NamedTuple):
     """Characters of a text."""
 
@@ -39,13 +35,10 @@ class HFEncoding:
     ----------
     encoding : Encoding
         What it shows.
-    stripping : dict of int to (bool, bool)
-        Ids of the added tokens that take white space on the left or the right, which is then part of their text.
     """
 
-    def __init__(self, encoding: Encoding, stripping: dict[int, tuple[bool, bool]]) -> None:
+    def __init__(self, encoding: Encoding) -> None:
         self.encoding = encoding
-        self._stripping = stripping
 
     @cached_property
     def ids(self) -> list[int]:
@@ -61,12 +54,8 @@ class HFEncoding:
 
     @cached_property
     def tokens(self) -> list[str]:
-        """The text of each id; of an added token the text that it was found in."""
-        tokens = list(self.encoding.tokens)
-        for token, id_ in enumerate(self.ids):
-            if id_ in self._stripping and self.encoding.token_to_sequence(token) is not None:
-                tokens[token] = self._with_space(token, *self._stripping[id_])
-        return tokens
+        """The text of each id; of an added token and of Unigram's unk token the text that it was found in."""
+        return self.encoding.found_tokens()
 
     @cached_property
     def offsets(self) -> list[tuple[int, int]]:
@@ -98,7 +87,7 @@ class HFEncoding:
     @cached_property
     def overflowing(self) -> list[HFEncoding]:
         """What truncation cut off."""
-        return [HFEncoding(other, self._stripping) for other in self.encoding.overflowing]
+        return [HFEncoding(other) for other in self.encoding.overflowing]
 
     @property
     def n_sequences(self) -> int:
@@ -140,20 +129,7 @@ class HFEncoding:
         return f"Encoding(num_tokens={len(self)}, n_overflowing={len(self.encoding.overflowing)})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"encoding": self.encoding, "_stripping": self._stripping, "tokens": self.tokens}
-
-    def _with_space(self, token: int, strips_left: bool, strips_right: bool) -> str:
-        """Return an added token with the white space that it takes: offsets may leave it out."""
-        sequence = self.encoding.sequence_ids[token]
-        source = self.encoding.sources[sequence]
-        text = source[self.encoding.word_ids[token]] if isinstance(source, tuple) else source
-        text = text.decode() if isinstance(text, bytes) else text
-        start, end = self.offsets[token]
-        if strips_left:
-            start = len(text[:start].rstrip(_WHITE_SPACE))
-        if strips_right:
-            end = len(text) - len(text[end:].lstrip(_WHITE_SPACE))
-        return str(text[start:end])
+        return {"encoding": self.encoding, "tokens": self.tokens}
 
 
 class BatchEncoding(UserDict[str, Any]):

@@ -132,8 +132,8 @@ impl Part<'_> {
     }
 }
 
-/// Ids, type ids, offsets of shape (n, 2), word ids and sequence ids (-1 for none), special tokens mask, attention mask, and
-/// the same of what overflows.
+/// Ids, type ids, offsets of shape (n, 2), word ids and sequence ids (-1 for none), special tokens mask, attention mask,
+/// places and texts of those found in other text than theirs, and the same of what overflows.
 pub(crate) fn arrays(py: Python<'_>, mut encoding: Encoding) -> PyResult<Bound<'_, PyTuple>> {
     let overflowing = std::mem::take(&mut encoding.overflowing);
     let overflowing = overflowing.into_iter().map(|one| with_overflowing(py, one, Vec::new()));
@@ -152,6 +152,9 @@ fn with_overflowing<'py>(
         offsets.extend([i64::try_from(start)?, i64::try_from(end)?]);
     }
     let word_ids = encoding.word_ids.into_iter().map(|id| id.map_or(-1, i64::from));
+    let found = encoding.found.iter().enumerate();
+    let found = found.filter_map(|(place, text)| Some((place, text.as_deref()?)));
+    let found = found.collect::<Vec<_>>();
     let sequence_ids = encoding.sequence_ids.into_iter().map(|id| id.map_or(-1, i64::from));
     (
         PyArray1::from_vec(py, encoding.ids),
@@ -161,6 +164,7 @@ fn with_overflowing<'py>(
         PyArray1::from_iter(py, sequence_ids),
         PyArray1::from_vec(py, encoding.special_tokens_mask),
         PyArray1::from_vec(py, encoding.attention_mask),
+        found,
         PyList::new(py, overflowing)?,
     )
         .into_pyobject(py)

@@ -212,6 +212,19 @@ impl Model {
         }
     }
 
+    /// The id of unknown text, where that text itself is told in place of the token: of Unigram and SentencePiece, as in
+    /// their libraries.
+    pub(crate) fn told_unk(&self) -> Option<u32> {
+        match self {
+            Self::Unigram(unigram) => unigram.unk_id,
+            Self::SentencePiece(model) => {
+                let mut ids = model.pieces.iter().zip(0..);
+                ids.find(|(piece, _)| piece.kind == PieceKind::Unknown).map(|(_, id)| id)
+            }
+            _ => None,
+        }
+    }
+
     /// Text and id of every token, by id.
     pub fn tokens(&self) -> Box<dyn Iterator<Item = (&str, u32)> + '_> {
         match self {

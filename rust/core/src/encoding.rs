@@ -28,6 +28,9 @@ pub struct Encoding {
     pub special_tokens_mask: Vec<bool>,
     /// Whether the id is anything but padding.
     pub attention_mask: Vec<bool>,
+    /// The text that the token was found in, where the vocabulary spells it otherwise: that of an added token, and what became
+    /// the unk token of Unigram or SentencePiece, as the normalizer left it.
+    pub found: Vec<Option<Box<str>>>,
     /// What truncation cut off, in sequences of the same length. They overflow into nothing themselves.
     pub overflowing: Vec<Encoding>,
 }
@@ -43,15 +46,22 @@ impl Encoding {
         self.ids.is_empty()
     }
 
-    /// Appends an id that came from a text.
-    pub fn push(&mut self, id: u32, offsets: Span, word_id: Option<u32>, sequence_id: u8) {
+    /// Appends an id that came from a text; `found` as in [`Encoding::found`].
+    pub(crate) fn push(
+        &mut self,
+        id: u32,
+        offsets: Span,
+        (word_id, sequence_id): (u32, u8),
+        found: Option<&str>,
+    ) {
         self.ids.push(id);
         self.type_ids.push(u32::from(sequence_id));
         self.offsets.push(offsets);
-        self.word_ids.push(word_id);
+        self.word_ids.push(Some(word_id));
         self.sequence_ids.push(Some(sequence_id));
         self.special_tokens_mask.push(false);
         self.attention_mask.push(true);
+        self.found.push(found.map(Box::from));
     }
 
     /// Ids that came from no text: those of a post-processor, or padding.
@@ -65,13 +75,14 @@ impl Encoding {
             sequence_ids: vec![None; n_ids],
             special_tokens_mask: vec![true; n_ids],
             attention_mask: vec![!is_padding; n_ids],
+            found: vec![None; n_ids],
             overflowing: Vec::new(),
         }
     }
 
     /// A stretch of it, without what overflows.
     fn stretch(&self, range: Range<usize>) -> Self {
-        fn cut<T: Copy>(list: &[T], range: &Range<usize>) -> Vec<T> {
+        fn cut<T: Clone>(list: &[T], range: &Range<usize>) -> Vec<T> {
             list.get(range.clone()).unwrap_or_default().to_vec()
         }
         Self {
@@ -82,6 +93,7 @@ impl Encoding {
             sequence_ids: cut(&self.sequence_ids, &range),
             special_tokens_mask: cut(&self.special_tokens_mask, &range),
             attention_mask: cut(&self.attention_mask, &range),
+            found: cut(&self.found, &range),
             overflowing: Vec::new(),
         }
     }
@@ -108,6 +120,7 @@ impl Encoding {
         self.sequence_ids.extend_from_slice(&other.sequence_ids);
         self.special_tokens_mask.extend_from_slice(&other.special_tokens_mask);
         self.attention_mask.extend_from_slice(&other.attention_mask);
+        self.found.extend_from_slice(&other.found);
     }
 
     /// The parts one after the other. What overflows from one part is put together with every stretch of the others.

@@ -31,7 +31,7 @@ use unigram::Unigram;
 use word_level::WordLevel;
 use wordpiece::WordPiece;
 
-/// A token of a pre-token: `pre_token[start..end]` became `id`.
+/// A token of a pre-token: `pre_token[start..end]` became `id`, or, of several byte tokens of SentencePiece, these together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token {
     /// Its id.

@@ -40,8 +40,9 @@ enum PreTokenizing {
 /// What [`Pipeline::for_each_part`] hands out.
 #[derive(Debug)]
 pub enum TextPart<'a> {
-    /// The id of an added token, and the raw text it stands for (exact where the text is traced or unchanged).
-    Token(u32, Span),
+    /// The id of an added token, the raw text it stands for (exact where the text is traced or unchanged), and the text that
+    /// it was found in, raw or normalized.
+    Token(u32, Span, &'a str),
     /// Normalized text for the pre-tokenizer.
     Text(&'a Traced<'a>),
 }
@@ -49,8 +50,8 @@ pub enum TextPart<'a> {
 /// What [`Pipeline::for_each_traced`] hands out.
 #[derive(Debug)]
 pub enum TracedPiece<'a> {
-    /// The id of an added token, and the raw text it stands for.
-    Token(u32, Span),
+    /// The id of an added token, the raw text it stands for, and the text that it was found in.
+    Token(u32, Span, &'a str),
     /// A pre-token: a range of a traced text.
     PreToken(&'a Traced<'a>, Range<usize>),
 }
@@ -185,7 +186,7 @@ impl Pipeline {
         mut each: impl FnMut(TracedPiece<'_>) -> Result<()>,
     ) -> Result<()> {
         self.cut(text, on_special, true, progress, |part, base| match part {
-            TextPart::Token(id, span) => each(TracedPiece::Token(id, span)),
+            TextPart::Token(id, span, found) => each(TracedPiece::Token(id, span, found)),
             TextPart::Text(part) => {
                 let pre_tokens = match &self.pre_tokenizer {
                     PreTokenizing::Compiled(compiled) => compiled.pre_tokenize(part.clone())?,
@@ -215,7 +216,8 @@ impl Pipeline {
             let range = match part {
                 Part::Token { index, range } => {
                     let span = (range.start, range.end);
-                    each(TextPart::Token(id_of(index), span), range.start)?;
+                    let found = text.get(range.clone()).unwrap_or_default();
+                    each(TextPart::Token(id_of(index), span, found), range.start)?;
                     continue;
                 }
                 Part::Text(range) => range,
@@ -235,7 +237,8 @@ impl Pipeline {
                     Part::Token { index, range } => {
                         let span = normalized.span(range.clone());
                         let span = span.unwrap_or((base + range.start, base + range.end));
-                        each(TextPart::Token(id_of(index), span), base + range.start)?;
+                        let found = normalized.text().get(range.clone()).unwrap_or_default();
+                        each(TextPart::Token(id_of(index), span, found), base + range.start)?;
                     }
                     Part::Text(range) if range == (0..normalized.text().len()) => {
                         each(TextPart::Text(&normalized), base)?;

@@ -35,6 +35,11 @@ pub enum PostProcessor {
     Sequence(Vec<PostProcessor>),
 }
 
+/// What a post-processor may come to: in a template, pieces times the names and the most ids of a name.
+const MAX_TEMPLATE: usize = 1 << 16;
+/// Post-processors in a sequence.
+const MAX_PROCESSORS: usize = 1 << 8;
+
 /// The options of everything that Hugging Face calls `ByteLevel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByteLevelOptions {
@@ -107,8 +112,9 @@ impl PostProcessor {
     /// # Errors
     /// As [`PostProcessor::process`].
     pub(crate) fn around_single(&self) -> Result<(Vec<u32>, Vec<u32>)> {
+        self.check_size()?;
         let mut probe = Encoding::default();
-        probe.push(0, (0, 0), None, 0);
+        probe.push(0, (0, 0), (0, 0), None);
         let mut whole = Encoding::join(self.process(vec![probe], true)?)?;
         let places = whole.sequence_ids.iter().zip(0..).filter(|(sequence, _)| sequence.is_some());
         let [place] = places.map(|(_, place)| place).collect::<Vec<usize>>()[..] else {
@@ -117,6 +123,18 @@ impl PostProcessor {
         let after = whole.ids.split_off(place + 1);
         whole.ids.truncate(place);
         Ok((whole.ids, after))
+    }
+
+    /// Refuses what would add ids in number, or take time, beyond all measure of its file.
+    fn check_size(&self) -> Result<()> {
+        match self {
+            Self::Sequence(processors) if processors.len() > MAX_PROCESSORS => {
+                Err(unsupported(&format!("a sequence of more than {MAX_PROCESSORS}")))
+            }
+            Self::Sequence(processors) => processors.iter().try_for_each(Self::check_size),
+            Self::Template(template) => template.check_size(),
+            _ => Ok(()),
+        }
     }
 
     /// How many ids are added to a pair of sequences.
@@ -280,6 +298,19 @@ impl Template {
             }
         }
         Ok(processed)
+    }
+
+    fn check_size(&self) -> Result<()> {
+        let n_names = self.special_tokens.len();
+        let most_ids = self.special_tokens.iter().map(|special| special.ids.len()).max();
+        let n_pieces = self.single.len().max(self.pair.len());
+        if n_pieces.saturating_mul(n_names + most_ids.unwrap_or(0)) <= MAX_TEMPLATE {
+            return Ok(());
+        }
+        Err(unsupported(&format!(
+            "a template of {n_pieces} pieces with {n_names} names of up to {} ids",
+            most_ids.unwrap_or(0)
+        )))
     }
 
     fn check_pair(&self) -> Result<()> {

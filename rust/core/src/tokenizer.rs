@@ -45,6 +45,8 @@ pub struct Tokenizer {
     /// Finds the ids of a model that works on text; one on bytes has an index of its own.
     text_index: Option<BytesIndex>,
     around: (Vec<u32>, Vec<u32>),
+    /// The unk token in whose place an encoding tells the unknown text.
+    told_unk: Option<u32>,
     decoding: Decoding,
     scratch: ScratchPool,
 }
@@ -103,6 +105,7 @@ impl Tokenizer {
                 BytesIndex::new(&vocab, model_ids.into_iter().rev())
             }),
         };
+        let told_unk = definition.model.told_unk();
         let decoding = Decoding::new(&definition)?;
         let scratch = ScratchPool::default();
         Ok(Self {
@@ -113,6 +116,7 @@ impl Tokenizer {
             model,
             text_index,
             around,
+            told_unk,
             decoding,
             scratch,
         })
@@ -179,8 +183,9 @@ impl Tokenizer {
         let mut word_id = 0;
         self.pipeline.for_each_traced(text, on_special, progress, |piece| {
             match piece {
-                TracedPiece::Token(id, span) => {
-                    encoding.push(id, span, Some(word_id), sequence_id);
+                TracedPiece::Token(id, span, found) => {
+                    let found = Some(found).filter(|&found| self.token_text(id) != Some(found));
+                    encoding.push(id, span, (word_id, sequence_id), found);
                 }
                 TracedPiece::PreToken(text, range) => {
                     tokens.clear();
@@ -194,7 +199,8 @@ impl Tokenizer {
                         |error| error.map_offset(|place| span(place, pre_token.len()).0),
                     )?;
                     for &Token { id, start, end } in &tokens {
-                        encoding.push(id, span(start, end), Some(word_id), sequence_id);
+                        let found = pre_token.get(start..end).filter(|_| self.told_unk == Some(id));
+                        encoding.push(id, span(start, end), (word_id, sequence_id), found);
                     }
                 }
             }
@@ -222,7 +228,7 @@ impl Tokenizer {
                 options.on_special,
                 progress,
                 |part, base| match part {
-                    TextPart::Token(id, _) => {
+                    TextPart::Token(id, ..) => {
                         ids.push(id);
                         Ok(())
                     }
@@ -362,7 +368,7 @@ impl Tokenizer {
     ) -> Result<Vec<String>> {
         let mut pieces = Vec::new();
         self.pipeline.for_each_part(text, on_special, progress, |part, base| match part {
-            TextPart::Token(id, _) => {
+            TextPart::Token(id, ..) => {
                 let bytes = self.vocab.bytes(id).unwrap_or_default();
                 pieces.push(String::from_utf8_lossy(bytes).into_owned());
                 Ok(())

@@ -5,7 +5,7 @@
 //! tracing every byte carries the span of the raw text it goes back to.
 //!
 //! The spans are those of Hugging Face's `NormalizedString`: a character that replaces another has its span, the rest of what
-//! it replaces is dropped, and a new character shares the span of the character before it (the empty span at the start).
+//! it replaces is dropped, and a new character shares the span of the character before it (an empty one where the text begins).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,12 +22,14 @@ pub struct Traced<'a> {
     text: Cow<'a, str>,
     /// The span of each byte; `None`: not asked for.
     spans: Option<Vec<Span>>,
+    /// Where in the raw text a traced text begins.
+    base: usize,
 }
 
 impl<'a> Traced<'a> {
     /// Text whose origin nobody asks for.
     pub fn untraced(text: &'a str) -> Self {
-        Self { text: Cow::Borrowed(text), spans: None }
+        Self { text: Cow::Borrowed(text), spans: None, base: 0 }
     }
 
     /// Text that stands at `base` in the raw text.
@@ -55,6 +57,7 @@ impl<'a> Traced<'a> {
         }
         progress.check()?;
         self.spans = Some(spans);
+        self.base = base;
         Ok(())
     }
 
@@ -93,15 +96,16 @@ impl<'a> Traced<'a> {
     pub fn slice(&self, range: Range<usize>) -> Traced<'_> {
         let spans =
             self.spans.as_ref().map(|spans| spans.get(range.clone()).unwrap_or_default().to_vec());
-        Traced { text: Cow::Borrowed(self.text.get(range).unwrap_or_default()), spans }
+        let base = self.place(range.start).0;
+        Traced { text: Cow::Borrowed(self.text.get(range).unwrap_or_default()), spans, base }
     }
 
     /// Replaces the text by what `rewrite`, which sees the text as it is, writes. For when something changes: the text is
     /// owned from then on.
     pub fn rewrite(&mut self, rewrite: impl FnOnce(&str, &mut Rewriter<'_>)) {
-        let mut rewriter = Rewriter::new(&self.text, self.spans.as_deref());
+        let mut rewriter = self.rewriter();
         rewrite(&self.text, &mut rewriter);
-        *self = rewriter.finish();
+        *self = rewriter.finish(self.base);
     }
 
     /// As [`Traced::rewrite`]; after an error the text is as it was.
@@ -112,10 +116,17 @@ impl<'a> Traced<'a> {
         &mut self,
         rewrite: impl FnOnce(&str, &mut Rewriter<'_>) -> Result<()>,
     ) -> Result<()> {
-        let mut rewriter = Rewriter::new(&self.text, self.spans.as_deref());
+        let mut rewriter = self.rewriter();
         rewrite(&self.text, &mut rewriter)?;
-        *self = rewriter.finish();
+        *self = rewriter.finish(self.base);
         Ok(())
+    }
+
+    fn rewriter(&self) -> Rewriter<'_> {
+        let n_bytes = self.text.len() + 16;
+        let origin = |spans| Origin { text: &self.text, spans, base: self.base, at: 0 };
+        let spans = self.spans.as_deref().map(|spans| (origin(spans), Vec::with_capacity(n_bytes)));
+        Rewriter { text: String::with_capacity(n_bytes), spans }
     }
 
     /// Replaces each character of a text that is all ASCII by `map` of it, which must be ASCII too; when asked to stop, leaves
@@ -159,6 +170,7 @@ pub struct Rewriter<'t> {
 struct Origin<'t> {
     text: &'t str,
     spans: &'t [Span],
+    base: usize,
     /// The first character that [`Rewriter::change`] has not used up.
     at: usize,
 }
@@ -171,18 +183,10 @@ impl Origin<'_> {
     }
 }
 
-impl<'t> Rewriter<'t> {
-    fn new(text: &'t str, spans: Option<&'t [Span]>) -> Self {
-        let n_bytes = text.len() + 16;
-        Self {
-            text: String::with_capacity(n_bytes),
-            spans: spans.map(|spans| (Origin { text, spans, at: 0 }, Vec::with_capacity(n_bytes))),
-        }
-    }
-
-    fn finish<'n>(self) -> Traced<'n> {
+impl Rewriter<'_> {
+    fn finish<'n>(self, base: usize) -> Traced<'n> {
         let spans = self.spans.map(|(_, new)| new);
-        Traced { text: Cow::Owned(self.text), spans }
+        Traced { text: Cow::Owned(self.text), spans, base }
     }
 
     /// What is written so far.
@@ -206,7 +210,8 @@ impl<'t> Rewriter<'t> {
         self.text.push(c);
         if let Some((old, new)) = &mut self.spans {
             let span = at.checked_sub(1).and_then(|before| old.spans.get(before)).copied();
-            new.extend(std::iter::repeat_n(span.unwrap_or_default(), c.len_utf8()));
+            let span = span.unwrap_or((old.base, old.base));
+            new.extend(std::iter::repeat_n(span, c.len_utf8()));
         }
     }
 
@@ -291,6 +296,20 @@ mod tests {
         untraced.rewrite(shout);
         assert_eq!(untraced.text(), "é-B");
         assert_eq!(untraced.span(0..2), None);
+    }
+
+    #[test]
+    fn what_is_inserted_where_a_text_begins_stands_there() {
+        let mut traced = Traced::raw("abc", 5, &Progress::default()).unwrap();
+        traced.rewrite(|text, out| {
+            out.insert(0, '-');
+            out.keep(text, 0..3);
+        });
+        assert_eq!(traced.span(0..1), Some((5, 5)));
+        assert_eq!(traced.span(0..2), Some((5, 6)));
+        let mut slice = traced.slice(2..4);
+        slice.rewrite(|_, out| out.insert(0, '+'));
+        assert_eq!(slice.span(0..1), Some((6, 6)));
     }
 
     #[test]

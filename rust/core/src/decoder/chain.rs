@@ -9,6 +9,10 @@ use crate::pre_tokenizer::{Pattern, PrependScheme};
 
 pub(crate) use super::stage::Form;
 
+/// How many times as long replacements may make a text. A file can ask for a long text in place of each character, and for
+/// that again and again.
+const MAX_GROWTH: usize = 1 << 12;
+
 /// A decoder, ready to run.
 #[derive(Debug)]
 pub(crate) struct Chain {
@@ -29,9 +33,16 @@ impl Chain {
     /// The stages of `decoder`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] or [`Error::Format`] for a pattern that is not supported or not valid, and a SentencePiece decoder
-    /// inside a sequence.
+    /// [`Error::Unsupported`] or [`Error::Format`] for a pattern that is not supported or not valid, a SentencePiece decoder
+    /// inside a sequence, and replacements that make a text too long.
     pub(crate) fn new(decoder: Option<&Decoder>) -> Result<Self> {
+        let growth = decoder.map_or(1, growth);
+        if growth > MAX_GROWTH {
+            let problem = format!(
+                "Replace may make a text {MAX_GROWTH} times as long, all together, and here {growth} times"
+            );
+            return Err(Error::unsupported("tokenizer", "decoder", problem));
+        }
         let mut stages = Vec::new();
         match decoder {
             Some(Decoder::SentencePiece { .. }) => {}
@@ -97,6 +108,19 @@ impl Run {
     /// What bytes that are not UTF-8 become.
     pub(crate) fn form(&self) -> Form {
         self.form
+    }
+}
+
+/// How many times as long `decoder` makes a text at the most.
+fn growth(decoder: &Decoder) -> usize {
+    match decoder {
+        Decoder::Replace { pattern: Pattern::Literal(pattern), content } => {
+            content.len().div_ceil(pattern.len().max(1)).max(1)
+        }
+        // It may match before each character, and keep it.
+        Decoder::Replace { pattern: Pattern::Regex(_), content } => content.len() + 1,
+        Decoder::Sequence(inner) => inner.iter().map(growth).fold(1, usize::saturating_mul),
+        _ => 1,
     }
 }
 

@@ -169,24 +169,28 @@ impl Laid {
 
     /// Appends a random path, each with a probability in proportion to the `alpha`-th power of its own: forward sums, then
     /// pieces drawn from the end.
+    ///
+    /// A large `alpha` multiplies differences alone, and the sums are kept divided by it: times a score it would overflow.
     fn sample(&self, alpha: f64, random: &mut Random, path: &mut Vec<Step>) {
+        let unit = alpha.max(1.0);
         let mut sums = vec![0.0_f64; self.ends.len()];
         let log = |sums: &[f64], node: u32| {
             let Node { step, score, .. } = self.nodes[node as usize];
-            sums[step.start - self.base] + alpha * score
+            sums[step.start - self.base] + alpha / unit * score
         };
         for place in 1..self.ends.len() {
             let logs = || self.ends[place].iter().map(|&node| log(&sums, node));
             let largest = logs().fold(f64::NEG_INFINITY, f64::max);
             if largest.is_finite() {
-                sums[place] = largest + logs().map(|log| (log - largest).exp()).sum::<f64>().ln();
+                let sum: f64 = logs().map(|log| (unit * (log - largest)).exp()).sum();
+                sums[place] = largest + sum.ln() / unit;
             }
         }
         let first = path.len();
         let mut place = self.ends.len() - 1;
         while let Some(ends) = self.ends.get(place).filter(|ends| !ends.is_empty()) {
             let logs: Vec<f64> = ends.iter().map(|&node| log(&sums, node)).collect();
-            let Node { step, .. } = self.nodes[ends[random.choose(&logs)] as usize];
+            let Node { step, .. } = self.nodes[ends[random.choose(&logs, unit)] as usize];
             path.push(step);
             place = step.start - self.base;
         }

@@ -41,10 +41,11 @@ impl Random {
         (self.next_u64() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// An index, each with a probability in proportion to the exponential of its logarithm.
-    pub(crate) fn choose(&mut self, logarithms: &[f64]) -> usize {
+    /// An index, each with a probability in proportion to the `alpha`-th power of that whose logarithm is given.
+    pub(crate) fn choose(&mut self, logarithms: &[f64], alpha: f64) -> usize {
         let largest = logarithms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights = || logarithms.iter().map(|log| (log - largest).exp());
+        // The power is taken of the differences: of the logarithms themselves it could overflow.
+        let weights = || logarithms.iter().map(|log| (alpha * (log - largest)).exp());
         let mut left = self.next_f64() * weights().sum::<f64>();
         for (i, weight) in weights().enumerate() {
             if left < weight {
@@ -55,10 +56,9 @@ impl Random {
         logarithms.len().saturating_sub(1)
     }
 
-    /// One of several with their scores, each with a probability in proportion to the `alpha`-th power of that whose logarithm
-    /// its score is.
+    /// One of several by their scores, as [`Random::choose`] does by logarithms.
     pub(crate) fn choose_scored<T>(&mut self, mut scored: Vec<(T, f64)>, alpha: f64) -> T {
-        let logarithms: Vec<f64> = scored.iter().map(|&(_, score)| alpha * score).collect();
-        scored.swap_remove(self.choose(&logarithms)).0
+        let logarithms: Vec<f64> = scored.iter().map(|&(_, score)| score).collect();
+        scored.swap_remove(self.choose(&logarithms, alpha)).0
     }
 }

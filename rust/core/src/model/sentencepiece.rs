@@ -146,10 +146,11 @@ impl SentencePiece {
             tokens.push(Token { id, start, end });
         } else if let Some(bytes) = &self.bytes {
             let spelling = text.as_bytes().get(start..end).unwrap_or_default();
-            tokens.extend(spelling.iter().zip(start..).map(|(&byte, start)| Token {
+            // As in SentencePiece, the last byte stands for the whole piece, and those before it for nothing.
+            tokens.extend(spelling.iter().zip(1..).map(|(&byte, n_bytes)| Token {
                 id: bytes[usize::from(byte)],
                 start,
-                end: start + 1,
+                end: if n_bytes == spelling.len() { end } else { start },
             }));
         } else {
             match tokens.last_mut() {

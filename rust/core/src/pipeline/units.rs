@@ -75,7 +75,7 @@ impl Pipeline {
     ) -> Result<()> {
         self.for_each_part(text, on_special, &Progress::default(), |part, base| {
             match part {
-                TextPart::Token(id, _) => units.push(Unit::Token(id)),
+                TextPart::Token(id, ..) => units.push(Unit::Token(id)),
                 TextPart::Text(text) => {
                     let text = text.text();
                     let part = base..base + text.len();

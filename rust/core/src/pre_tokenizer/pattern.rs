@@ -38,6 +38,8 @@ const POLL_STEPS: u64 = 1 << 16;
 const SIZE_PER_STEP: u64 = 64;
 /// What the [`size`] of a pattern may be; at its price, a text still has three steps for each byte.
 const SIZE_LIMIT: u64 = 1 << 10;
+/// Bytes that a pattern may be long: it is parsed before its size is known, and takes some seventy times its length then.
+const MAX_PATTERN_BYTES: usize = 1 << 16;
 /// Bytes of a text searched for a literal between two looks at whether to stop.
 const LITERAL_STRIDE: usize = 1 << 18;
 
@@ -63,6 +65,13 @@ impl Matcher {
     /// [`Error::Unsupported`] for syntax that means something else elsewhere and for look-around whose work has no
     /// bound, [`Error::Format`] for an invalid pattern; `place` says where it stood.
     pub fn regex(pattern: &str, place: &str) -> Result<Self> {
+        if pattern.len() > MAX_PATTERN_BYTES {
+            let problem = format!(
+                "a pattern may be {MAX_PATTERN_BYTES} bytes long, and this one is {} bytes",
+                pattern.len()
+            );
+            return Err(Error::unsupported("pattern", place, problem));
+        }
         let branches = syntax::branches(pattern, place)?;
         let size = branches.iter().map(|branch| size(&branch.hir)).fold(0, u64::saturating_add);
         if size > SIZE_LIMIT {

@@ -319,3 +319,10 @@ fn patterns_that_mean_something_else_elsewhere_are_refused() {
         assert!(matches!(build(pattern), Some(Error::Format { .. })), "{pattern}");
     }
 }
+
+#[test]
+fn a_pattern_too_long_to_be_parsed_is_refused_by_its_length() {
+    let pattern = "a".repeat(1 << 17);
+    let error = Matcher::regex(&pattern, "here").unwrap_err().to_string();
+    assert!(error.contains("65536 bytes long, and this one is 131072 bytes"), "{error}");
+}

@@ -176,12 +176,12 @@ impl Tokenizer {
         if trims.is_empty() {
             return;
         }
-        let places = part.ids.iter().zip(&part.word_ids);
-        for (i, ((&id, &word_id), span)) in places.zip(&mut part.offsets).enumerate() {
+        let places = part.ids.iter().zip(&part.found).zip(&part.word_ids);
+        for (i, (((&id, found), &word_id), span)) in places.zip(&mut part.offsets).enumerate() {
             let Some(text) = source.text_of(word_id) else {
                 continue;
             };
-            let (leading, trailing) = self.spaces_around(id, text, *span);
+            let (leading, trailing) = self.spaces_around(id, found.as_deref());
             for trim in trims {
                 let is_first = i == 0 && trim.is_at_start || span.0 == 0;
                 let is_prefix = is_first && trim.adds_prefix_space && leading == 1;
@@ -190,12 +190,9 @@ impl Tokenizer {
         }
     }
 
-    /// How many characters of white space a token has at either end, as it is spelled; an added token as it stands in the text.
-    fn spaces_around(&self, id: u32, text: &str, (start, end): Span) -> (usize, usize) {
-        let token = match self.added_token(id) {
-            Some(_) => text.get(start..end).unwrap_or_default(),
-            None => self.token_text(id).unwrap_or_default(),
-        };
+    /// How many characters of white space a token has at either end: as it was `found`, or as it is spelled.
+    fn spaces_around(&self, id: u32, found: Option<&str>) -> (usize, usize) {
+        let token = found.or_else(|| self.token_text(id)).unwrap_or_default();
         let spelled_space = byte_level::ALPHABET[usize::from(b' ')];
         let is_space = |c: &char| *c == spelled_space || c.is_whitespace();
         let leading = token.chars().take_while(is_space).count();

@@ -147,7 +147,7 @@ impl Tokenizer {
         let on_special = options.on_special;
         let done =
             self.pipeline.for_each_part(text, on_special, progress, |part, base| match part {
-                TextPart::Token(id, _) => each(Piece::Token(id)),
+                TextPart::Token(id, ..) => each(Piece::Token(id)),
                 TextPart::Text(part) => self
                     .pipeline
                     .for_each_batch(part, base, 0..part.text().len(), progress, |text, bounds| {

@@ -65,6 +65,20 @@ fn files_are_written_back_byte_for_byte_with_fields_that_are_not_known() {
 }
 
 #[test]
+fn the_last_byte_of_an_unknown_word_stands_for_all_of_it() {
+    let names: Vec<String> = (0..256).map(crate::model::byte_token).collect();
+    let mut pieces = SPECIAL.to_vec();
+    pieces.extend(names.iter().map(|name| (name.as_str(), 0.0, 6)));
+    pieces.push(("\u{2581}ab", -1.0, 1));
+    let runner = runner(&file(&pieces, 3, true));
+    let mut tokens = Vec::new();
+    runner.tokenize("\u{e9}b\u{2581}ab", &Progress::default(), &mut tokens).unwrap();
+    let token = |id, start, end| Token { id, start, end };
+    let bytes = [token(2 + 0xC3, 0, 0), token(2 + 0xA9, 0, 0), token(2 + 0x62, 0, 3)];
+    assert_eq!(tokens, [bytes.as_slice(), &[token(258, 3, 8)]].concat());
+}
+
+#[test]
 fn hostile_files_are_refused_by_name() {
     let refused = |pieces: &[(&'static str, f32, u8)], byte_fallback, expected: &str| {
         let error = read(&file(pieces, 1, byte_fallback)).unwrap_err().to_string();
