@@ -82,10 +82,7 @@ TokenizerPath = Annotated[
         help="tokenizer.json, a .tiktoken file, or a folder that holds a tokenizer.",
     ),
 ]
-Pattern = Annotated[
-    str | None,
-    typer.Option(help="For a .tiktoken file of your own: gpt2, cl100k, o200k or a regular expression."),
-]
+Pattern = Annotated[str | None, typer.Option(help="For a .tiktoken file of your own: gpt2, cl100k, o200k or a regex.")]
 OnSpecial = Annotated[
     Literal["raise", "encode", "text"],
     typer.Option(help="A special token's text in the documents is an error, becomes its id, or is ordinary text."),
@@ -173,6 +170,10 @@ def train(
             help="Longest token, in bytes for bpe, else in characters.",
         ),
     ] = None,
+    superwords: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="START", show_default=False, help="BPE: later tokens may be several words."),
+    ] = None,
     criterion: Annotated[
         Literal["frequency", "likelihood"] | None,
         typer.Option(show_default="frequency", help="WordPiece: which pair becomes a token next."),
@@ -183,9 +184,7 @@ def train(
     ] = None,
     byte_fallback: Annotated[
         bool,
-        typer.Option(
-            "--byte-fallback", help="Unigram, SentencePiece: write unknown characters as tokens of their bytes."
-        ),
+        typer.Option("--byte-fallback", help="Unigram, SentencePiece: unknown characters are spelled in bytes."),
     ] = False,
     allow_smaller: Annotated[
         bool, typer.Option("--allow-smaller", help="Be content with fewer tokens where the text has no more to give.")
@@ -207,6 +206,7 @@ def train(
         "min_frequency": min_frequency,
         "special_token": special_token,
         "max_token_length": max_token_length,
+        "superwords": None if superwords is None else mg.Superwords(start=superwords),
         "criterion": criterion,
         "model_type": model_type,
         "byte_fallback": byte_fallback or None,

@@ -268,7 +268,7 @@ pub(super) fn added(first: u32) -> impl Strategy<Value = Vec<naive::Added>> {
     })
 }
 
-pub(super) const PATTERN_NAMES: [&str; 4] = ["gpt2", "cl100k", "qwen2", "o200k"];
+pub(super) const PATTERN_NAMES: [&str; 5] = ["gpt2", "cl100k", "qwen2", "o200k", "lines"];
 
 /// Whole tokenizers over all bytes.
 pub(super) fn tokenizer() -> impl Strategy<Value = naive::Tokenizer> {
