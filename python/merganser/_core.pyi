@@ -11,6 +11,7 @@ __all__ = [
     "DecodeStream",
     "DocumentReader",
     "Sentences",
+    "Superwords",
     "Tokenizer",
     "Trained",
     "WordCounter",

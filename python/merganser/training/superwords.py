@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -123,7 +123,7 @@ def _check_replayable(documents: object) -> None:
         raise ConfigError(msg)
     for source in documents.values() if isinstance(documents, Mapping) else (documents,):
         is_piped = isinstance(source, FileSource) and source.total_bytes is None
-        if is_piped or (hasattr(source, "__next__") and iter(source) is source):
+        if is_piped or isinstance(source, Iterator):
             what = "standard input and pipes give" if is_piped else "an iterator gives"
             msg = f"superwords read the documents several times, and {what} them once; pass a list, or read files"
             raise ConfigError(msg)
