@@ -91,3 +91,30 @@ fn bit_of(left: u32, right: u32) -> usize {
 fn joins_words(token: &[u8]) -> bool {
     token.windows(2).any(|pair| !pair[0].is_ascii_whitespace() && pair[1] == b' ')
 }
+
+#[cfg(test)]
+mod tests {
+    use rustc_hash::FxHashSet;
+
+    use super::super::Bpe;
+    use crate::definition::BpeDefinition;
+
+    fn has_levels(texts: &[&str], merges: &[(u32, u32)]) -> bool {
+        let vocab = texts.iter().map(|&text| text.to_owned()).zip(0..).collect();
+        let definition =
+            BpeDefinition { vocab, merges: merges.to_vec(), ..BpeDefinition::default() };
+        Bpe::new(&definition, &FxHashSet::default()).unwrap().has_levels()
+    }
+
+    #[test]
+    fn levels_need_words_joined_after_all_that_is_made_of_them() {
+        let texts = ["a", "b", "Ġ", "Ġb", "aĠb", "ab", "aĠbb"];
+        assert!(has_levels(&texts, &[(2, 1), (0, 1), (0, 3)]));
+        assert!(has_levels(&texts, &[(2, 1), (0, 3), (4, 1)]));
+        assert!(!has_levels(&texts, &[(2, 1), (0, 1)]), "no words are joined");
+        assert!(!has_levels(&texts, &[(2, 1), (4, 1), (0, 3)]), "a part is made after the whole");
+        assert!(!has_levels(&texts, &[(2, 1), (0, 3), (4, 1), (0, 3)]), "its last rank counts");
+        let twice = ["a", "b", "Ġ", "Ġb", "aĠ", "aĠb"];
+        assert!(!has_levels(&twice, &[(2, 1), (0, 2), (0, 3), (4, 1)]), "two merges make a token");
+    }
+}
