@@ -70,9 +70,11 @@ class Superwords:
     --------
     >>> import merganser as mg
     >>> text = "out of the blue, out of the way, out of the past"
-    >>> tok = mg.train_bpe([text], vocab_size=268, superwords=mg.Superwords(start=263))
-    >>> [tok.token_bytes(id) for id in tok.encode("out of the end")]
-    [b'out of the ', b'e', b'n', b'd']
+    >>> tok = mg.train_bpe([text], vocab_size=268, superwords=mg.Superwords(start=264))
+    >>> [tok.token_bytes(id) for id in range(264, 268)]
+    [b' the ', b' of the ', b', out', b', out of the ']
+    >>> tok.pre_tokenize("out of the blue\nin 2026")
+    ['out of the blue\n', 'in ', '202', '6']
     """
 
     start: int

@@ -111,7 +111,8 @@ impl Pipeline {
     /// depends on where its text begins. `None`: not anywhere known.
     pub fn cutting(&self) -> Option<Cutting> {
         let is_spaced = |token: &crate::added_tokens::AddedToken| {
-            token.is_normalized || token.content.bytes().any(|byte| byte.is_ascii_whitespace())
+            let may_reach_out = token.is_normalized || token.strips_left || token.strips_right;
+            may_reach_out || token.content.bytes().any(|byte| byte.is_ascii_whitespace())
         };
         let cutting = match &self.pre_tokenizer {
             PreTokenizing::Compiled(CompiledPreTokenizer { scheme, add_prefix_space }) => {
