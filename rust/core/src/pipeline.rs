@@ -119,7 +119,10 @@ impl Pipeline {
                 let may_cut = self.normalization.is_local() && !add_prefix_space;
                 match scheme {
                     Scheme::Whole => None,
-                    Scheme::Lines => may_cut.then_some(Cutting::Lines),
+                    Scheme::Lines => {
+                        let may_cut = may_cut && self.normalization.keeps_lines();
+                        may_cut.then_some(Cutting::Lines)
+                    }
                     _ => may_cut.then_some(Cutting::Words),
                 }
             }
