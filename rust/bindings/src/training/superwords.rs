@@ -102,10 +102,10 @@ impl Superwords {
     fn end_pass(
         &self,
         py: Python<'_>,
-        progress: Option<Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Vec<Trained>>> {
         self.0.with(|phase| {
-            let trained = long(py, progress.as_ref(), |progress| phase.end_pass(progress))?;
+            let trained = long(py, progress, |progress| phase.end_pass(progress))?;
             Ok(trained.map(|trained| trained.into_iter().map(Trained).collect()))
         })
     }

@@ -47,7 +47,7 @@ pub struct Bpe {
     index: BytesIndex,
     pairs: PairTable,
     cuts: Cuts,
-    levels: Option<Levels>,
+    levels: Option<Box<Levels>>,
     byte_ids: Box<[u32; 256]>,
     ignore_merges: bool,
 }
@@ -82,7 +82,7 @@ impl Bpe {
         let products = products(definition, special_ids)?;
         let pairs = PairTable::with_bytes(&products, &byte_ids);
         let cuts = Cuts::new(products.values().filter_map(|&(_, id)| vocab.bytes(id)));
-        let levels = Levels::new(&products, &vocab, &byte_ids);
+        let levels = Levels::new(&products, &vocab, &byte_ids).map(Box::new);
         let ignore_merges = definition.ignore_merges;
         Ok(Self { vocab, index, pairs, cuts, levels, byte_ids, ignore_merges })
     }

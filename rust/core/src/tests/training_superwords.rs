@@ -52,13 +52,14 @@ fn second_phase(
     n_threads: usize,
 ) -> crate::Result<(Vec<Trained>, usize)> {
     let mut phase = Superwords::new(first, options, Some(n_threads))?;
-    for n_passes in 1.. {
+    let mut n_passes = 0;
+    loop {
         phase.counter().count(texts, &Progress::default())?;
+        n_passes += 1;
         if let Some(trained) = phase.end_pass(&Progress::default())? {
             return Ok((trained, n_passes));
         }
     }
-    unreachable!()
 }
 
 fn model(trained: &Trained) -> &BpeDefinition {
@@ -100,7 +101,7 @@ proptest! {
             }
         }
         slow.run(old.len() + more, least, &|text, _, _| {
-            let n_words = text.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).count();
+            let n_words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).count();
             let holds_stop = text.windows(2).any(|part| part == b": ");
             !old.iter().any(|token| token == text)
                 && max_words.is_none_or(|max| n_words <= max)

@@ -10,7 +10,7 @@
 use super::NONE;
 use super::cuts::Cuts;
 use super::pairs::PairTable;
-use crate::vocab::{SeededMap, Vocab};
+use crate::vocab::{SeededMap, SeededSet, Vocab};
 
 /// See the module's head.
 #[derive(Debug)]
@@ -42,12 +42,12 @@ impl Levels {
         upper.sort_unstable();
         // First and last token of the lower level in each product of the upper one.
         let mut ends: SeededMap<u32, (u32, u32)> = SeededMap::with_capacity(upper.len());
-        let all: SeededMap<u32, ()> = upper.iter().map(|&(_, _, id)| (id, ())).collect();
+        let all: SeededSet<u32> = upper.iter().map(|&(_, _, id)| id).collect();
         let mut borders = vec![0_u64; 1 << (N_BITS_LOG2 - 6)];
         for (_, (left, right), id) in upper {
             let ends_of = |id: u32| match ends.get(&id) {
                 Some(&ends) => Some(ends),
-                None if all.contains_key(&id) => None,
+                None if all.contains(&id) => None,
                 None => Some((id, id)),
             };
             let ((before, x), (y, after)) = (ends_of(left)?, ends_of(right)?);
@@ -57,7 +57,7 @@ impl Levels {
                 return None;
             }
         }
-        let is_lower = |id: u32| !all.contains_key(&id);
+        let is_lower = |id: u32| !all.contains(&id);
         let mut lower: SeededMap<(u32, u32), (u32, u32)> = SeededMap::default();
         for (&(left, right), &(rank, id)) in products {
             if rank < first {
