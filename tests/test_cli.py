@@ -93,6 +93,16 @@ def test_train_has_a_method_of_each_kind(text_path: Path, tmp_path: Path) -> Non
     )
 
 
+def test_train_takes_superwords(text_path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    options = ["--vocab-size", 290, "--superwords", 265, "--allow-smaller", "--out", out]
+    assert run("train", *options, text_path).exit_code == 0
+    expected = mg.train_bpe([TEXT], vocab_size=290, superwords=mg.Superwords(start=265), allow_smaller=True)
+    assert mg.Tokenizer.load(out) == expected
+    assert_error(run("train", *options, "-"), "standard input and pipes give them once")
+    assert_error(run("train", "--method", "unigram", *options, text_path), "--superwords is not an option of --method")
+
+
 def test_train_reads_json_lines_separators_and_standard_input(text_path: Path, tmp_path: Path) -> None:
     lines = tmp_path / "a.jsonl"
     lines.write_text('{"body": "aaaa"}\n{"body": "bb"}\n')

@@ -13,6 +13,7 @@ from merganser.settings import Padding, Truncation
 from merganser.tokenizer import Tokenizer
 from merganser.training import (
     CharacterAlphabet,
+    Superwords,
     WordCounts,
     train_bpe,
     train_sentencepiece,
@@ -30,6 +31,7 @@ __all__ = [
     "Encoding",
     "Padding",
     "Ragged",
+    "Superwords",
     "Tokenizer",
     "TrainingReport",
     "Truncation",

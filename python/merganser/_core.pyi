@@ -11,6 +11,7 @@ __all__ = [
     "DecodeStream",
     "DocumentReader",
     "Sentences",
+    "Superwords",
     "Tokenizer",
     "Trained",
     "WordCounter",
@@ -218,6 +219,13 @@ class Sentences:
     def finish(
         self, min_count: int, progress: Callable[[int, int | None, str], object] | None
     ) -> tuple[tuple[WordCounts, int, int, int], list[tuple[str, int, int]]]: ...
+
+@final
+class Superwords:
+    def __new__(cls, first: Trained, options: dict[str, Any], n_threads: int | None) -> Superwords: ...
+    def count(self, texts: Sequence[str | bytes]) -> None: ...
+    def count_next(self, reader: DocumentReader, n_used: int) -> int | None: ...
+    def end_pass(self, progress: Callable[[int, int | None, str], object] | None) -> list[Trained] | None: ...
 
 @final
 class Trained:

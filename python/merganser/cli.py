@@ -141,6 +141,10 @@ def train(
             help="Longest token, in bytes for bpe, else in characters.",
         ),
     ] = None,
+    superwords: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="START", show_default=False, help="BPE: later tokens may be several words."),
+    ] = None,
     criterion: Annotated[
         Literal["frequency", "likelihood"] | None,
         typer.Option(show_default="frequency", help="WordPiece: which pair becomes a token next."),
@@ -151,9 +155,7 @@ def train(
     ] = None,
     byte_fallback: Annotated[
         bool,
-        typer.Option(
-            "--byte-fallback", help="Unigram, SentencePiece: write unknown characters as tokens of their bytes."
-        ),
+        typer.Option("--byte-fallback", help="Unigram, SentencePiece: unknown characters are spelled in bytes."),
     ] = False,
     allow_smaller: Annotated[
         bool, typer.Option("--allow-smaller", help="Be content with fewer tokens where the text has no more to give.")
@@ -191,6 +193,7 @@ def train(
         "min_frequency": min_frequency,
         "special_token": special_token,
         "max_token_length": max_token_length,
+        "superwords": None if superwords is None else mg.Superwords(start=superwords),
         "criterion": criterion,
         "model_type": model_type,
         "byte_fallback": byte_fallback or None,

@@ -58,6 +58,10 @@ class TrainingReport:
         How often a pair had to occur, where the trainer chose or says so.
     dropped : tuple of Dropped
         What was left out.
+    superwords : mapping or None
+        Of a second phase of BPE: tokens that it started from (``start``) and made (``n_learned``); different runs of
+        tokens that could be joined and runs in all (``n_runs``, ``n_occurrences``); and how often two tokens at least
+        stood side by side where they did not part a run (``least``).
     seconds : mapping of str to float
         Wall time of each phase; empty where the tokenizer was loaded from a file.
     merges_per_second : float or None
@@ -88,6 +92,7 @@ class TrainingReport:
     sources: tuple[Mapping[str, Any], ...] = ()
     min_frequency: int | None = None
     dropped: tuple[Dropped, ...] = ()
+    superwords: Mapping[str, int] | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
     merges_per_second: float | None = None
     peak_memory_bytes: int | None = None
@@ -111,6 +116,11 @@ class TrainingReport:
         ]
         if self.options:
             lines.append("options: " + ", ".join(f"{name}={value!r}" for name, value in self.options.items()))
+        if self.superwords:
+            lines.append(
+                "superwords: {n_learned:,} after {start:,} tokens, from {n_runs:,} different runs, {n_occurrences:,} "
+                "in all, of tokens that stand side by side {least:,} times or more".format_map(self.superwords)
+            )
         if self.min_frequency:
             lines.append(f"pairs: joined where they occur {self.min_frequency:,} times or more")
         for source in self.sources:

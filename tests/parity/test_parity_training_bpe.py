@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from parity_texts import corpus
+from parity_texts import corpus, hostile, random_texts
 
 import merganser as mg
 
@@ -121,3 +121,19 @@ def test_going_on_from_gpt2_keeps_its_ids(data: Path) -> None:
     text = "".join(documents)
     assert more.decode(more.encode(text)) == text
     assert more.count(text) < 0.8 * base.count(text)
+
+
+@pytest.mark.parametrize("pre_tokenizer", ["cl100k", "gpt2", "qwen2"])
+def test_superwords_are_encoded_alike_by_tokenizers(
+    pre_tokenizer: str, data: Path, peer: Callable[[str], ModuleType]
+) -> None:
+    tokenizers = peer("tokenizers")
+    kept = {name: corpus(data, name, SIZE) for name in ("english", "multi", "code")}
+    train_on = [text for texts in kept.values() for text in texts[::2]]
+    tok = mg.train_bpe(train_on, vocab_size=12_000, pre_tokenizer=pre_tokenizer, superwords=mg.Superwords(start=8_000))
+    theirs = tokenizers.Tokenizer.from_str(tok.to_json())
+    texts = [text for texts in kept.values() for text in texts[1::2]] + random_texts()
+    # Their engine takes time quadratic in the longest runs.
+    texts += [text.decode(errors="replace")[:20_000] for text in hostile(data).values()]
+    for text in texts:
+        assert tok.encode(text, on_special="text") == theirs.encode(text, add_special_tokens=False).ids

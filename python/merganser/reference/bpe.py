@@ -36,6 +36,7 @@ PATTERNS = {
     "o200k": rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+{_CONTRACTION}?"
     rf"|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*{_CONTRACTION}?"
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "lines": r"\p{N}{1,3}|[^\r\n\p{N}]*[\r\n]+(?:\s*[\r\n]+)?|[^\r\n\p{N}]+",
 }
 
 
@@ -127,21 +128,24 @@ def train(
 
 
 def encode(text: str, vocabulary: Vocabulary, pattern: str, ignore_merges: bool = False) -> list[int]:
-    """Encode a text: in each pre-token, join the pair of lowest rank, leftmost first, until no pair has a merge.
+    """Encode a text, pre-token by pre-token; the alphabet must hold every byte of it."""
+    return [
+        token_id for word in pre_tokenize(text, pattern) for token_id in encode_word(word, vocabulary, ignore_merges)
+    ]
 
-    With `ignore_merges`, a pre-token that is itself a token becomes that token at once. The alphabet must hold every
-    byte of the text.
+
+def encode_word(word: bytes, vocabulary: Vocabulary, ignore_merges: bool = False) -> list[int]:
+    """Encode a pre-token: join the pair of lowest rank, leftmost first, until no pair has a merge.
+
+    With `ignore_merges`, a pre-token that is itself a token becomes that token at once.
     """
     ids = {token: token_id for token_id, token in enumerate(vocabulary.tokens)}
     ranks = {pair: rank for rank, pair in enumerate(vocabulary.merges)}
-    output: list[int] = []
-    for word in pre_tokenize(text, pattern):
-        parts = [word] if ignore_merges and word in ids else [bytes([byte]) for byte in word]
-        while mergeable := [(ranks[pair], place) for place, pair in enumerate(pairwise(parts)) if pair in ranks]:
-            _, place = min(mergeable)
-            parts[place : place + 2] = [parts[place] + parts[place + 1]]
-        output.extend(ids[part] for part in parts)
-    return output
+    parts = [word] if ignore_merges and word in ids else [bytes([byte]) for byte in word]
+    while mergeable := [(ranks[pair], place) for place, pair in enumerate(pairwise(parts)) if pair in ranks]:
+        _, place = min(mergeable)
+        parts[place : place + 2] = [parts[place] + parts[place + 1]]
+    return [ids[part] for part in parts]
 
 
 def decode(ids: Iterable[int], vocabulary: Vocabulary) -> bytes:

@@ -4,6 +4,7 @@ from merganser.training.alphabet import CharacterAlphabet
 from merganser.training.bpe import train_bpe
 from merganser.training.sentencepiece import train_sentencepiece
 from merganser.training.stages import Normalizer, NormalizerName, PreTokenizer, PreTokenizerName
+from merganser.training.superwords import Superwords
 from merganser.training.unigram import train_unigram
 from merganser.training.word_counts import WordCounts
 from merganser.training.wordpiece import train_wordpiece
@@ -14,6 +15,7 @@ __all__ = [
     "NormalizerName",
     "PreTokenizer",
     "PreTokenizerName",
+    "Superwords",
     "WordCounts",
     "train_bpe",
     "train_sentencepiece",

@@ -15,6 +15,7 @@ from merganser.training.alphabet import CharacterAlphabet
 from merganser.training.run import given, training_run
 from merganser.training.shared import word_counts
 from merganser.training.stages import Normalizer, PreTokenizer
+from merganser.training.superwords import Superwords, check_superwords, first_phase, second_phase
 from merganser.training.word_counts import WordCounts
 
 __all__ = ["train_bpe"]
@@ -42,6 +43,7 @@ def train_bpe(
     forbidden_tokens: Iterable[str | bytes] = ...,
     prune: int | None = ...,
     continue_from: Tokenizer | None = ...,
+    superwords: Superwords | None = ...,
     like: Literal["tokenizers"] | None = ...,
     allow_smaller: bool = ...,
     min_count: int = ...,
@@ -70,6 +72,7 @@ def train_bpe(
     forbidden_tokens: Iterable[str | bytes] = ...,
     prune: int | None = ...,
     continue_from: Tokenizer | None = ...,
+    superwords: Superwords | None = ...,
     like: Literal["tokenizers"] | None = ...,
     allow_smaller: bool = ...,
     min_count: int = ...,
@@ -97,6 +100,7 @@ def train_bpe(
     forbidden_tokens: Iterable[str | bytes] = (),
     prune: int | None = None,
     continue_from: Tokenizer | None = None,
+    superwords: Superwords | None = None,
     like: Literal["tokenizers"] | None = None,
     allow_smaller: bool = False,
     min_count: int = 0,
@@ -155,6 +159,10 @@ def train_bpe(
     continue_from : Tokenizer, optional
         A byte-level BPE tokenizer to go on from: its tokens keep their ids and count for `vocab_size`, its merges come
         first, and new tokens get the ids after the largest.
+    superwords : Superwords, optional
+        A second phase, whose tokens may be several words. `documents` are read several times then. Bounds, seeds and
+        frequencies hold for both phases, `min_count` for the first; not with `prune`, `like`, `max_memory` or an
+        alphabet of characters.
     like : {"tokenizers"}, optional
         Follow `tokenizers` 0.23.3 where it differs: `max_token_length` must exceed a product's length and does not
         bind pairs of single symbols, and a character without a token makes its neighbours neighbours.
@@ -246,11 +254,15 @@ def train_bpe(
         "seed_tokens": seeds,
         "forbidden_tokens": forbidden,
         "vocab_sizes": None if vocab_sizes is None else sizes,
+        "superwords": superwords.to_dict() if isinstance(superwords, Superwords) else superwords,
     }
     options = given(train_bpe, locals() | said)
     if continue_from is not None and (characters is not None or initial != list(_ALL_BYTES)):
         msg = "the alphabet is that of continue_from: alphabet and initial_alphabet cannot be given with it"
         raise ConfigError(msg)
+    if superwords is not None:
+        others = {"prune": prune, "like": like, "CharacterAlphabet": characters, "max_memory": max_memory}
+        check_superwords(superwords, documents, sizes, **others)
     with training_run("bpe", progress, options) as run:
         counts = word_counts(
             documents,
@@ -267,7 +279,11 @@ def train_bpe(
         )
         core_options |= {"pre_tokenizer": counts.pre_tokenizer, "normalizer": counts.normalizer}
         base = None if continue_from is None else continue_from._inner
-        trained = _core.train_bpe(counts._inner, core_options, base, run.report)
+        if superwords is None:
+            trained = _core.train_bpe(counts._inner, core_options, base, run.report)
+        else:
+            first = first_phase(superwords, counts, core_options, base, run.report)
+            trained = second_phase(superwords, documents, first, core_options, n_threads, run.report)
         tokenizers = [run.finish(one, counts) for one in trained]
     return tokenizers[0] if vocab_sizes is None else dict(zip(sizes, tokenizers, strict=True))
 

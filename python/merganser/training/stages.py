@@ -16,13 +16,15 @@ from merganser.errors import ConfigError
 __all__ = ["Normalizer", "NormalizerName", "PreTokenizer", "PreTokenizerName", "stage_texts"]
 
 PreTokenizerName: TypeAlias = Literal[
-    "gpt2", "cl100k", "o200k", "qwen2", "bert", "whitespace", "whitespace-split", "metaspace", "none"
+    "gpt2", "cl100k", "o200k", "qwen2", "lines", "bert", "whitespace", "whitespace-split", "metaspace", "none"
 ]
 """Pre-tokenizers that have a name.
 
-``gpt2``, ``cl100k`` (GPT-4, Llama 3), ``o200k`` (GPT-4o) and ``qwen2`` are patterns for byte-level models; ``bert``
-splits at white space and around punctuation, ``whitespace`` into words and runs of symbols, ``whitespace-split`` at
-white space alone; ``metaspace`` is SentencePiece's way, words with U+2581 before them; ``none`` leaves the text whole.
+``gpt2``, ``cl100k`` (GPT-4, Llama 3), ``o200k`` (GPT-4o) and ``qwen2`` are patterns for byte-level models, and so is
+``lines``, for tokens of several words: lines with the newlines that follow, and digits in groups of up to three;
+``bert`` splits at white space and around punctuation, ``whitespace`` into words and runs of symbols,
+``whitespace-split`` at white space alone; ``metaspace`` is SentencePiece's way, words with U+2581 before them; ``none``
+leaves the text whole.
 """
 
 PreTokenizer: TypeAlias = "PreTokenizerName | Mapping[str, Any] | str"

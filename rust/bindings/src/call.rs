@@ -106,7 +106,7 @@ pub(crate) fn left_alone<T: Send + 'static>(
         loop {
             match receive.recv_timeout(POLL) {
                 Ok(result) => return result.map_err(|error| to_py_err(&error)),
-                Err(RecvTimeoutError::Timeout) => Python::attach(Python::check_signals)?,
+                Err(RecvTimeoutError::Timeout) => Python::attach(check_signals)?,
                 Err(RecvTimeoutError::Disconnected) => {
                     let error = Error::Internal("a worker thread is gone".to_owned());
                     return Err(to_py_err(&error));
@@ -114,6 +114,11 @@ pub(crate) fn left_alone<T: Send + 'static>(
             }
         }
     })
+}
+
+/// For [`Python::attach`].
+pub(crate) fn check_signals(py: Python<'_>) -> PyResult<()> {
+    py.check_signals()
 }
 
 fn tell(py: Python<'_>, callback: Option<&Py<PyAny>>, progress: &Progress) -> PyResult<()> {

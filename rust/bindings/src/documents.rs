@@ -10,7 +10,7 @@ use merganser_core::documents::{
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
-use crate::call::short;
+use crate::call::{check_signals, short};
 use crate::errors::to_py_err;
 
 /// The format that a path's name tells: "text", "jsonl" or "parquet".
@@ -139,10 +139,6 @@ impl PyDocumentReader {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Box<DocumentReader>> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn check_signals(py: Python<'_>) -> PyResult<()> {
-    py.check_signals()
 }
 
 fn open(path: Option<&Path>, options: &ReadOptions) -> merganser_core::Result<DocumentReader> {

@@ -35,6 +35,8 @@ mod _core {
     #[pymodule_export]
     use crate::training::stage_texts;
     #[pymodule_export]
+    use crate::training::superwords::Superwords;
+    #[pymodule_export]
     use crate::training::trained::Trained;
     #[pymodule_export]
     use crate::training::unigram::train_unigram;

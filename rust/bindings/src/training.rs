@@ -3,6 +3,7 @@
 pub(crate) mod bpe;
 mod counting;
 pub(crate) mod sentencepiece;
+pub(crate) mod superwords;
 pub(crate) mod trained;
 pub(crate) mod unigram;
 pub(crate) mod word_counts;

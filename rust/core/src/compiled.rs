@@ -92,6 +92,7 @@ fn recognise_pattern(pattern: &str) -> Option<Scheme> {
         known::CL100K_PATTERN => Some(Scheme::Cl100k { max_digits: 3 }),
         known::QWEN2_PATTERN => Some(Scheme::Cl100k { max_digits: 1 }),
         known::O200K_PATTERN => Some(Scheme::O200k),
+        known::LINES_PATTERN => Some(Scheme::Lines),
         _ => None,
     }
 }

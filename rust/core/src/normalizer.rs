@@ -163,6 +163,14 @@ impl Normalization {
         })
     }
 
+    /// Whether newlines stay what they are.
+    pub fn keeps_lines(&self) -> bool {
+        let keeps = |stage: &Stage| {
+            matches!(stage, Stage::Form(_) | Stage::Lowercase | Stage::StripAccents)
+        };
+        self.stages.iter().all(keeps)
+    }
+
     /// Normalizes `text`.
     ///
     /// # Errors

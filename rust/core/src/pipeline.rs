@@ -3,6 +3,7 @@
 //! text -> added tokens -> normalizer -> pre-tokenizer -> pre-tokens.
 
 mod batches;
+mod cutting;
 mod units;
 
 use std::ops::Range;
@@ -19,6 +20,7 @@ use crate::progress::Progress;
 use crate::traced::{Span, Traced};
 
 use batches::Batches;
+pub use cutting::Cutting;
 pub use units::Unit;
 
 /// The stages before the model, ready to run.
@@ -106,22 +108,29 @@ impl Pipeline {
         if is_raw { scheme.chunking(tokens.is_empty()) } else { None }
     }
 
-    /// Whether a text may be cut between a letter and a space before another, ASCII all, without a change of its
-    /// pre-tokens: no added token lies across, no pre-token does, and none depends on where its text begins.
-    pub fn may_cut_at_words(&self) -> bool {
+    /// Where a text may be cut without a change of its pre-tokens: no added token lies across, no pre-token does, and none
+    /// depends on where its text begins. `None`: not anywhere known.
+    pub fn cutting(&self) -> Option<Cutting> {
         let is_spaced = |token: &crate::added_tokens::AddedToken| {
-            token.is_normalized || token.content.bytes().any(|byte| byte.is_ascii_whitespace())
+            let may_reach_out = token.is_normalized || token.strips_left || token.strips_right;
+            may_reach_out || token.content.bytes().any(|byte| byte.is_ascii_whitespace())
         };
-        let may_cut = match &self.pre_tokenizer {
-            PreTokenizing::Compiled(compiled) => {
-                self.normalization.is_local()
-                    && compiled.scheme != Scheme::Whole
-                    && !compiled.add_prefix_space
+        let cutting = match &self.pre_tokenizer {
+            PreTokenizing::Compiled(CompiledPreTokenizer { scheme, add_prefix_space }) => {
+                let may_cut = self.normalization.is_local() && !add_prefix_space;
+                match scheme {
+                    Scheme::Whole => None,
+                    Scheme::Lines => {
+                        let may_cut = may_cut && self.normalization.keeps_lines();
+                        may_cut.then_some(Cutting::Lines)
+                    }
+                    _ => may_cut.then_some(Cutting::Words),
+                }
             }
-            PreTokenizing::Words(..) => self.chunking().is_some(),
-            PreTokenizing::Generic(_) => false,
+            PreTokenizing::Words(..) => self.chunking().map(|_| Cutting::Words),
+            PreTokenizing::Generic(_) => None,
         };
-        may_cut && !self.added.tokens().iter().any(is_spaced)
+        cutting.filter(|_| !self.added.tokens().iter().any(is_spaced))
     }
 
     /// Calls `each` with the pre-tokens of a stretch that [`Pipeline::chunking`] tells: a text and the ends of one in it.

@@ -14,6 +14,7 @@ mod special;
 mod strategies;
 mod training;
 mod training_bpe;
+mod training_superwords;
 mod training_word_counts;
 mod training_wordpiece;
 mod vectors;

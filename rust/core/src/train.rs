@@ -106,6 +106,24 @@ pub struct Report {
     pub min_frequency: Option<u64>,
     /// What was left out, and how much of it.
     pub dropped: Vec<Dropped>,
+    /// The second phase, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superwords: Option<SuperwordReport>,
+}
+
+/// What the second phase of BPE saw and made.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct SuperwordReport {
+    /// Tokens that the first phase made.
+    pub start: u64,
+    /// Tokens that the second made.
+    pub n_learned: u64,
+    /// Different runs of tokens that could be joined.
+    pub n_runs: u64,
+    /// How often they occurred in all.
+    pub n_occurrences: u64,
+    /// Text was parted between tokens that stand side by side less often.
+    pub least: u64,
 }
 
 /// Something that a trainer left out.

@@ -1,4 +1,4 @@
-//! Hand-written splitters for the patterns of GPT-2, cl100k and o200k.
+//! Hand-written splitters for the patterns of GPT-2, cl100k and o200k, and for lines.
 //!
 //! Each pattern is an alternation tried in order at each place; every alternative is a run of one character class with an
 //! optional head, so the end of a match is found by scanning forward once. The only backtracking is bounded and is written
@@ -8,6 +8,7 @@
 mod blocks;
 mod cl100k;
 mod gpt2;
+mod lines;
 mod o200k;
 
 use std::ops::Range;
@@ -32,6 +33,8 @@ pub enum Scheme {
     },
     /// o200k's pattern.
     O200k,
+    /// Lines, and digits in groups of up to three.
+    Lines,
 }
 
 impl Scheme {
@@ -73,6 +76,9 @@ impl Scheme {
                 |place| o200k::end(text, place),
                 each,
             ),
+            Self::Lines => {
+                run(text, stretch, |_| Starts::NONE, |place| lines::end(text, place), each)
+            }
         }
     }
 
@@ -193,10 +199,13 @@ fn before_text(text: &[u8], place: usize, end: usize) -> usize {
 /// End of `\s*[\r\n]+|\s+(?!\S)|\s+` at `place`, where white space stands.
 fn white_space_or_newlines(text: &[u8], place: usize) -> usize {
     let end = run_of(text, place, WHITE_SPACE);
-    match text[place..end].iter().rposition(|&byte| byte == b'\n' || byte == b'\r') {
-        Some(last) => place + last + 1,
-        None => before_text(text, place, end),
-    }
+    last_newline(text, place, end).unwrap_or_else(|| before_text(text, place, end))
+}
+
+/// The place after the last newline of `text[place..end]`.
+fn last_newline(text: &[u8], place: usize, end: usize) -> Option<usize> {
+    let last = text[place..end].iter().rposition(|&byte| byte == b'\n' || byte == b'\r')?;
+    Some(place + last + 1)
 }
 
 /// Length of a contraction's letters after the apostrophe at `place`, case ignored: `s t re ve m ll d`. The letter `ſ`

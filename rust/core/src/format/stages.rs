@@ -10,11 +10,12 @@ use crate::pre_tokenizer::{Metaspace, PreTokenizer, PrependScheme, known};
 use crate::train::Stages;
 
 /// Names of pre-tokenizers: those of the patterns, then those of the stages of models that work on text.
-pub const PRE_TOKENIZER_NAMES: [&str; 9] = [
+pub const PRE_TOKENIZER_NAMES: [&str; 10] = [
     "gpt2",
     "cl100k",
     "o200k",
     "qwen2",
+    "lines",
     "bert",
     "whitespace",
     "whitespace-split",

@@ -9,6 +9,7 @@
 mod characters;
 pub(crate) mod cuts;
 mod dropout;
+mod levels;
 mod long;
 pub(crate) mod pairs;
 mod short;
@@ -24,6 +25,7 @@ use crate::vocab::{BytesIndex, SeededMap, Vocab};
 
 use cuts::Cuts;
 use dropout::merge_at_random;
+use levels::Levels;
 use long::merge_long;
 use pairs::PairTable;
 use short::merge_short;
@@ -45,6 +47,7 @@ pub struct Bpe {
     index: BytesIndex,
     pairs: PairTable,
     cuts: Cuts,
+    levels: Option<Box<Levels>>,
     byte_ids: Box<[u32; 256]>,
     ignore_merges: bool,
 }
@@ -79,8 +82,9 @@ impl Bpe {
         let products = products(definition, special_ids)?;
         let pairs = PairTable::with_bytes(&products, &byte_ids);
         let cuts = Cuts::new(products.values().filter_map(|&(_, id)| vocab.bytes(id)));
+        let levels = Levels::new(&products, &vocab, &byte_ids).map(Box::new);
         let ignore_merges = definition.ignore_merges;
-        Ok(Self { vocab, index, pairs, cuts, byte_ids, ignore_merges })
+        Ok(Self { vocab, index, pairs, cuts, levels, byte_ids, ignore_merges })
     }
 
     /// The bytes of the model's own tokens (added tokens are not among them).
@@ -121,20 +125,102 @@ impl Bpe {
         scratch: &mut LongScratch,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
+        self.merge_bytes(&self.pairs, pre_token, progress, scratch, ids)
+    }
+
+    /// Whether [`Bpe::merge_lower`] and [`Bpe::merge_upper`] together do what [`Bpe::merge`] does.
+    pub fn has_levels(&self) -> bool {
+        self.levels.is_some()
+    }
+
+    /// As [`Bpe::next_cut`], for [`Bpe::merge_lower`].
+    pub fn next_lower_cut(&self, text: &[u8], from: usize) -> usize {
+        self.levels.as_ref().map_or(text.len(), |levels| levels.cuts.next(text, from))
+    }
+
+    /// Appends the ids that the lower level of merges makes of a stretch of a pre-token between its cuts.
+    ///
+    /// # Errors
+    /// As [`Bpe::merge`].
+    pub fn merge_lower(
+        &self,
+        part: &[u8],
+        progress: &Progress,
+        scratch: &mut LongScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        let pairs = self.levels.as_ref().map_or(&self.pairs, |levels| &levels.pairs);
+        self.merge_bytes(pairs, part, progress, scratch, ids)
+    }
+
+    /// Merges the ids from `first` on, what the lower level made of a pre-token, by the upper level.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a pre-token of 4 GiB or more; [`Error::Interrupted`].
+    pub fn merge_upper(
+        &self,
+        first: usize,
+        progress: &Progress,
+        scratch: &mut LongScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        let Some(levels) = &self.levels else { return Ok(()) };
+        let (mut from, mut kept) = (first, first);
+        while from < ids.len() {
+            let mut to = from + 1;
+            while to < ids.len() && levels.may_join(ids[to - 1], ids[to]) {
+                to += 1;
+            }
+            let n_kept = match to - from {
+                1 => 1,
+                _ => self.merge_ids(&mut ids[from..to], progress, scratch)?,
+            };
+            ids.copy_within(from..from + n_kept, kept);
+            kept += n_kept;
+            from = to;
+        }
+        ids.truncate(kept);
+        Ok(())
+    }
+
+    /// Merges symbols in place; returns how many are left.
+    fn merge_ids(
+        &self,
+        ids: &mut [u32],
+        progress: &Progress,
+        scratch: &mut LongScratch,
+    ) -> Result<usize> {
+        let n = ids.len();
+        if n <= SHORT {
+            let mut symbols = [NONE; SHORT];
+            symbols[..n].copy_from_slice(ids);
+            let first_pair = |i: usize| self.pairs.get(symbols[i], symbols[i + 1]);
+            return Ok(merge_short(&self.pairs, ids, first_pair, |_, _| {}));
+        }
+        merge_long(&self.pairs, is_current, progress, scratch, ids, n_symbols(n)?)?;
+        Ok(keep_merged(ids))
+    }
+
+    fn merge_bytes(
+        &self,
+        pairs: &PairTable,
+        pre_token: &[u8],
+        progress: &Progress,
+        scratch: &mut LongScratch,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
         let first = ids.len();
         self.start(pre_token, progress, ids)?;
-        if pre_token.len() <= SHORT {
-            let first_pair = |i: usize| self.pairs.of_bytes(pre_token[i], pre_token[i + 1]);
-            let kept = merge_short(&self.pairs, &mut ids[first..], first_pair, |_, _| {});
-            ids.truncate(first + kept);
-            return Ok(());
-        }
-        let n = u32::try_from(pre_token.len())
-            .map_err(|_| Error::Config("a pre-token must be shorter than 4 GiB".to_owned()))?;
-        // A rank belongs to one pair.
-        let is_current = |rank, (current, _)| rank == current;
-        merge_long(&self.pairs, is_current, progress, scratch, &mut ids[first..], n)?;
-        keep_merged(ids, first);
+        let symbols = &mut ids[first..];
+        let kept = if pre_token.len() <= SHORT {
+            let first_pair = |i: usize| pairs.of_bytes(pre_token[i], pre_token[i + 1]);
+            merge_short(pairs, symbols, first_pair, |_, _| {})
+        } else {
+            let n = n_symbols(pre_token.len())?;
+            merge_long(pairs, is_current, progress, scratch, symbols, n)?;
+            keep_merged(symbols)
+        };
+        ids.truncate(first + kept);
         Ok(())
     }
 
@@ -160,10 +246,10 @@ impl Bpe {
         }
         let first = ids.len();
         self.start(pre_token, progress, ids)?;
-        let is_current = |rank, (current, _)| rank == current;
         let symbols = &mut ids[first..];
         merge_at_random(&self.pairs, is_current, (dropout, random), progress, symbols)?;
-        keep_merged(ids, first);
+        let kept = keep_merged(symbols);
+        ids.truncate(first + kept);
         Ok(())
     }
 
@@ -182,16 +268,25 @@ impl Bpe {
     }
 }
 
-/// Takes out, from `first` on, the ids that were merged into their left neighbours.
-fn keep_merged(ids: &mut Vec<u32>, first: usize) {
-    let mut kept = first;
-    for place in first..ids.len() {
+/// Whether a candidate of this rank holds for a pair of that rank: a rank belongs to one pair.
+fn is_current(rank: u32, (current, _): (u32, u32)) -> bool {
+    rank == current
+}
+
+fn n_symbols(n: usize) -> Result<u32> {
+    u32::try_from(n).map_err(|_| Error::Config("a pre-token must be shorter than 4 GiB".to_owned()))
+}
+
+/// Takes out the ids that were merged into their left neighbours; returns how many are left.
+fn keep_merged(ids: &mut [u32]) -> usize {
+    let mut kept = 0;
+    for place in 0..ids.len() {
         if ids[place] != NONE {
             ids[kept] = ids[place];
             kept += 1;
         }
     }
-    ids.truncate(kept);
+    kept
 }
 
 /// Rank and product of every pair that has a merge, but for those that make a special token. A pair given twice keeps the

@@ -1,4 +1,5 @@
-//! The published pre-tokenizers that have a name: GPT-2's, and those of OpenAI's cl100k_base and o200k_base.
+//! The pre-tokenizers of byte-level models that have a name: GPT-2's, those of OpenAI's cl100k_base and o200k_base, and
+//! lines, for tokens of several words.
 //!
 //! The patterns are in the form that `tokenizer.json` files carry (Llama 3 has cl100k's, gpt-oss has o200k's), so a
 //! definition that uses one can be written as such a file.
@@ -23,8 +24,12 @@ pub const O200K_PATTERN: &str = concat!(
     r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
 );
 
+/// Lines with the ends that follow them, and digits in groups of up to three: where cl100k's pattern splits whatever the
+/// words are, so that a token may be several words.
+pub const LINES_PATTERN: &str = r"\p{N}{1,3}|[^\r\n\p{N}]*[\r\n]+(?:\s*[\r\n]+)?|[^\r\n\p{N}]+";
+
 /// The names that [`by_name`] knows.
-pub const NAMES: [&str; 3] = ["gpt2", "cl100k", "o200k"];
+pub const NAMES: [&str; 4] = ["gpt2", "cl100k", "o200k", "lines"];
 
 /// The pre-tokenizer of that name.
 pub fn by_name(name: &str) -> Option<PreTokenizer> {
@@ -32,6 +37,7 @@ pub fn by_name(name: &str) -> Option<PreTokenizer> {
         "gpt2" => Some(gpt2()),
         "cl100k" => Some(split_then_bytes(CL100K_PATTERN)),
         "o200k" => Some(split_then_bytes(O200K_PATTERN)),
+        "lines" => Some(split_then_bytes(LINES_PATTERN)),
         _ => None,
     }
 }

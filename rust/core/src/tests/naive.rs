@@ -25,6 +25,7 @@ pub(super) fn pattern(name: &str) -> String {
         "cl100k" => [CONTRACTION, word, r"|\p{N}{1,3}", SYMBOLS_AND_SPACE].concat(),
         "qwen2" => [CONTRACTION, word, r"|\p{N}", SYMBOLS_AND_SPACE].concat(),
         "o200k" => o200k(),
+        "lines" => r"\p{N}{1,3}|[^\r\n\p{N}]*\s*[\r\n]+|[^\r\n\p{N}]+".to_owned(),
         _ => panic!("no pattern {name:?}"),
     }
 }

@@ -5,8 +5,8 @@ use unicode_normalization::is_nfc;
 
 use super::naive;
 use super::strategies::{
-    PATTERN_NAMES, bpe, build, byte_level, config, definition, dense_bpe, encode, expected,
-    options, pre_tokenizer, text, tokenizer,
+    PATTERN_NAMES, bpe, bpe_of_words, build, byte_level, config, definition, dense_bpe, encode,
+    expected, options, pre_tokenizer, text, tokenizer,
 };
 use crate::Tokenizer;
 use crate::added_tokens::OnSpecial;
@@ -184,6 +184,20 @@ proptest! {
         let tokenizer = naive::Tokenizer { bpe, pattern: "gpt2", ..naive::Tokenizer::default() };
         let fast = encode(&build(&tokenizer), &word, OnSpecial::Raise);
         prop_assert_eq!(fast, expected(tokenizer.bpe.encode(word.as_bytes())));
+    }
+}
+
+proptest! {
+    #![proptest_config(config(1))]
+
+    #[test]
+    fn tokens_of_several_words_match_naive(bpe in bpe_of_words(), texts in prop::collection::vec("[ab é]{1,70}", 1..4)) {
+        let tokenizer = naive::Tokenizer { bpe, pattern: "lines", ..naive::Tokenizer::default() };
+        let fast = build(&tokenizer);
+        for text in texts.iter().chain([&texts.concat()]) {
+            let slow = expected(tokenizer.bpe.encode(text.as_bytes()));
+            prop_assert_eq!(encode(&fast, text, OnSpecial::Raise), slow);
+        }
     }
 }
 

@@ -219,7 +219,34 @@ pub(super) fn dense_bpe() -> impl Strategy<Value = naive::Bpe> {
     })
 }
 
-/// The same without some bytes, and all that is made of them.
+/// Merges inside words and then merges of any tokens, so that tokens hold several words; one in four has them in no order.
+pub(super) fn bpe_of_words() -> impl Strategy<Value = naive::Bpe> {
+    let numbers = (0..12_usize, 1..25_usize);
+    (any::<u64>(), numbers, any::<bool>()).prop_map(|(seed, (n_first, n_second), ignore_merges)| {
+        let mut draws = Draws(seed);
+        let mut tokens: Vec<Vec<u8>> = "ab é".bytes().map(|byte| vec![byte]).collect();
+        let mut merges = Vec::new();
+        for n_done in 0..n_first + n_second {
+            let mut token = || tokens[draws.below(tokens.len())].clone();
+            let (left, right) = (token(), token());
+            let product = [&left[..], &right].concat();
+            let joins_words = product.windows(2).any(|pair| pair[0] != b' ' && pair[1] == b' ');
+            if product.len() <= 12 && (n_done >= n_first || !joins_words) {
+                merges.push((left, right));
+                if !tokens.contains(&product) {
+                    tokens.push(product);
+                }
+            }
+        }
+        if draws.below(4) == 0 {
+            draws.shuffle(&mut merges);
+        }
+        draws.shuffle(&mut tokens);
+        naive::Bpe { ids: tokens.into_iter().zip(7..).collect(), merges, ignore_merges }
+    })
+}
+
+/// A model without some bytes, and all that is made of them.
 pub(super) fn without_bytes(mut bpe: naive::Bpe, missing: &[u8]) -> naive::Bpe {
     let is_kept = |token: &[u8]| !token.iter().any(|byte| missing.contains(byte));
     bpe.ids.retain(|token, _| is_kept(token));
@@ -268,7 +295,7 @@ pub(super) fn added(first: u32) -> impl Strategy<Value = Vec<naive::Added>> {
     })
 }
 
-pub(super) const PATTERN_NAMES: [&str; 4] = ["gpt2", "cl100k", "qwen2", "o200k"];
+pub(super) const PATTERN_NAMES: [&str; 5] = ["gpt2", "cl100k", "qwen2", "o200k", "lines"];
 
 /// Whole tokenizers over all bytes.
 pub(super) fn tokenizer() -> impl Strategy<Value = naive::Tokenizer> {

@@ -15,9 +15,9 @@ use crate::train::bpe::{
 };
 use crate::train::{Stages, WordCounts};
 
-type Words = BTreeMap<String, u64>;
-type Pair = (u32, u32);
-type MayMerge<'a> = dyn Fn(&[u8], Pair, &[usize]) -> bool + 'a;
+pub(super) type Words = BTreeMap<String, u64>;
+pub(super) type Pair = (u32, u32);
+pub(super) type MayMerge<'a> = dyn Fn(&[u8], Pair, &[usize]) -> bool + 'a;
 
 /// Words of a few letters, with counts of many sizes.
 fn words(letters: &'static [&'static str]) -> impl Strategy<Value = Words> {
@@ -39,11 +39,11 @@ fn words(letters: &'static [&'static str]) -> impl Strategy<Value = Words> {
 
 /// A trainer that knows nothing but the rule.
 #[derive(Debug, Clone, Default)]
-struct Naive {
-    texts: Vec<Vec<u8>>,
+pub(super) struct Naive {
+    pub(super) texts: Vec<Vec<u8>>,
     lengths: Vec<usize>,
-    parts: Vec<(Vec<u32>, u64)>,
-    merges: Vec<Pair>,
+    pub(super) parts: Vec<(Vec<u32>, u64)>,
+    pub(super) merges: Vec<Pair>,
     prefix: String,
     has_affixes: bool,
 }
@@ -98,12 +98,12 @@ impl Naive {
         true
     }
 
-    fn run(&mut self, n_tokens: usize, least: u64, may_merge: &MayMerge) {
+    pub(super) fn run(&mut self, n_tokens: usize, least: u64, may_merge: &MayMerge) {
         while self.texts.len() < n_tokens && self.step(least, may_merge, false) {}
     }
 
     /// One part a word, of its bytes.
-    fn of_bytes(words: &Words) -> Self {
+    pub(super) fn of_bytes(words: &Words) -> Self {
         let mut naive = Self::default();
         for byte in super::naive::bytes_by_spelling() {
             naive.add(&[byte], 1);
@@ -116,7 +116,7 @@ impl Naive {
     }
 }
 
-fn join(part: &mut Vec<u32>, pair: Pair, id: u32) {
+pub(super) fn join(part: &mut Vec<u32>, pair: Pair, id: u32) {
     let mut joined = Vec::new();
     let mut rest = &part[..];
     while let Some((&first, tail)) = rest.split_first() {
@@ -154,7 +154,7 @@ fn trained(words: &Words, options: &BpeOptions) -> crate::Result<BpeDefinition> 
     Ok(bpe)
 }
 
-fn spelled(texts: &[Vec<u8>]) -> Vec<(String, u32)> {
+pub(super) fn spelled(texts: &[Vec<u8>]) -> Vec<(String, u32)> {
     let spell = |text: &Vec<u8>| text.iter().map(|&byte| super::naive::spelling(byte)).collect();
     texts.iter().map(spell).zip(0..).collect()
 }

@@ -27,10 +27,11 @@ const NORMALIZERS: [Option<&str>; 9] = [
     Some(r#"{"type": "Prepend", "prepend": "x "}"#),
 ];
 
-const PRE_TOKENIZERS: [&str; 10] = [
+const PRE_TOKENIZERS: [&str; 11] = [
     "gpt2",
     "cl100k",
     "o200k",
+    "lines",
     "bert",
     "whitespace",
     "whitespace-split",
@@ -130,7 +131,7 @@ proptest! {
 
     #[test]
     fn pieces_count_as_their_text(
-        text in prop::collection::vec(prop_oneof![text(6), Just("the cat sat ".to_owned())], 0..9),
+        text in prop::collection::vec(prop_oneof![text(6), Just("the cat sat ".to_owned()), Just("on\na\nmat".to_owned())], 0..9),
         steps in prop::collection::vec(1..40_usize, 1..5),
         normalizer in prop::sample::select(&NORMALIZERS[..]),
         pre_tokenizer in prop::sample::select(&PRE_TOKENIZERS[..]),

@@ -78,7 +78,7 @@ fn training_matches_the_shared_cases() {
 
 #[test]
 fn pre_tokens_match_the_shared_cases() {
-    let built: BTreeMap<&str, [Tokenizer; 2]> = ["gpt2", "cl100k", "o200k"]
+    let built: BTreeMap<&str, [Tokenizer; 2]> = ["gpt2", "cl100k", "o200k", "lines"]
         .map(|pattern| {
             let tokenizer = naive::Tokenizer { pattern, ..naive::Tokenizer::default() };
             let given = definition(&tokenizer);

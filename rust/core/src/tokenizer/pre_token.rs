@@ -31,10 +31,21 @@ pub(super) fn encode_bytes(
             .merge(&text[part.clone()], progress, &mut scratch.long, ids)
             .map_err(|error| error.moved_by(part.start))
     };
+    let before_end = &text[..pre_token.end];
+    if model.has_levels() {
+        let first = ids.len();
+        let next_cut = |from| model.next_lower_cut(before_end, from);
+        let merge = |part: Range<usize>, scratch: &mut Scratch, ids: &mut Vec<u32>| {
+            model
+                .merge_lower(&text[part.clone()], progress, &mut scratch.long, ids)
+                .map_err(|error| error.moved_by(part.start))
+        };
+        encode_parts(text, pre_token, scratch, ids, next_cut, Key::of_part, merge)?;
+        return model.merge_upper(first, progress, &mut scratch.long, ids);
+    }
     if bytes.is_ascii() {
         return merge(pre_token, scratch, ids);
     }
-    let before_end = &text[..pre_token.end];
     let next_cut = |from| model.next_cut(before_end, from);
     // Of a part no token is looked up as a whole; without such a look-up, a part is what it is as a pre-token.
     let key_of = |key: Key| if model.ignores_merges() { key.of_part() } else { key };

@@ -27,6 +27,7 @@ mod pieces;
 mod prune;
 mod queue;
 mod seeds;
+mod superwords;
 mod texts;
 mod tokens;
 
@@ -34,6 +35,7 @@ pub(crate) use alphabet::count_characters;
 pub use alphabet::{Alphabet, Characters, Uncovered};
 pub use bounds::{Bounds, TextRule};
 pub use pieces::{PiecesOptions, learn_pieces};
+pub use superwords::{SuperwordOptions, Superwords};
 
 use crate::definition::Definition;
 use crate::error::{Error, Result};
@@ -96,7 +98,7 @@ impl BpeOptions {
 /// contradict each other; [`Error::Interrupted`].
 pub fn train(counts: &WordCounts, options: &BpeOptions, progress: &Progress) -> Result<Trained> {
     let mut learned = learn(counts, options, options.vocab_size, progress)?;
-    check_reached(&learned, options, options.vocab_size)?;
+    check_reached(&learned, options.vocab_size, options.min_frequency, options.allow_smaller)?;
     if let Some(least) = options.prune {
         learned = prune(learned, least);
     }
@@ -133,23 +135,39 @@ pub fn train_nested(
                 learned.texts.len(),
             )));
         }
-        check_reached(&learned, options, n_tokens)?;
+        check_reached(&learned, n_tokens, options.min_frequency, options.allow_smaller)?;
         trained(counts, &learned, options, n_tokens.min(learned.texts.len()))
     };
     vocab_sizes.iter().map(one).collect()
 }
 
-fn check_reached(learned: &Learned, options: &BpeOptions, n_tokens: usize) -> Result<()> {
-    if learned.texts.len() < n_tokens && !options.allow_smaller {
+fn check_reached(
+    learned: &Learned,
+    n_tokens: usize,
+    min_frequency: u64,
+    allow_smaller: bool,
+) -> Result<()> {
+    if learned.texts.len() < n_tokens && !allow_smaller {
         return Err(Error::Config(format!(
             "vocab_size {n_tokens} cannot be reached: these word counts give at most {} tokens, and at least {} \
-             (min_frequency {}); ask for so many, count more text, or pass allow_smaller=True",
+             (min_frequency {min_frequency}); ask for so many, count more text, or pass allow_smaller=True",
             learned.texts.len(),
             learned.n_first,
-            options.min_frequency
         )));
     }
     Ok(())
+}
+
+/// The merges that the first `n_tokens` tokens have.
+fn n_merges_of(learned: &Learned, n_tokens: usize) -> usize {
+    // A merge that makes a token of the alphabet belongs to the token made next.
+    let is_beyond = |merge: &Merge| merge.product as usize >= n_tokens;
+    let n_merges = if n_tokens < learned.texts.len() {
+        learned.merges.iter().position(is_beyond)
+    } else {
+        None
+    };
+    n_merges.unwrap_or(learned.merges.len())
 }
 
 /// The tokenizer of the first `n_tokens` tokens.
@@ -159,14 +177,7 @@ fn trained(
     options: &BpeOptions,
     n_tokens: usize,
 ) -> Result<Trained> {
-    // A merge that makes a token of the alphabet belongs to the token made next.
-    let is_beyond = |merge: &Merge| merge.product as usize >= n_tokens;
-    let n_merges = if n_tokens < learned.texts.len() {
-        learned.merges.iter().position(is_beyond)
-    } else {
-        None
-    };
-    let n_merges = n_merges.unwrap_or(learned.merges.len());
+    let n_merges = n_merges_of(learned, n_tokens);
     let report = Report {
         n_alphabet: learned.n_alphabet as u64,
         n_learned: (n_tokens - learned.n_first) as u64,

@@ -12,8 +12,12 @@ mod chunks;
 mod fit;
 mod merge;
 mod outbox;
+mod recoding;
 mod store;
 mod table;
+
+use std::ops::Range;
+use std::sync::Arc;
 
 use merganser_simd::Classifier;
 
@@ -32,6 +36,7 @@ use crate::train::{Stages, WordCounts};
 use fit::Fit;
 use merge::merge;
 use outbox::{Front, N_SHARDS, Shards};
+pub(crate) use recoding::{Recoding, RecodingScratch};
 pub use store::Spilling;
 use store::Store;
 
@@ -61,6 +66,8 @@ pub struct WordCounter {
     pipeline: Pipeline,
     chunking: Option<Chunking>,
     classifier: Classifier,
+    /// What is made of words first.
+    recoding: Option<Arc<dyn Recoding>>,
     n_threads: usize,
     /// One a thread, as far as threads had work.
     fronts: Vec<Front>,
@@ -102,6 +109,7 @@ impl WordCounter {
             chunking: pipeline.chunking(),
             pipeline,
             classifier: Classifier::best(),
+            recoding: None,
             n_threads: parallel::n_threads(n_threads),
             fronts: Vec::new(),
             store: Store::new(spilling, "counted"),
@@ -114,6 +122,16 @@ impl WordCounter {
     #[must_use]
     pub fn without_chunks(self) -> Self {
         Self { chunking: None, ..self }
+    }
+
+    /// Counts what `recoding` makes of the words of a pipeline for a model that works on bytes.
+    pub(crate) fn recoding(
+        pipeline: Pipeline,
+        recoding: Arc<dyn Recoding>,
+        n_threads: Option<usize>,
+    ) -> Self {
+        let recoding = Some(recoding);
+        Self { chunking: None, recoding, ..Self::new(pipeline, n_threads, None) }
     }
 
     /// How many texts were counted.
@@ -147,7 +165,7 @@ impl WordCounter {
 
     /// Whether [`WordCounter::count_piece`] can count a piece before the last.
     pub fn takes_pieces(&self) -> bool {
-        self.pipeline.may_cut_at_words()
+        self.pipeline.cutting().is_some()
     }
 
     /// Counts a text that comes in pieces: as much of `text` as can be told to be whole words, and all of it if it is the
@@ -160,7 +178,7 @@ impl WordCounter {
             self.count(&[text], progress)?;
             return Ok(text.len());
         }
-        let cut = if self.takes_pieces() { last_cut(text.as_bytes()) } else { 0 };
+        let cut = self.pipeline.cutting().map_or(0, |cutting| cutting.last(text.as_bytes()));
         if cut > 0 {
             self.count(&[text.get(..cut).unwrap_or_default()], progress)?;
             self.n_texts -= 1;
@@ -182,21 +200,21 @@ impl WordCounter {
         let (texts, index_of) = self.cut_long(texts);
         let units = self.pipeline.units(&texts, OnSpecial::Encode);
         self.ready_fronts(units.len());
-        let Self { pipeline, fronts, store, n_texts, .. } = self;
+        let Self { pipeline, recoding, fronts, store, n_texts, .. } = self;
+        let (shards, recoding) = (&store.shards, recoding.as_deref());
+        let sink = Sink { shards, recoding, pipeline, progress };
         let located = |error: Error, index: usize| {
             error.in_batch(*n_texts + index_of.get(index).copied().unwrap_or_default())
         };
         parallel::map(fronts, units.len(), |front, i| match &units[i] {
             Unit::Texts(range) => range.clone().try_for_each(|index| {
-                count_text(front, &store.shards, pipeline, texts[index], progress)
-                    .map_err(|error| located(error, index))
+                sink.count_text(front, texts[index]).map_err(|error| located(error, index))
             }),
             Unit::Piece { index, part, stretch } => {
                 let base = part.start;
                 let part = Traced::untraced(texts[*index].get(part.clone()).unwrap_or_default());
                 let stretch = (base, stretch.clone());
-                count_part(front, &store.shards, pipeline, &part, stretch, progress)
-                    .map_err(|error| located(error, *index))
+                sink.count_part(front, &part, stretch).map_err(|error| located(error, *index))
             }
             Unit::Token(_) | Unit::EndOfText => Ok(()),
         })?;
@@ -205,12 +223,12 @@ impl WordCounter {
 
     /// The texts, long ones in pieces where that changes nothing, and the index of the text that each is of.
     fn cut_long<'t>(&self, texts: &[&'t str]) -> (Vec<&'t str>, Vec<usize>) {
-        let may_cut = self.takes_pieces();
+        let cutting = self.pipeline.cutting();
         let (mut pieces, mut index_of) = (Vec::new(), Vec::new());
         for (index, text) in texts.iter().enumerate() {
             let mut rest = *text;
             loop {
-                let cut = if may_cut { first_cut(rest.as_bytes(), UNIT_BYTES) } else { None };
+                let cut = cutting.and_then(|cutting| cutting.first(rest.as_bytes(), UNIT_BYTES));
                 let (first, others) = rest.split_at(cut.unwrap_or(rest.len()));
                 pieces.push(first);
                 index_of.push(index);
@@ -429,51 +447,46 @@ impl<'p> Splitting<'p> {
     }
 }
 
-fn count_text(
-    front: &mut Front,
-    shards: &Shards,
-    pipeline: &Pipeline,
-    text: &str,
-    progress: &Progress,
-) -> Result<()> {
-    pipeline.for_each_part(text, OnSpecial::Encode, progress, |part, base| match part {
-        TextPart::Token(..) => Ok(()),
-        TextPart::Text(part) => {
-            let stretch = (base, 0..part.text().len());
-            count_part(front, shards, pipeline, part, stretch, progress)
-        }
-    })
+/// Where the words of texts go.
+struct Sink<'a> {
+    shards: &'a Shards,
+    recoding: Option<&'a dyn Recoding>,
+    pipeline: &'a Pipeline,
+    progress: &'a Progress,
 }
 
-fn count_part(
-    front: &mut Front,
-    shards: &Shards,
-    pipeline: &Pipeline,
-    part: &Traced<'_>,
-    (base, stretch): (usize, std::ops::Range<usize>),
-    progress: &Progress,
-) -> Result<()> {
-    pipeline.for_each_batch(part, base, stretch, progress, |text, bounds| {
-        let text = text.as_bytes();
-        bounds.windows(2).try_for_each(|bound| front.add(shards, text, (bound[0], bound[1]), 1))
-    })
-}
+impl Sink<'_> {
+    fn count_text(&self, front: &mut Front, text: &str) -> Result<()> {
+        let each = |part: TextPart<'_>, base| match part {
+            TextPart::Token(..) => Ok(()),
+            TextPart::Text(part) => self.count_part(front, part, (base, 0..part.text().len())),
+        };
+        self.pipeline.for_each_part(text, OnSpecial::Encode, self.progress, each)
+    }
 
-/// Whether a space stands there between letters.
-fn is_cut(text: &[u8], place: usize) -> bool {
-    let is_letter = |place: Option<usize>| {
-        place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_alphabetic)
-    };
-    is_letter(place.checked_sub(1)) && is_letter(Some(place + 1))
-}
-
-/// The last place where a text may be cut; 0: nowhere.
-fn last_cut(text: &[u8]) -> usize {
-    memchr::memrchr_iter(b' ', text).find(|&place| is_cut(text, place)).unwrap_or(0)
-}
-
-/// The first place from `from` on where a text may be cut.
-fn first_cut(text: &[u8], from: usize) -> Option<usize> {
-    let rest = text.get(from..)?;
-    memchr::memchr_iter(b' ', rest).map(|place| from + place).find(|&place| is_cut(text, place))
+    fn count_part(
+        &self,
+        front: &mut Front,
+        part: &Traced<'_>,
+        (base, stretch): (usize, Range<usize>),
+    ) -> Result<()> {
+        let Self { shards, progress, .. } = *self;
+        self.pipeline.for_each_batch(part, base, stretch, progress, |text, bounds| {
+            let mut words = bounds.windows(2).map(|bound| (bound[0], bound[1]));
+            let Some(recoding) = self.recoding else {
+                return words.try_for_each(|word| front.add(shards, text.as_bytes(), word, 1));
+            };
+            let mut scratch = std::mem::take(&mut front.scratch).unwrap_or_default();
+            words.try_for_each(|(start, end)| {
+                let word = text.get(start..end).unwrap_or_default();
+                recoding
+                    .recode(word, &mut scratch, progress, &mut |made| {
+                        front.add(shards, made, (0, made.len()), 1)
+                    })
+                    .map_err(|error| error.moved_by(start))
+            })?;
+            front.scratch = Some(scratch);
+            Ok(())
+        })
+    }
 }

@@ -22,6 +22,9 @@ pub(super) struct Starts {
 }
 
 impl Starts {
+    /// Nothing is certain.
+    pub(super) const NONE: Self = Self { bits: 1, trusted: 0 };
+
     /// The certain starts after the first.
     pub(super) fn after_first(self) -> u64 {
         self.bits & below(self.trusted) & !1

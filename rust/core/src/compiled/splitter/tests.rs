@@ -77,7 +77,7 @@ fn bounds_of(
 }
 
 fn steps_of(text: &[u8], end_of: impl Fn(usize) -> usize) -> Vec<usize> {
-    bounds_of(text, |_| blocks::Starts { bits: 1, trusted: 0 }, end_of)
+    bounds_of(text, |_| blocks::Starts::NONE, end_of)
 }
 
 proptest! {

@@ -34,7 +34,44 @@ fn vocabulary(base: &Definition) -> Result<(&BpeDefinition, Vec<(&str, u32)>)> {
     Ok((bpe, vocab))
 }
 
-/// Adds the tokens of a tokenizer in the order of their ids, and lays the words out as its model encodes them.
+/// Adds the tokens of a tokenizer in the order of their ids, and returns the number of each id. No merge makes one again, nor
+/// a token that is spelled like an added one.
+pub(super) fn add_tokens(
+    base: &Definition,
+    tokens: &mut Tokens<'_>,
+) -> Result<FxHashMap<u32, u32>> {
+    let (_, vocab) = vocabulary(base)?;
+    let added: FxHashSet<u32> = base.added_tokens.iter().map(|token| token.id).collect();
+    let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
+    for (text, id) in vocab {
+        let spelled = byte_level::bytes_of(text);
+        let bytes = match &spelled {
+            Some(spelled) if !added.contains(&id) => &spelled[..],
+            _ => text.as_bytes(),
+        };
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        numbers.insert(id, tokens.push(bytes, length));
+        tokens.forbid(bytes.to_vec());
+        if let Some(spelled) = spelled {
+            tokens.forbid(spelled);
+        }
+    }
+    Ok(numbers)
+}
+
+/// The ids of a tokenizer, in order.
+pub(super) fn ids(base: &Definition) -> Result<Vec<u32>> {
+    Ok(vocabulary(base)?.1.into_iter().map(|(_, id)| id).collect())
+}
+
+/// The model of a tokenizer, which makes no special token.
+pub(super) fn model(base: &Definition) -> Result<Bpe> {
+    let (bpe, _) = vocabulary(base)?;
+    let special = base.added_tokens.iter().filter(|token| token.is_special);
+    Bpe::new(bpe, &special.map(|token| token.id).collect())
+}
+
+/// Adds the tokens of a tokenizer, and lays the words out as its model encodes them.
 pub(super) fn lay_out(
     counts: &WordCounts,
     base: &Definition,
@@ -48,19 +85,8 @@ pub(super) fn lay_out(
                 .to_owned(),
         ));
     }
-    let (bpe, vocab) = vocabulary(base)?;
-    let added: FxHashSet<u32> = base.added_tokens.iter().map(|token| token.id).collect();
-    let mut numbers: FxHashMap<u32, u32> = FxHashMap::default();
-    for (text, id) in vocab {
-        let bytes = if added.contains(&id) { None } else { byte_level::bytes_of(text) };
-        let bytes = bytes.unwrap_or_else(|| text.as_bytes().to_vec());
-        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        numbers.insert(id, tokens.push(&bytes, length));
-        tokens.forbid(bytes);
-    }
-    let special_ids =
-        base.added_tokens.iter().filter(|token| token.is_special).map(|token| token.id);
-    let model = Bpe::new(bpe, &special_ids.collect())?;
+    let numbers = add_tokens(base, tokens)?;
+    let model = model(base)?;
     let mut cells = Cells::new(counts.iter().map(|(word, _)| word.len() / 2 + 1).sum());
     let (mut scratch, mut ids) = (LongScratch::default(), Vec::new());
     for batch in counts.by_count().chunks(POLL_WORDS) {

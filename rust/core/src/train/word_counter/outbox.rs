@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::train::word_counts::overflow;
 use crate::vocab::random_odd;
 
+use super::recoding::RecodingScratch;
 use super::table::Shard;
 
 /// Which of the shards a word is in: the top bits of its hash.
@@ -60,6 +61,8 @@ pub(super) struct Front {
     hasher: Hasher,
     sets: Vec<Set>,
     parcels: Vec<Parcel>,
+    /// Of what recodes the words, if something does.
+    pub(super) scratch: Option<Box<RecodingScratch>>,
 }
 
 /// The shards of a counter.
@@ -111,7 +114,7 @@ impl Front {
     pub(super) fn new(hasher: Hasher) -> Self {
         let empty = Entry { key: Key::EMPTY, count: 0 };
         let parcels = std::iter::repeat_with(Parcel::default).take(N_SHARDS).collect();
-        Self { hasher, sets: vec![Set([empty; 2]); N_SETS], parcels }
+        Self { hasher, sets: vec![Set([empty; 2]); N_SETS], parcels, scratch: None }
     }
 
     /// Counts the word `text[start..end]`, `count` times.

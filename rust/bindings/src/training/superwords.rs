@@ -1,0 +1,112 @@
+//! `_core.Superwords`: the second phase of BPE, pass by pass over the text.
+
+use merganser_core::train::Stages;
+use merganser_core::train::bpe::{Bounds, SuperwordOptions, Superwords as CoreSuperwords};
+use pyo3::prelude::*;
+
+use super::counting::{Counting, Read, count_next};
+use super::stages;
+use super::trained::Trained;
+use crate::call::{long, short};
+use crate::convert;
+use crate::documents::PyDocumentReader;
+
+/// The options as Python has them: a dictionary of all, each checked there for its type and range.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Options {
+    vocab_sizes: Vec<usize>,
+    pre_tokenizer: String,
+    max_words: Option<usize>,
+    stops: Vec<Vec<u8>>,
+    min_frequency: u64,
+    forbidden_tokens: Vec<Vec<u8>>,
+    max_token_length: Option<usize>,
+    max_digits: Option<usize>,
+    whole_characters: bool,
+    one_script: bool,
+    allow_smaller: bool,
+}
+
+impl Options {
+    fn into_core(self) -> PyResult<SuperwordOptions> {
+        let Stages { pre_tokenizer, .. } = stages(None, &self.pre_tokenizer)?;
+        Ok(SuperwordOptions {
+            vocab_sizes: self.vocab_sizes,
+            pre_tokenizer,
+            max_words: self.max_words,
+            stops: self.stops,
+            min_frequency: self.min_frequency,
+            bounds: Bounds {
+                max_length: self.max_token_length,
+                max_digits: self.max_digits,
+                whole_characters: self.whole_characters,
+                one_script: self.one_script,
+                ..Bounds::default()
+            },
+            forbidden_tokens: self.forbidden_tokens,
+            allow_smaller: self.allow_smaller,
+        })
+    }
+}
+
+#[pyclass(frozen, module = "merganser._core")]
+pub(crate) struct Superwords(Counting<CoreSuperwords>);
+
+#[pymethods]
+impl Superwords {
+    /// Goes on from what the first phase gave.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        first: &Trained,
+        options: Options,
+        n_threads: Option<usize>,
+    ) -> PyResult<Self> {
+        let options = options.into_core()?;
+        let phase = py.detach(|| short(|| CoreSuperwords::new(&first.0, options, n_threads)))?;
+        Ok(Self(Counting::new(
+            phase,
+            "Superwords serve one thread at a time",
+            "these Superwords are finished",
+        )))
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
+    fn count(&self, py: Python<'_>, texts: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
+        self.0.with(|phase| {
+            let counter = phase.counter();
+            let texts = convert::texts(&texts, counter.n_texts())?;
+            long(py, None, |progress| counter.count(&texts, progress))
+        })
+    }
+
+    /// As `WordCounter.count_next`.
+    fn count_next(
+        &self,
+        py: Python<'_>,
+        reader: &PyDocumentReader,
+        n_used: usize,
+    ) -> PyResult<Option<usize>> {
+        self.0.with(|phase| {
+            let counter = phase.counter();
+            let takes_pieces = counter.takes_pieces();
+            count_next(py, reader, n_used, takes_pieces, |read, progress| match read {
+                Read::Piece(text, is_last) => counter.count_piece(text, is_last, progress),
+                Read::Texts(texts) => counter.count(texts, progress).map(|()| 0),
+            })
+        })
+    }
+
+    /// A tokenizer for each of the sizes, or `None` if the same text is to be counted once more.
+    fn end_pass(
+        &self,
+        py: Python<'_>,
+        progress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<Vec<Trained>>> {
+        self.0.with(|phase| {
+            let trained = long(py, progress, |progress| phase.end_pass(progress))?;
+            Ok(trained.map(|trained| trained.into_iter().map(Trained).collect()))
+        })
+    }
+}
