@@ -71,7 +71,7 @@ def _many_processors(definition: dict[str, Any]) -> None:
         (lambda definition: _growing(definition, {"String": "a"}), "Replace may make a text 4096 times as long"),
         (lambda definition: _growing(definition, {"Regex": "a"}), "Replace may make a text 4096 times as long"),
         (lambda definition: _large_template(definition, 1000, 1000), "1001 pieces with 1 names of up to 1000 ids"),
-        (lambda definition: _large_template(definition, 100_000, 1), "100001 pieces with 1 names of up to 1 ids"),
+        (lambda definition: _large_template(definition, 16_000, 8), "16001 pieces with 1 names of up to 8 ids"),
         (_many_processors, "a sequence of more than 256"),
     ],
 )
