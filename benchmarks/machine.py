@@ -40,7 +40,7 @@ def git_commit() -> str:
         return done.stdout.strip()
 
     commit = git("rev-parse", "--short=12", "HEAD")
-    is_changed = bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks", ":!README.md"))
+    is_changed = bool(git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benchmarks", ":!*.md"))
     return f"{commit}+changes" if commit and is_changed else commit
 
 

@@ -180,6 +180,21 @@ def by_operation(size: dict[str, Any], n_repeats: int) -> dict[str, float]:
     return {name: 1e3 * seconds / n_repeats for name, seconds in sorted(times.items(), key=lambda item: -item[1])}
 
 
+def torch_run(forward: Callable[[], Any], leaves: list[Any]) -> Run:
+    """Return a run of PyTorch forward and backward, which writes the gradients of `leaves` anew each time."""
+    import torch
+
+    d_out = torch.ones_like(forward())
+
+    def run() -> None:
+        for leaf in leaves:
+            # A gradient that is there would be added to: a pass over it that we do not make.
+            leaf.grad = None
+        forward().backward(d_out)
+
+    return run
+
+
 def beside_torch(size: dict[str, Any], n_repeats: int) -> dict[str, tuple[float, float, int]]:
     """Return, for each operation but the linear layers, our milliseconds, PyTorch's, and its calls in a step.
 
@@ -196,16 +211,12 @@ def beside_torch(size: dict[str, Any], n_repeats: int) -> dict[str, tuple[float,
         array = rng.standard_normal(shape).astype(np.float32)
         return array, torch.from_numpy(array.copy()).requires_grad_()
 
-    def compare(ours: Run, theirs: Callable[[], Any], calls: int, seed: Any = None) -> tuple[float, float, int]:
-        def run_torch() -> None:
-            out = theirs()
-            out.backward(torch.ones_like(out) if seed is None else seed)
-
+    def compare(ours: Run, theirs: Callable[[], Any], leaves: list[Any], calls: int) -> tuple[float, float, int]:
         def run_ours() -> None:
             ours()
             workspace().end_step()
 
-        found = medians({"ours": run_ours, "torch": run_torch}, n_repeats)
+        found = medians({"ours": run_ours, "torch": torch_run(theirs, leaves)}, n_repeats)
         return found["ours"], found["torch"], calls
 
     result = {}
@@ -214,6 +225,7 @@ def beside_torch(size: dict[str, Any], n_repeats: int) -> dict[str, tuple[float,
     result["layer norm"] = compare(
         lambda: ops.layer_norm_backward(d_x, ops.layer_norm_forward(x, w, b, 1e-5)[1]),
         lambda: functional.layer_norm(tx, (width,), tw, tb, 1e-5),
+        [tx, tw, tb],
         2 * n_layers + 1,
     )
     h, th = pair(n_rows * n_columns, 4 * width)
@@ -221,23 +233,28 @@ def beside_torch(size: dict[str, Any], n_repeats: int) -> dict[str, tuple[float,
     result["GELU"] = compare(
         lambda: ops.gelu_tanh_backward(d_h, ops.gelu_tanh_forward(h)[1]),
         lambda: functional.gelu(th, approximate="tanh"),
+        [th],
         n_layers,
     )
     parts = [pair(n_rows, n_columns, size["heads"], width // size["heads"]) for _ in range(3)]
-    q, k, v = (array for array, _ in parts)
+    (q, k, v), tensors = [array for array, _ in parts], [tensor for _, tensor in parts]
+    d_mixed = np.ones_like(q)
     mask, scale = AttentionMask(is_causal=True), (width // size["heads"]) ** -0.5
     result["attention"] = compare(
-        lambda: ops.attention_backward(np.ones_like(q), ops.attention_forward(q, k, v, mask, scale=scale)[1]),
-        lambda: functional.scaled_dot_product_attention(*(t.transpose(1, 2) for _, t in parts), is_causal=True),
+        lambda: ops.attention_backward(d_mixed, ops.attention_forward(q, k, v, mask, scale=scale)[1]),
+        lambda: functional.scaled_dot_product_attention(*(t.transpose(1, 2) for t in tensors), is_causal=True),
+        tensors,
         n_layers,
     )
     # Small, as weights are: large logits would leave denormal exponentials, which are slow everywhere.
     table = 0.02 * pair(size["vocab"], width)[0]
     ttable = torch.from_numpy(table.copy()).requires_grad_()
     targets = rng.integers(0, size["vocab"], size=len(x))
+    ttargets = torch.from_numpy(targets)
     result["output layer"] = compare(
         lambda: ops.linear_cross_entropy_forward(x, table, None, targets, scale=1.0 / len(x)),
-        lambda: functional.cross_entropy(tx @ ttable.T, torch.from_numpy(targets)),
+        lambda: functional.cross_entropy(tx @ ttable.T, ttargets),
+        [tx, ttable],
         1,
     )
     _, params, _ = _subject(size)

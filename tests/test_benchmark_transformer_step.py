@@ -44,3 +44,32 @@ def test_torch_is_timed_beside_every_operation(optional_peer):
     found = transformer_step.beside_torch(QUICK, n_repeats=1)
     assert list(found) == ["layer norm", "GELU", "attention", "output layer", "AdamW"]
     assert all(ours > 0 and theirs > 0 for ours, theirs, _ in found.values())
+
+
+def test_runs_of_torch_write_gradients_anew(optional_peer, monkeypatch):
+    torch = optional_peer("torch")
+    leaf = torch.ones(3, requires_grad=True)
+    run = transformer_step.torch_run(lambda: 2 * leaf, [leaf])
+    # Ones made within a run would be part of its time.
+    monkeypatch.setattr(torch, "ones_like", None)
+    for _ in range(3):
+        run()
+        assert leaf.grad.tolist() == [2, 2, 2]
+
+
+def test_torch_is_told_all_leaves_of_each_operation(optional_peer, monkeypatch):
+    optional_peer("torch")
+    torch_run, n_checked = transformer_step.torch_run, []
+
+    def leaves_of(node):
+        found = {node.variable} if hasattr(node, "variable") else set()
+        return found.union(*(leaves_of(parent) for parent, _ in node.next_functions if parent is not None))
+
+    def checked(forward, leaves):
+        assert leaves_of(forward().grad_fn) == set(leaves)
+        n_checked.append(len(leaves))
+        return torch_run(forward, leaves)
+
+    monkeypatch.setattr(transformer_step, "torch_run", checked)
+    transformer_step.beside_torch(QUICK, n_repeats=1)
+    assert n_checked == [3, 1, 3, 2]

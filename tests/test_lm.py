@@ -215,6 +215,14 @@ def test_comparison_is_deterministic(comparison, tokenizers):
     assert again.to_dict() == comparison.to_dict()
 
 
+def test_truncation_and_padding_are_left_out(tokenizers):
+    settings = dataclasses.replace(SMALL, train_bytes=600, seeds=(0,))
+    plain = tokenizers["merged"]
+    cut = plain.with_truncation(mg.Truncation(max_length=3)).with_padding(mg.Padding(token="a"))
+    got, expected = (compare_bits_per_byte({"merged": tok}, TEXTS, settings=settings) for tok in (cut, plain))
+    assert got.to_dict() == expected.to_dict()
+
+
 def test_budget_of_flops_equals_arithmetic(tokenizers):
     settings = dataclasses.replace(SMALL, budget="flops", seeds=(0,))
     first, second = compare_bits_per_byte(tokenizers, TEXTS, settings=settings)

@@ -193,6 +193,19 @@ def cut(ids, stop):
     return ids[: ids.index(stop) + 1] if stop in ids else ids
 
 
+def written(sequences, stop, n_tokens):
+    """The peer's sequences without the padding that follows a stop; one that has no stop must be full."""
+    rows = [cut(ids, stop) for ids in sequences]
+    assert all(row[-1] == stop or len(row) == n_tokens for row in rows)
+    return rows
+
+
+def score_error(hypotheses, scores):
+    """The largest difference of scores, relative to those beyond 1."""
+    differences = np.abs(np.array([h.score for h in hypotheses]) - scores.numpy())
+    return float((differences / np.maximum(1, np.abs(scores.numpy()))).max())
+
+
 def test_greedy_generation_is_that_of_transformers(torch, models, report_error):
     peer_model, model, params = models
     expected, _ = peer_generate(torch, peer_model, max_new_tokens=80, eos_token_id=None)
@@ -235,11 +248,8 @@ def test_beam_search_is_that_of_transformers(torch, models, report_error, n_beam
         )
         got = [hypothesis for hypotheses in found for hypothesis in hypotheses]
         assert len(got) == len(sequences)
-        differences = np.abs(np.array([h.score for h in got]) - scores.numpy())
-        worst = max(worst, float((differences / np.maximum(1, np.abs(scores.numpy()))).max()))
-        assert [h.ids.tolist() for h in got] == [
-            cut(ids, stop)[: len(h.ids)] for ids, h in zip(sequences, got, strict=True)
-        ]
+        worst = max(worst, score_error(got, scores))
+        assert [h.ids.tolist() for h in got] == written(sequences, stop, 12)
         n_compared += len(got)
     quantity = f"{type(model).__name__}: {n_beams} beams, length penalty {length_penalty}"
     report_error(f"{quantity}: ids of {n_compared} hypotheses", 0, 0)
@@ -256,32 +266,29 @@ def test_banned_ids_are_the_suppressed_tokens_of_transformers(torch, models, rep
     sequences, scores = peer_generate(torch, peer_model, max_new_tokens=12, eos_token_id=23, **options)
     found = beam_search(model, params, PROMPTS, max_new_tokens=12, n_beams=4, stop_ids=[23], banned_ids=banned)
     hypotheses = [hypothesis for row in found for hypothesis in row]
-    assert [h.ids.tolist() for h in hypotheses] == [
-        cut(ids, 23)[: len(h.ids)] for ids, h in zip(sequences, hypotheses, strict=True)
-    ]
-    differences = np.abs(np.array([h.score for h in hypotheses]) - scores.numpy())
+    assert [h.ids.tolist() for h in hypotheses] == written(sequences, 23, 12)
     report_error(f"{type(model).__name__}: greedy and 4 beams with ids banned: ids", 0, 0)
-    report_error(f"{type(model).__name__}: 4 beams with ids banned: scores", float(differences.max()), 1e-4)
+    report_error(f"{type(model).__name__}: 4 beams with ids banned: scores", score_error(hypotheses, scores), 1e-4)
 
 
 @pytest.mark.parametrize("early_stopping", [True, "never"])
 @pytest.mark.parametrize("length_penalty", [1.0, -0.5, 2.0])
 def test_early_stopping_is_that_of_transformers(torch, models, report_error, early_stopping, length_penalty):
     peer_model, model, params = models
-    n_compared = 0
+    n_compared, worst = 0, 0.0
     for stop in (11, 23, 37, 5):
         options = {"length_penalty": length_penalty, "early_stopping": early_stopping}
-        sequences, _ = peer_generate(
+        sequences, scores = peer_generate(
             torch, peer_model, max_new_tokens=16, eos_token_id=stop, num_beams=3, num_return_sequences=3, **options
         )
         found = beam_search(model, params, PROMPTS, max_new_tokens=16, n_beams=3, stop_ids=[stop], **options)
         got = [hypothesis for hypotheses in found for hypothesis in hypotheses]
-        assert [h.ids.tolist() for h in got] == [
-            cut(ids, stop)[: len(h.ids)] for ids, h in zip(sequences, got, strict=True)
-        ]
+        worst = max(worst, score_error(got, scores))
+        assert [h.ids.tolist() for h in got] == written(sequences, stop, 16)
         n_compared += len(got)
     what = f"{type(model).__name__}: 3 beams, early stopping {early_stopping}, length penalty {length_penalty}"
     report_error(f"{what}: ids of {n_compared} hypotheses", 0, 0)
+    report_error(f"{what}: their scores", worst, 1e-4)
 
 
 def test_training_follows_torch_step_by_step(torch, transformers, report_error, tmp_path):

@@ -166,6 +166,16 @@ def test_bad_settings_are_refused_by_name(model_and_params):
             beam_search(*model_and_params, PROMPTS, max_new_tokens=1, **{name: value})
 
 
+@pytest.mark.parametrize("length_penalty", [2000.0, -2000.0, float("inf")])
+def test_length_penalty_beyond_what_floats_hold_is_refused(model_and_params, length_penalty):
+    for n_tokens in (1, 6):
+        with pytest.raises(ConfigError, match=r"length_penalty must leave .* a finite number"):
+            beam_search(*model_and_params, PROMPTS, max_new_tokens=n_tokens, length_penalty=length_penalty)
+    for largest in (390.0, -390.0):
+        found = beam_search(*model_and_params, PROMPTS, max_new_tokens=6, length_penalty=largest)
+        assert all(np.isfinite(hypothesis.score) for row in found for hypothesis in row)
+
+
 def test_no_beams_are_refused(model_and_params):
     with pytest.raises(ConfigError, match="n_beams"):
         beam_search(*model_and_params, PROMPTS, max_new_tokens=1, n_beams=0)

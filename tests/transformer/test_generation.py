@@ -190,12 +190,18 @@ def decode(ids):
     return b"".join(PIECES[token % len(PIECES)] for token in ids)
 
 
+def decode_text(ids):
+    return decode(ids).decode(errors="replace")
+
+
+@pytest.mark.parametrize("decoder", [decode, decode_text])
 @pytest.mark.parametrize("stop_strings", [["bc"], ["ab", " c"], ["\N{LATIN SMALL LETTER E WITH ACUTE}", "cab"]])
 @pytest.mark.parametrize("name", ["gpt", *PAIR_MODELS])
-def test_generate_stops_each_row_where_its_text_completes_a_stop_string(name, stop_strings):
+def test_generate_stops_each_row_where_its_text_completes_a_stop_string(name, stop_strings, decoder):
     model = PAIR_MODELS.get(name, GPT)
     params = spread(model.initialize(seed=0))
-    prompts = [[seed, 3, 5 + seed] for seed in range(8)] + [[9], [2, 6]]
+    # None ends in half a character, which would be the new text's for a decoder to text.
+    prompts = [[seed, 3, 5 + seed] for seed in range(7)] + [[9], [2, 6]]
     sampling = Sampling(temperature=9.0, seed=3)
     whole = generate(model, params, prompts, max_new_tokens=20, sampling=sampling)
     got = generate(
@@ -205,7 +211,7 @@ def test_generate_stops_each_row_where_its_text_completes_a_stop_string(name, st
         max_new_tokens=20,
         sampling=sampling,
         stop_strings=stop_strings,
-        decode=decode,
+        decode=decoder,
     )
     lengths = []
     for row, expected in zip(got, whole, strict=True):
@@ -240,11 +246,66 @@ def test_stop_strings_and_stop_ids_end_a_row_together():
     by_text = generate(GPT, GPT_PARAMS, prompts, **options, stop_strings=["ab"], decode=decode)
     by_id = generate(GPT, GPT_PARAMS, prompts, **options, stop_ids=[4])
     both = generate(GPT, GPT_PARAMS, prompts, **options, stop_strings=["ab"], decode=decode, stop_ids=[4])
-    assert [len(row) for row in both] == [min(len(a), len(b)) for a, b in zip(by_text, by_id, strict=True)]
+    lengths = [(len(text), len(id)) for text, id in zip(by_text, by_id, strict=True)]
+    assert any(text < id for text, id in lengths)
+    assert any(id < text for text, id in lengths)
+    assert [len(row) for row in both] == [min(pair) for pair in lengths]
     with pytest.raises(ConfigError, match="stop_strings need decode"):
         generate(GPT, GPT_PARAMS, prompts, max_new_tokens=1, stop_strings=["ab"])
-    with pytest.raises(ConfigError, match="stop_strings must be a sequence"):
-        generate(GPT, GPT_PARAMS, prompts, max_new_tokens=1, stop_strings="ab", decode=decode)
+    for bad in ("ab", "", [b"ab"]):
+        for given_decode in (None, decode):
+            with pytest.raises(ConfigError, match="stop_strings must be a sequence"):
+                generate(GPT, GPT_PARAMS, prompts, max_new_tokens=1, stop_strings=bad, decode=given_decode)
+
+
+def test_ids_that_can_be_gone_through_once_are_heeded():
+    stops = naive_greedy(GPT, GPT_PARAMS, PROMPTS[0], 20)[6:7]
+    options = {"max_new_tokens": 20, "stop_ids": stops, "banned_ids": [stops[0] - 1]}
+    once = {**options, "stop_ids": iter(stops), "banned_ids": iter(options["banned_ids"])}
+    got, expected = (generate(GPT, GPT_PARAMS, PROMPTS, **given) for given in (once, options))
+    assert [row.tolist() for row in got] == [row.tolist() for row in expected]
+    assert len(expected[0]) < 20
+    once |= {"stop_ids": iter(stops), "banned_ids": iter(options["banned_ids"])}
+    got, expected = (beam_search(GPT, GPT_PARAMS, PROMPTS, **given) for given in (once, options))
+    assert [[h.ids.tolist() for h in row] for row in got] == [[h.ids.tolist() for h in row] for row in expected]
+
+
+@pytest.mark.parametrize("name", ["gpt", *PAIR_MODELS])
+def test_wrong_arguments_are_refused_before_the_model_reads(name, monkeypatch):
+    model = PAIR_MODELS.get(name, GPT)
+    params = model.initialize(seed=0)
+
+    def read(*_arguments, **_options):
+        raise AssertionError("the model has read")
+
+    for method in ("step", "encode"):
+        if hasattr(model, method):
+            monkeypatch.setattr(type(model), method, read)
+    wrong = [
+        ({"max_new_tokens": 2.5}, "max_new_tokens must be whole, got 2.5"),
+        ({"max_new_tokens": 0}, "max_new_tokens must be at least 1, got 0"),
+        *(({ids: [3, 1.7]}, f"{ids} must be whole, got 1.7") for ids in ("stop_ids", "banned_ids")),
+        *(({ids: ["3"]}, f"{ids} must be whole, got '3'") for ids in ("stop_ids", "banned_ids")),
+        *(({ids: 3}, f"{ids} must be a collection of ids, got int") for ids in ("stop_ids", "banned_ids")),
+        *(({ids: [3, VOCAB]}, f"{ids} must be at least 0 .*, got {VOCAB}") for ids in ("stop_ids", "banned_ids")),
+        ({"banned_ids": range(VOCAB)}, "banned_ids must leave an id"),
+    ]
+    for options, message in wrong:
+        for search in (generate, beam_search):
+            with pytest.raises(ConfigError, match=message):
+                search(model, params, PROMPTS, **{"max_new_tokens": 1, **options})
+    with pytest.raises(ConfigError, match="stop_strings must be"):
+        generate(model, params, PROMPTS, max_new_tokens=1, stop_strings=[""], decode=decode)
+    with pytest.raises(ConfigError, match="n_beams must be whole"):
+        beam_search(model, params, PROMPTS, max_new_tokens=1, n_beams=1.5)
+
+
+@pytest.mark.parametrize("lacking", ["step", "start_cache", "check_parameters", "config"])
+def test_a_model_that_lacks_what_writing_needs_is_refused(lacking):
+    names = {"step", "start_cache", "check_parameters", "config"} - {lacking}
+    model = type("Mine", (), {name: getattr(GPT, name) for name in names})()
+    with pytest.raises(ConfigError, match=r"model must write token by token, .* got Mine"):
+        generate(model, GPT_PARAMS, PROMPTS, max_new_tokens=1)
 
 
 @pytest.mark.parametrize("name", ["gpt", *PAIR_MODELS])

@@ -67,6 +67,16 @@ def test_loaders_are_written_as_their_settings_and_the_size_of_their_text():
     assert repr(pairs) == "Pairs(n_pairs=1, n_rows=1, start_id=1, end_id=2, pad_id=0, seed=3, n_pooled=16)"
 
 
+def test_loaders_are_described_alike_whatever_integers_they_are_given():
+    ids = ArraySource(np.arange(9))
+    blocks = Blocks(ids, n_rows=np.int64(2), length=4, seed=np.uint32(7), separator_id=np.int64(0))
+    assert blocks.describe() == Blocks(ids, n_rows=2, length=4, seed=7, separator_id=0).describe()
+    assert blocks.describe() == "Blocks(n_tokens=9, n_rows=2, length=4, seed=7, separator_id=0)"
+    ids = {"start_id": np.int64(1), "end_id": np.int64(2), "pad_id": np.int64(0), "seed": np.int64(3)}
+    described = Pairs([[5, 6]], [[7]], n_rows=1, **ids).describe()
+    assert described == "Pairs(n_pairs=1, n_rows=1, start_id=1, end_id=2, pad_id=0, seed=3, n_pooled=16)"
+
+
 def test_blocks_end_documents_at_the_separator():
     ids = np.array([4, 5, 0, 6, 0, 7, 8, 9, 9])
     batch = Blocks(ArraySource(ids), n_rows=1, length=8, separator_id=0)(0)
@@ -146,6 +156,8 @@ def test_pad_and_targets_refuse_what_does_not_fit():
     for wrong in ([1.0, 2.5], [True], [[1, 2]], ["a"], [None]):
         with pytest.raises(ConfigError, match=r"whole numbers, got .* in row 1"):
             pad([[1, 2], wrong], pad_id=0)
+    with pytest.raises(ConfigError, match=r"whole numbers, got parts of unequal lengths in row 1"):
+        pad([[1, 2], [1, [2, 3]]], pad_id=0)
     with pytest.raises(ConfigError, match="token"):
         pack([[]], length=4, pad_id=0)
     ids, mask = pad([[1, 2], [3]], pad_id=0, side="left", length=3)

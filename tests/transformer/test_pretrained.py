@@ -1,5 +1,6 @@
 """Published weights: round trips of every family, the freedoms that files take, and what is refused."""
 
+import dataclasses
 import json
 import sys
 import types
@@ -18,6 +19,7 @@ from merganser.transformer import (
     Seq2SeqConfig,
     T5Config,
     load_pretrained,
+    pretrained,
     save_pretrained,
 )
 from merganser.transformer.configs import BERT_HEADS
@@ -92,6 +94,34 @@ def test_saving_replaces_what_was_saved_before(sizes, tmp_path):
     assert ("model.safetensors" in files) != ("model.safetensors.index.json" in files)
     assert len({name[len("model-00001") :] for name in files if name.startswith("model-")}) <= 1
     assert "tokenizer.json" in files
+
+
+@pytest.mark.parametrize("n_done", range(3))
+def test_interrupted_saving_in_shards_does_not_leave_old_weights_under_the_new_configuration(
+    n_done, tmp_path, monkeypatch
+):
+    old, new = MODELS["gpt"], Gpt(dataclasses.replace(MODELS["gpt"].config, norm_epsilon=1e-3))
+    save_pretrained(tmp_path, old, draw_params(old, 0))
+    calls = []
+
+    def failing(function):
+        def run(*arguments):
+            if len(calls) == n_done:
+                raise KeyboardInterrupt
+            calls.append(function)
+            return function(*arguments)
+
+        return run
+
+    # After the shards: the index, the configuration, the removal of what is old.
+    for name in ("_write_json", "_remove_old_weights"):
+        monkeypatch.setattr(pretrained, name, failing(getattr(pretrained, name)))
+    with pytest.raises(KeyboardInterrupt):
+        save_pretrained(tmp_path, new, draw_params(new, 1), max_shard_bytes=3000)
+    model, params = load_pretrained(tmp_path)
+    is_new = {name: np.array_equal(array, draw_params(new, 1)[name]) for name, array in params.items()}
+    assert len(set(is_new.values())) == 1
+    assert all(is_new.values()) or model.config == old.config
 
 
 def rewrite(folder, change, config=None):

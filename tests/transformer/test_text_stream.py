@@ -39,6 +39,46 @@ def test_text_ends_before_the_first_stop_string(text, stops):
     assert "".join(pieces) == (text[: min(places)] if places else text)
 
 
+@given(
+    st.lists(st.sampled_from(["é日 ".encode()[start : start + n] for start in range(6) for n in (1, 2)])),
+    st.lists(st.sampled_from(["é", "日", " é", "日 "]), min_size=1, max_size=2),
+)
+def test_decoder_to_str_stops_at_the_token_that_completes_a_stop_string(pieces, stops):
+    def decode(ids):
+        return b"".join(pieces[token] for token in ids).decode(errors="replace")
+
+    stream = TextStream(decode, stop_strings=stops)
+    for token in range(len(pieces)):
+        stream.push(token)
+        text = decode(range(token + 1))
+        assert stream.is_stopped == any(stop in text for stop in stops)
+        if stream.is_stopped:
+            break
+
+
+def test_stop_string_before_half_a_character_ends_the_text():
+    pieces = [b"a ", b"ST", b"OP\xc3", b"\xa9"]
+    shown, stream = run(
+        range(3), lambda ids: b"".join(pieces[token] for token in ids).decode(errors="replace"), ["STOP"]
+    )
+    assert stream.is_stopped
+    assert shown == ["a ", "", "", ""]
+
+
+@pytest.mark.parametrize("character", ["é", "日", "🙂"])
+def test_character_that_a_prompt_begins_is_not_lost(character):
+    data = f"ab{character}!".encode()
+    for n in range(3, 2 + len(character.encode())):
+        stream = TextStream(lambda ids: bytes(ids).decode(errors="replace"), after=data[:n], stop_strings=["!"])
+        assert "".join(stream.push(byte) for byte in data[n:]) == character
+        assert stream.is_stopped
+
+
+def test_replacement_character_of_a_prompt_is_not_repeated():
+    stream = TextStream(lambda ids: bytes(ids).decode(errors="replace"), after="a\ufffd".encode())
+    assert [stream.push(byte) for byte in b"bc"] == ["b", "c"]
+
+
 def test_text_is_given_out_as_soon_as_it_is_certain():
     pieces, _ = run(b"a STunt", bytes, ["STOP"])
     assert pieces == ["a", " ", "", "", "STu", "n", "t", ""]
@@ -79,9 +119,8 @@ def test_incomplete_end_is_replaced():
 
 
 def test_bad_arguments_are_refused():
-    with pytest.raises(ConfigError, match="stop_strings"):
-        TextStream(bytes, stop_strings="STOP")
-    with pytest.raises(ConfigError, match="stop_strings"):
-        TextStream(bytes, stop_strings=[""])
+    for bad in ("STOP", "", [""], [b"STOP"], 5):
+        with pytest.raises(ConfigError, match="stop_strings"):
+            TextStream(bytes, stop_strings=bad)
     with pytest.raises(TypeError, match="bytes or str"):
         TextStream(lambda ids: ids).push(1)

@@ -257,6 +257,39 @@ def test_resume_refuses_other_settings(tmp_path, options, word):
     assert make_trainer(checkpoints=tmp_path).resume().step == N_STEPS
 
 
+@dataclasses.dataclass
+class MyLoader:
+    """A loader of a user's: neither of its fields is written the same in another process, or short."""
+
+    source: object
+    rows: list
+
+    def __call__(self, number):
+        return Blocks(ArraySource(np.array(self.rows)), n_rows=2, length=8)(number)
+
+
+class DescribedLoader(MyLoader):
+    def describe(self):
+        return f"mine of {len(self.rows)}"
+
+
+def test_loaders_of_others_resume_by_what_they_describe(tmp_path):
+    class Unlike(ArraySource):
+        __repr__ = object.__repr__
+
+    def loader(kind, n=400):
+        return kind(Unlike(IDS), IDS[:n].tolist())
+
+    for kind in (MyLoader, DescribedLoader):
+        folder = tmp_path / kind.__name__
+        make_trainer(batches=loader(kind), checkpoints=folder).run()
+        assert make_trainer(batches=loader(kind), checkpoints=folder).resume().step == N_STEPS
+    _, settings = load_checkpoint(tmp_path / "MyLoader")
+    assert settings["batches"] == "a function"
+    with pytest.raises(ConfigError, match="batches mine of 400, not mine of 399"):
+        make_trainer(batches=loader(DescribedLoader, 399), checkpoints=folder).resume()
+
+
 @pytest.mark.parametrize("failing", ["fsync", "rename"])
 def test_interrupted_checkpoint_keeps_the_last_good_one(tmp_path, monkeypatch, failing):
     trainer = make_trainer(checkpoints=tmp_path)

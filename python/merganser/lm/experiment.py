@@ -129,7 +129,7 @@ def compare_bits_per_byte(
     Parameters
     ----------
     tokenizers : mapping of str to Tokenizer, or iterable of Tokenizers and paths
-        As for `merganser.compare`. Differences are to the first.
+        As for `merganser.compare`: a tokenizer's truncation and padding are left out. Differences are to the first.
     documents : Documents or iterable of str or bytes
         The text: at least three different documents. All of it is held in memory.
     settings : LmSettings, optional
@@ -210,7 +210,7 @@ class _Contestant:
         if not any(lengths) or not self.test_rows:
             msg = f"{name}: the text must give tokens, both to train on and held out"
             raise ConfigError(msg)
-        # A token has at least a byte, so that this is enough for every tokenizer that keeps the text.
+        # A text may have more tokens than bytes where a space is put in front.
         n_positions = max(settings.context_bytes, *lengths)
         self.model = Gpt(settings.model_config(vocab_size=tokenizer.vocab_size + 1, max_positions=n_positions))
         mean_bytes = sum(stop - start for _, start, stop in windows) / len(windows)

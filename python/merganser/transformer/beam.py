@@ -21,9 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
-from merganser.transformer.decoding import Decoder, DecoderModel, EncoderDecoderModel, Params, Prompts
+from merganser.transformer.decoding import Decoder, DecoderModel, EncoderDecoderModel, Params, Prompts, checked_count
 
 __all__ = ["Hypothesis", "beam_search"]
+
+# Powers of e up to this, and their inverses, are numbers of float64.
+_LARGEST_EXPONENT = 700.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,7 +124,7 @@ def beam_search(
     Raises
     ------
     ConfigError
-        The prompts, the parameters or the lengths do not fit the model, or a setting is out of its range.
+        The prompts, the parameters, the ids or the lengths do not fit the model, or a setting is out of its range.
     NonFiniteError
         The logits are NaN or infinite, as they are with broken parameters.
 
@@ -133,24 +136,21 @@ def beam_search(
     >>> [len(hypotheses) for hypotheses in found], found[0][0].score >= found[0][1].score
     ([3, 3], True)
     """
-    if n_beams < 1:
-        msg = f"n_beams must be at least 1, got {n_beams}"
-        raise ConfigError(msg)
-    if not math.isfinite(length_penalty):
-        msg = f"length_penalty must be finite, got {length_penalty}"
+    max_new_tokens = checked_count("max_new_tokens", max_new_tokens)
+    n_beams = checked_count("n_beams", n_beams)
+    if not abs(length_penalty) * math.log(max(2, max_new_tokens)) <= _LARGEST_EXPONENT:
+        msg = f"length_penalty must leave {max_new_tokens} ** length_penalty a finite number, got {length_penalty}"
         raise ConfigError(msg)
     if not (isinstance(early_stopping, bool) or early_stopping == "never"):
         msg = f'early_stopping must be True, False or "never", got {early_stopping!r}'
         raise ConfigError(msg)
-    decoder = Decoder(model, params, prompts, max_new_tokens=max_new_tokens)
-    stops = frozenset(decoder.checked_ids("stop_ids", stop_ids).tolist())
-    banned = decoder.checked_ids("banned_ids", banned_ids)
-    rules = _Rules(max_new_tokens, n_beams, length_penalty, early_stopping, stops)
+    decoder = Decoder(model, params, prompts, max_new_tokens=max_new_tokens, stop_ids=stop_ids, banned_ids=banned_ids)
+    rules = _Rules(max_new_tokens, n_beams, length_penalty, early_stopping, frozenset(decoder.stops.tolist()))
     rows = [_Row(beams=[((), 0.0)], finished=[]) for _ in range(decoder.n_rows)]
     active = list(range(len(rows)))
     for length in range(1, max_new_tokens + 1):
         log_probabilities = _log_softmax(decoder.logits)
-        log_probabilities[:, banned] = -np.inf
+        log_probabilities[:, decoder.banned] = -np.inf
         sources: list[int] = []
         offset, remaining = 0, []
         for index in active:

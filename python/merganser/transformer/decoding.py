@@ -6,18 +6,20 @@ reads the sources once and starts each row with its start id.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from merganser.arguments import is_iterable
 from merganser.errors import ConfigError, NonFiniteError
 from merganser.transformer.cache import Cache
 from merganser.transformer.model import quiet
 from merganser.transformer.packing import pad
 
-__all__ = ["Decoder", "DecoderModel", "EncoderDecoderModel"]
+__all__ = ["Decoder", "DecoderModel", "EncoderDecoderModel", "checked_count"]
 
 Params = Mapping[str, NDArray[Any]]
 Prompts = Sequence[Sequence[int] | NDArray[np.integer[Any]]]
@@ -25,6 +27,10 @@ Prompts = Sequence[Sequence[int] | NDArray[np.integer[Any]]]
 
 class DecoderModel(Protocol):
     """A model that goes on where a prompt ends: `Gpt`."""
+
+    @property
+    def config(self) -> Any:
+        """Has the ``vocab_size``."""
 
     def check_parameters(self, parameters: Params) -> None:
         """Raise ConfigError unless the parameters are the model's."""
@@ -52,7 +58,7 @@ class EncoderDecoderModel(Protocol):
 
     @property
     def config(self) -> Any:
-        """Has the ``start_id`` of every target."""
+        """Has the ``vocab_size``, and the ``start_id`` of every target."""
 
     def encode(
         self, params: Params, source: NDArray[np.integer[Any]], source_mask: NDArray[np.bool_] | None = None
@@ -88,6 +94,10 @@ class Decoder:
         What a decoder-only model goes on from, or what an encoder-decoder reads; none empty.
     max_new_tokens : int
         Most tokens that a row may get.
+    stop_ids : collection of int
+        A row ends with any of these.
+    banned_ids : collection of int
+        Not to be chosen.
 
     Attributes
     ----------
@@ -95,27 +105,39 @@ class Decoder:
         Of the next token of each row.
     n_rows : int
         Rows B.
+    stops, banned : ndarray of int64, shape (n_ids,)
+        The ids asked for, in rising order.
 
     Raises
     ------
     ConfigError
-        The prompts, the parameters or the lengths do not fit the model.
+        The prompts, the parameters, the ids or the lengths do not fit the model.
     NonFiniteError
         The logits are NaN or infinite, as they are with broken parameters.
     """
 
     def __init__(
-        self, model: DecoderModel | EncoderDecoderModel, params: Params, prompts: Prompts, *, max_new_tokens: int
+        self,
+        model: DecoderModel | EncoderDecoderModel,
+        params: Params,
+        prompts: Prompts,
+        *,
+        max_new_tokens: int,
+        stop_ids: Collection[int] = (),
+        banned_ids: Collection[int] = (),
     ) -> None:
-        if max_new_tokens < 1:
-            msg = f"max_new_tokens must be at least 1, got {max_new_tokens}"
-            raise ConfigError(msg)
+        max_new_tokens = checked_count("max_new_tokens", max_new_tokens)
         if not len(prompts) or any(len(prompt) == 0 for prompt in prompts):
             msg = "prompts must be at least one, and none empty"
             raise ConfigError(msg)
-        self._model = cast(Any, model)
-        if not hasattr(model, "step"):
+        if not all(hasattr(model, name) for name in ("step", "start_cache", "check_parameters", "config")):
             msg = f"model must write token by token, as Gpt, Seq2Seq and T5 do, got {type(model).__name__}"
+            raise ConfigError(msg)
+        self._model = cast(Any, model)
+        self.stops = _checked_ids("stop_ids", stop_ids, self._model.config.vocab_size)
+        self.banned = _checked_ids("banned_ids", banned_ids, self._model.config.vocab_size)
+        if len(self.banned) == self._model.config.vocab_size:
+            msg = f"banned_ids must leave an id of the vocabulary, got all {len(self.banned)}"
             raise ConfigError(msg)
         self._model.check_parameters(params)
         self._params = params
@@ -138,32 +160,6 @@ class Decoder:
             # The last token written is never read.
             self._cache = self._model.start_cache(n_rows=self.n_rows, max_length=ids.shape[1] + max_new_tokens - 1)
             self._read(ids, None if mask.all() else mask)
-
-    def checked_ids(self, name: str, ids: Collection[int]) -> NDArray[np.int64]:
-        """Return ids that are asked for by an argument; refuse one that the vocabulary does not have.
-
-        Parameters
-        ----------
-        name : str
-            The argument.
-        ids : collection of int
-            The ids.
-
-        Returns
-        -------
-        ndarray of int64, shape (n_ids,)
-            In rising order.
-        """
-        vocab_size = self.logits.shape[1]
-        for token in ids:
-            if not 0 <= token < vocab_size:
-                msg = f"{name} must be at least 0 and below vocab_size {vocab_size}, got {token}"
-                raise ConfigError(msg)
-        checked = np.array(sorted(set(ids)), dtype=np.int64)
-        if name == "banned_ids" and len(checked) == vocab_size:
-            msg = f"banned_ids must leave an id of the vocabulary, got all {vocab_size}"
-            raise ConfigError(msg)
-        return checked
 
     def advance(self, tokens: NDArray[np.int64]) -> None:
         """Give each row its next token.
@@ -198,3 +194,34 @@ class Decoder:
             where = f"parameter {broken[0]!r} is not finite" if broken else "numbers overflow on the way"
             msg = f"the logits of the next token are not finite: {where}"
             raise NonFiniteError(msg)
+
+
+def checked_count(name: str, value: int) -> int:
+    """Return a number of something; raise ConfigError unless it is whole and at least 1."""
+    count = _whole_number(name, value)
+    if count < 1:
+        msg = f"{name} must be at least 1, got {count}"
+        raise ConfigError(msg)
+    return count
+
+
+def _checked_ids(name: str, ids: Collection[int], vocab_size: int) -> NDArray[np.int64]:
+    """Return ids that are asked for by an argument, in rising order; refuse one that the vocabulary does not have."""
+    if not is_iterable(ids):
+        msg = f"{name} must be a collection of ids, got {type(ids).__name__}"
+        raise ConfigError(msg)
+    # Gone through once: an iterator has nothing left for a second time.
+    tokens = {_whole_number(name, token) for token in ids}
+    for token in sorted(tokens):
+        if not 0 <= token < vocab_size:
+            msg = f"{name} must be at least 0 and below vocab_size {vocab_size}, got {token}"
+            raise ConfigError(msg)
+    return np.array(sorted(tokens), dtype=np.int64)
+
+
+def _whole_number(name: str, value: int) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        msg = f"{name} must be whole, got {value!r}"
+        raise ConfigError(msg) from None

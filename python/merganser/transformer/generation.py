@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from merganser.errors import ConfigError
 from merganser.transformer.decoding import Decoder, DecoderModel, EncoderDecoderModel, Params, Prompts
 from merganser.transformer.sampling import Sampling
-from merganser.transformer.text_stream import TextStream
+from merganser.transformer.text_stream import TextStream, checked_strings
 
 __all__ = ["generate", "stream"]
 
@@ -53,9 +53,11 @@ def generate(
         A row ends with the first of these, which is its last token.
     stop_strings : sequence of str
         A row ends with the token that completes the first of these in its new text, wherever the borders of tokens
-        lie; `TextStream` gives the text before it.
+        lie; `TextStream` gives the text before it. Where `decode` returns str, one with a U+FFFD in it may be seen a
+        token later.
     decode : callable, optional
-        From a list of ids to bytes or text, such as ``tokenizer.decode_bytes``; stop strings need it.
+        From a list of ids to bytes (best) or str, such as ``tokenizer.decode_bytes``. Stop strings need it; nothing
+        else asks for it.
     banned_ids : collection of int
         Never chosen. Marian's models need it for their padding id, ``model.config.start_id``.
 
@@ -67,7 +69,8 @@ def generate(
     Raises
     ------
     ConfigError
-        The prompts, the parameters or the lengths do not fit the model, or there are stop strings without `decode`.
+        The prompts, the parameters, the ids or the lengths do not fit the model, or there are stop strings without
+        `decode`.
     NonFiniteError
         The logits are NaN or infinite, as they are with broken parameters.
 
@@ -125,28 +128,27 @@ def stream(
     dict of int to int
         For each row that is still being written, its next token.
     """
+    stop_strings = checked_strings(stop_strings)
     if stop_strings and decode is None:
         msg = "stop_strings need decode, from ids to text, such as tokenizer.decode_bytes"
         raise ConfigError(msg)
-    decoder = Decoder(model, params, prompts, max_new_tokens=max_new_tokens)
+    decoder = Decoder(model, params, prompts, max_new_tokens=max_new_tokens, stop_ids=stop_ids, banned_ids=banned_ids)
     is_encoder_decoder = hasattr(model, "encode")
     # Padding must not count as seen, so the prompts are looked at, not the padded rows.
     seen = np.zeros(decoder.logits.shape, dtype=np.bool_)
     for row, prompt in enumerate(decoder.starts if is_encoder_decoder else prompts):
         seen[row, np.asarray(prompt)] = True
-    stops = decoder.checked_ids("stop_ids", stop_ids)
-    banned = decoder.checked_ids("banned_ids", banned_ids)
     texts: list[TextStream] = []
     if decode is not None and stop_strings:
         befores = [()] * len(prompts) if is_encoder_decoder else prompts
         texts = [TextStream(decode, stop_strings=stop_strings, after=before) for before in befores]
     rows = np.arange(decoder.n_rows)
     for step in range(max_new_tokens):
-        decoder.logits[:, banned] = -np.inf
+        decoder.logits[:, decoder.banned] = -np.inf
         tokens = sampling.choose(decoder.logits, rows=rows, step=step, seen=seen)
         yield dict(zip(rows.tolist(), tokens.tolist(), strict=True))
         seen[np.arange(len(rows)), tokens] = True
-        is_stopped = np.isin(tokens, stops)
+        is_stopped = np.isin(tokens, decoder.stops)
         for place, row in enumerate(rows.tolist() if texts else ()):
             texts[row].push(int(tokens[place]))
             is_stopped[place] |= texts[row].is_stopped

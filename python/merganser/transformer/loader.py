@@ -22,6 +22,9 @@ __all__ = ["ArraySource", "Blocks", "Pairs", "TokenSource", "epoch_order"]
 
 Ints = NDArray[np.integer[Any]]
 
+# The fields that hold text.
+_TEXTS = frozenset({"source", "sources", "targets"})
+
 
 class TokenSource(Protocol):
     """A long row of tokens of which stretches can be read, such as ``merganser.corpus.TokenShards``."""
@@ -126,6 +129,10 @@ class Blocks:
             raise ConfigError(msg)
 
     def __repr__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """Return the settings and the size of the text: a training goes on only with the same."""
         return _described(self, n_tokens=self.source.n_tokens)
 
     @property
@@ -199,6 +206,10 @@ class Pairs:
                 raise ConfigError(msg)
 
     def __repr__(self) -> str:
+        return self.describe()
+
+    def describe(self) -> str:
+        """Return the settings and the size of the text: a training goes on only with the same."""
         return _described(self, n_pairs=len(self.sources))
 
     def __call__(self, batch: int) -> Seq2SeqBatch:
@@ -225,6 +236,9 @@ class Pairs:
 
 def _described(batches: Blocks | Pairs, **size: int) -> str:
     """Write what makes the batches, with the size of the text in its place: what a checkpoint compares."""
-    settings = {field.name: getattr(batches, field.name) for field in dataclasses.fields(batches)}
-    settings = size | {name: value for name, value in settings.items() if value is None or isinstance(value, int)}
+    # The fields of a class derived from these are not known.
+    known = dataclasses.fields(Blocks if isinstance(batches, Blocks) else Pairs)
+    settings = {field.name: getattr(batches, field.name) for field in known if field.name not in _TEXTS}
+    # As int, whatever integers they are: NumPy's write themselves otherwise.
+    settings = size | {name: None if value is None else int(value) for name, value in settings.items()}
     return f"{type(batches).__name__}({', '.join(f'{name}={value}' for name, value in settings.items())})"

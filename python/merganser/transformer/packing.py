@@ -68,7 +68,11 @@ def pad(
     ids = np.full((len(sequences), n_columns), pad_id, dtype=np.int64)
     mask = np.zeros(ids.shape, dtype=np.bool_)
     for row, sequence in enumerate(sequences):
-        tokens = np.asarray(sequence)
+        try:
+            tokens = np.asarray(sequence)
+        except ValueError:
+            msg = f"sequences must be rows of whole numbers, got parts of unequal lengths in row {row}"
+            raise ConfigError(msg) from None
         if tokens.ndim != 1 or (tokens.size and tokens.dtype.kind not in "iu"):
             msg = f"sequences must be rows of whole numbers, got {tokens.dtype} of shape {tokens.shape} in row {row}"
             raise ConfigError(msg)

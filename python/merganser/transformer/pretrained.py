@@ -159,12 +159,14 @@ def save_pretrained(
         places = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
         size = sum(array.size for array in tensors.values()) * (4 if dtype == "float32" else 2)
         _write_json(Path(folder, _INDEX), {"metadata": {"total_size": size}, "weight_map": places})
+        # A loader takes a single file before the index: an earlier model's must not meet the new configuration.
+        Path(folder, _WEIGHTS).unlink(missing_ok=True)
     _write_json(Path(folder, _CONFIG), config)
     _remove_old_weights(Path(folder), {*names, *([_INDEX] if len(shards) > 1 else [])})
 
 
 def _remove_old_weights(folder: Path, new: set[str]) -> None:
-    """Delete the files of an earlier model: a loader would take its single file before the new index."""
+    """Delete the files of an earlier model."""
     for path in folder.iterdir():
         is_weights = path.name in (_WEIGHTS, _INDEX) or _SHARD_NAME.fullmatch(path.name)
         if is_weights and path.name not in new:

@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from merganser.arguments import is_iterable
 from merganser.errors import ConfigError
 
-__all__ = ["TextStream"]
+__all__ = ["TextStream", "checked_strings"]
 
 # Decoders may treat the first token of a text apart (a leading space), so a few earlier ones go before the new ones.
 _N_CONTEXT = 4
+# What decoders to str write for an incomplete character.
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 class TextStream:
@@ -28,9 +31,11 @@ class TextStream:
     Parameters
     ----------
     decode : callable
-        From a list of ids to `bytes` (best: ``tokenizer.decode_bytes``) or `str`.
+        From a list of ids to `bytes` (best: ``tokenizer.decode_bytes``) or `str`, where a U+FFFD at the end waits for
+        the next token, since it may be an incomplete character.
     stop_strings : sequence of str
-        The text ends before the first of these.
+        The text ends before the first of these. With a `decode` to str, one with a U+FFFD in it may be seen a token
+        later.
     after : sequence of int
         Tokens that the new ones go on from, such as the prompt. Decoders drop the space before the first word of a
         text, so the new text has its own only where what comes before is known.
@@ -56,11 +61,8 @@ class TextStream:
         stop_strings: Sequence[str] = (),
         after: Sequence[int] | NDArray[np.integer[Any]] = (),
     ) -> None:
-        if isinstance(stop_strings, str) or not all(stop_strings):
-            msg = "stop_strings must be a sequence of strings, none empty"
-            raise ConfigError(msg)
         self._decode = decode
-        self._stops = tuple(stop_strings)
+        self._stops = checked_strings(stop_strings)
         self._context = [int(token) for token in after[-_N_CONTEXT:]]
         self._pending: list[int] = []
         self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -90,9 +92,12 @@ class TextStream:
         if not (isinstance(before, str) and isinstance(after, str)):
             msg = f"decode must return bytes or str, got {type(after).__name__}"
             raise TypeError(msg)
-        if after.endswith("\N{REPLACEMENT CHARACTER}"):
-            return ""
-        return self._take(after[len(before) :])
+        new = _after(before, after)
+        if not after.endswith(_REPLACEMENT):
+            return self._take(new)
+        # The end may be an incomplete character, and is waited for; a stop string before it stands.
+        text, self.is_stopped = self._cut(self._held + new.rstrip(_REPLACEMENT))
+        return text if self.is_stopped else ""
 
     def finish(self) -> str:
         """Return what was held back, when no more tokens come.
@@ -107,8 +112,8 @@ class TextStream:
         rest = self._utf8.decode(b"", final=True)
         if self._pending:
             before, after = self._decode(self._context), self._decode(self._context + self._pending)
-            if isinstance(after, str):
-                rest += after[len(before) :]
+            if isinstance(before, str) and isinstance(after, str):
+                rest += _after(before, after)
         self._pending = []
         text, self._held = self._held + rest, ""
         return self._cut(text)[0]
@@ -128,6 +133,23 @@ class TextStream:
         """Cut a text before the first stop string; say whether there was one."""
         places = [place for stop in self._stops if (place := text.find(stop)) >= 0]
         return (text[: min(places)], True) if places else (text, False)
+
+
+def checked_strings(stop_strings: Sequence[str]) -> tuple[str, ...]:
+    """Return stop strings; raise ConfigError unless each is a string that is not empty, or there are none."""
+    if not isinstance(stop_strings, str) and is_iterable(stop_strings):
+        strings = tuple(stop_strings)
+        if all(isinstance(string, str) and string for string in strings):
+            return strings
+    msg = "stop_strings must be a sequence of strings, none empty"
+    raise ConfigError(msg)
+
+
+def _after(before: str, whole: str) -> str:
+    """Return what a text has after an earlier one, whose incomplete end may have become a character."""
+    while before.endswith(_REPLACEMENT) and not whole.startswith(before):
+        before = before[:-1]
+    return whole[len(before) :]
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -103,7 +103,9 @@ class Trainer:
     model : Trainable
         `Gpt`, `Bert`, `T5`, `Seq2Seq`, or what has their `initialize`, `loss` and `loss_and_gradients`.
     batches : callable
-        ``batches(number)`` returns a batch; see `Blocks` and `Pairs`. Must be a function of the number.
+        ``batches(number)`` returns a batch; see `Blocks` and `Pairs`. Must be a function of the number. Where it has a
+        method ``describe()``, as those two have, `resume` asks that the str which that returns be the same, so it must
+        be short and the same in each process; any other is "a function", and that it is the same is left to you.
     schedule : Schedule
         Learning rate of each step.
     n_steps : int
@@ -346,8 +348,8 @@ class Trainer:
         """Return what must be the same for a training to go on as it was begun."""
         names = ("optimizer", "schedule", "seed", "clip_norm", "accumulation", "label_smoothing", "n_threads")
         settings = {name: repr(getattr(self, name)) for name in names}
-        # A dataclass says what its batches are; a function is not known.
-        batches = repr(self.batches) if dataclasses.is_dataclass(self.batches) else "a function"
+        describe = getattr(self.batches, "describe", None)
+        batches = describe() if callable(describe) else "a function"
         return {"model": repr(getattr(self.model, "config", None)), "batches": batches, **settings}
 
 
