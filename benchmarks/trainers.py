@@ -203,7 +203,11 @@ TRAINERS: dict[str, dict[str, Any]] = {
         "merganser-likelihood": _ours("train_wordpiece", criterion="likelihood"),
         "tokenizers": _tokenizers("wordpiece"),
     },
-    "unigram": {"merganser": _ours("train_unigram"), "sentencepiece": _sentencepiece("unigram")},
+    "unigram": {
+        "merganser": _ours("train_unigram"),
+        "merganser-preset": _ours("train_sentencepiece", model_type="unigram"),
+        "sentencepiece": _sentencepiece("unigram"),
+    },
     "spm-bpe": {
         "merganser": _ours("train_sentencepiece", model_type="bpe"),
         "sentencepiece": _sentencepiece("bpe"),

@@ -67,7 +67,7 @@ TASKS = (
     Task("bpe-multi", "bpe-gpt2", "multi", 50 * _MEGA, 32_000, _BYTE_LEVEL),
     Task("bpe-cl100k", "bpe-cl100k", "english", 100 * _MEGA, 32_000, (_SUBJECT, "ffbpe", "rustbpe")),
     Task("wordpiece", "wordpiece", "english", 100 * _MEGA, 30_522, (_SUBJECT, "merganser-likelihood", "tokenizers")),
-    Task("unigram", "unigram", "english", 100 * _MEGA, 32_000, (_SUBJECT, "sentencepiece")),
+    Task("unigram", "unigram", "english", 100 * _MEGA, 32_000, (_SUBJECT, "merganser-preset", "sentencepiece")),
     Task("spm-bpe", "spm-bpe", "english", 100 * _MEGA, 32_000, (_SUBJECT, "sentencepiece")),
     Task("word-1M", "bpe-gpt2", "one-word", _MEGA, 1_024, _WORD_ENGINES, 60),
     Task("word-10M", "bpe-gpt2", "one-word", 10 * _MEGA, 1_024, _WORD_ENGINES[:4], 60),
