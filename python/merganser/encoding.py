@@ -48,9 +48,9 @@ class Encoding:
     type_ids : ndarray of uint32, shape (n_tokens,)
         The segment of each id, as the post-processor numbers them.
     offsets : ndarray of int64, shape (n_tokens, 2)
-        The bytes of its text that each id stands for; (0, 0) for those that came from no text. Empty, at a place in the
-        text, for those that came from it and stand for none: of a piece that SentencePiece spells in byte tokens, the last
-        stands for the whole, and those before it are empty at its start.
+        The bytes of its text that each id stands for; (0, 0) for those that came from no text. Empty, at a place in
+        the text, for those that came from it and stand for none: of a piece that SentencePiece spells in byte tokens,
+        the last stands for the whole, and those before it are empty at its start.
     word_ids : ndarray of int64, shape (n_tokens,)
         The pre-token each id came from, counted over its text; -1 for none.
     sequence_ids : ndarray of int64, shape (n_tokens,)
