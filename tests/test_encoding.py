@@ -124,6 +124,18 @@ def test_special_tokens_stand_for_no_text(bert: mg.Tokenizer) -> None:
     assert encoding.surface(0) == "[CLS]"
 
 
+def test_bytes_before_the_last_of_a_piece_stand_for_no_text() -> None:
+    tok = mg.train_sentencepiece(["a b"] * 9, vocab_size=300, byte_fallback=True, hard_vocab_limit=False)
+    encoding = tok.encode_full("a東b")
+    place = encoding.tokens.index("<0xE6>")
+    assert encoding.tokens[place : place + 3] == ["<0xE6>", "<0x9D>", "<0xB1>"]
+    assert encoding.offsets[place : place + 3].tolist() == [[1, 1], [1, 1], [1, 4]]
+    assert [encoding.token_to_chars(token) for token in range(place, place + 3)] == [None, None, (1, 2)]
+    assert encoding.char_to_token(1) == place + 2
+    assert [encoding.token_to_sequence(token) for token in range(place, place + 3)] == [0, 0, 0]
+    assert tok.as_hf()("a東b", add_special_tokens=False).token_to_chars(place) == (1, 1), "as tokenizers tells it"
+
+
 def test_encoding_cannot_be_written_to(tok: mg.Tokenizer) -> None:
     encoding = tok.encode_full("the dog")
     with pytest.raises(AttributeError):

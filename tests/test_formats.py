@@ -15,7 +15,7 @@ from common_checks import deadline
 from definitions import added_token, load, pre_tokenizer_json, spell, tokenizer_json, vocabulary
 
 import merganser as mg
-from merganser.errors import ConfigError, FormatError, UnsupportedError, VocabError
+from merganser.errors import ConfigError, FormatError, PatternLimitError, UnsupportedError, VocabError
 from merganser.reference import bpe
 
 TEXT = "The lazy dog's café, 東京 1234!\n\n  <|endoftext|> x"
@@ -45,34 +45,63 @@ def test_json_survives_saving_and_loading(tokenizer: mg.Tokenizer, tmp_path: Pat
     assert os.listdir(tmp_path) == ["tokenizer.json"]
 
 
-def _growing(definition: dict[str, Any], pattern: dict[str, str]) -> None:
-    replace = {"type": "Replace", "pattern": pattern, "content": "a" * 10}
-    definition["decoder"] = {"type": "Sequence", "decoders": [replace] * 30}
+def _replace(pattern: str) -> dict[str, Any]:
+    return {"type": "Replace", "pattern": {pattern: "a"}, "content": "a" * 10}
 
 
-def _large_template(definition: dict[str, Any], n_pieces: int, n_ids: int) -> None:
+BPE_DECODER = {"type": "BPEDecoder", "suffix": ""}
+CTC_DECODER = {"type": "CTC", "pad_token": "<pad>", "word_delimiter_token": "", "cleanup": True}
+WORDPIECE_DECODER = {"type": "WordPiece", "prefix": "##", "cleanup": False}
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False}
+BERT = {"type": "BertProcessing", "sep": ["<s>", 257], "cls": ["<s>", 257]}
+STAGES = {
+    "normalizer": ("normalizers", {"type": "NFC"}),
+    "pre_tokenizer": ("pretokenizers", {"type": "Digits", "individual_digits": False}),
+    "post_processor": ("processors", BERT),
+    "decoder": ("decoders", {"type": "Fuse"}),
+}
+
+
+def _many(component: str, n_stages: int, stage: dict[str, Any] | None = None) -> Edit:
+    """Stages in a sequence of sequences of two."""
+    key, default = STAGES[component]
+    two = {"type": "Sequence", key: [stage or default] * 2}
+    sequence = {"type": "Sequence", key: [two] * (n_stages // 2)}
+    return lambda definition: definition.update({component: sequence})
+
+
+def _large_template(definition: dict[str, Any], n_pieces: int, n_ids: int, letters: str = "") -> None:
     special = {"SpecialToken": {"id": "x", "type_id": 0}}
     definition["post_processor"] = {
         "type": "TemplateProcessing",
         "single": [{"Sequence": {"id": "A", "type_id": 0}}, *[special] * n_pieces],
-        "pair": [],
+        "pair": [{"Sequence": {"id": letter, "type_id": 0}} for letter in letters],
         "special_tokens": {"x": {"id": "x", "ids": [0] * n_ids, "tokens": ["x"] * n_ids}},
     }
 
 
-def _many_processors(definition: dict[str, Any]) -> None:
-    bert = {"type": "BertProcessing", "sep": ["<s>", 257], "cls": ["<s>", 257]}
-    definition["post_processor"] = {"type": "Sequence", "processors": [bert] * 1000}
+def _processed_template(definition: dict[str, Any]) -> None:
+    """Around each piece of the template BERT's processor puts an id, and so does the next."""
+    _large_template(definition, 16_000, 1)
+    processors = [definition["post_processor"], *[BERT] * 100]
+    definition["post_processor"] = {"type": "Sequence", "processors": processors}
 
 
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda definition: _growing(definition, {"String": "a"}), "Replace may make a text 4096 times as long"),
-        (lambda definition: _growing(definition, {"Regex": "a"}), "Replace may make a text 4096 times as long"),
+        (_many("decoder", 30, _replace("String")), "decoders may make a text 4096 times as long"),
+        (_many("decoder", 30, _replace("Regex")), "decoders may make a text 4096 times as long"),
+        (_many("decoder", 40, BPE_DECODER), "decoders may make a text 4096 times as long"),
+        (_many("decoder", 40, CTC_DECODER), "decoders may make a text 4096 times as long"),
+        (_many("decoder", 40, WORDPIECE_DECODER), "decoders may make a text 4096 times as long"),
+        (_many("decoder", 40, BYTE_LEVEL), "decoders may make a text 4096 times as long"),
         (lambda definition: _large_template(definition, 1000, 1000), "1001 pieces with 1 names of up to 1000 ids"),
         (lambda definition: _large_template(definition, 16_000, 8), "16001 pieces with 1 names of up to 8 ids"),
-        (_many_processors, "a sequence of more than 256"),
+        (_processed_template, "16001 pieces with 1 names of up to 1 ids, among 101 post-processors"),
+        (lambda definition: _large_template(definition, 1, 1, "A" * 17 + "B"), "17 places for one text"),
+        (lambda definition: _large_template(definition, 1, 1, "A" + "B" * 16_000), "16000 places for one text"),
+        *[(_many(component, 1000), "a sequence of more than 256") for component in STAGES],
     ],
 )
 def test_json_that_makes_much_of_little_is_refused(edit: Edit, message: str) -> None:
@@ -81,8 +110,36 @@ def test_json_that_makes_much_of_little_is_refused(edit: Edit, message: str) -> 
 
 
 def test_json_may_add_many_ids_within_bounds() -> None:
-    tok = load(edited(lambda definition: _large_template(definition, 63, 1000)))
+    tok = load(edited(lambda definition: _large_template(definition, 63, 1000, "A" * 16 + "B" * 16)))
     assert len(tok.encode("a")) == 63_001
+    assert len(tok.encode_full("ac", "c")) == 48
+
+
+@pytest.mark.parametrize("component", STAGES)
+def test_json_may_have_many_stages_within_bounds(component: str) -> None:
+    tok = load(edited(_many(component, 256)))
+    assert tok.decode(tok.encode("ab", add_special_tokens=False)) == "ab"
+
+
+@pytest.mark.parametrize(("decoder", "text"), [(BPE_DECODER, " a b"), (CTC_DECODER, " a  b ")])
+def test_decoders_that_put_spaces_around_characters_work_alone(decoder: dict[str, Any], text: str) -> None:
+    tok = load(edited(lambda definition: definition.update(decoder=decoder)))
+    assert tok.decode([97, 98]) == text
+
+
+def test_pre_tokenizers_that_make_a_text_too_long_are_stopped() -> None:
+    """The byte-level spelling of what is not ASCII is twice as long, and has nothing that is ASCII."""
+    model = {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"[UNK]": 0}, "max_input_chars_per_word": 100}
+    model["continuing_subword_prefix"] = "##"
+
+    def edit(definition: dict[str, Any]) -> None:
+        definition.update(model=model, added_tokens=[], normalizer=None, decoder=None, post_processor=None)
+        _many("pre_tokenizer", 40, BYTE_LEVEL)(definition)
+
+    with pytest.raises(
+        PatternLimitError, match="the pre-tokenizer makes more than 1051136 bytes of a text of 40 bytes"
+    ):
+        load(edited(edit)).encode("é" * 20)
 
 
 @pytest.mark.parametrize("pattern", ["gpt2", "cl100k", "o200k"])

@@ -48,7 +48,9 @@ class Encoding:
     type_ids : ndarray of uint32, shape (n_tokens,)
         The segment of each id, as the post-processor numbers them.
     offsets : ndarray of int64, shape (n_tokens, 2)
-        The bytes of its text that each id stands for; (0, 0) for those that stand for none.
+        The bytes of its text that each id stands for; (0, 0) for those that came from no text. Empty, at a place in
+        the text, for those that came from it and stand for none: of a piece that SentencePiece spells in byte tokens,
+        the last stands for the whole, and those before it are empty at its start.
     word_ids : ndarray of int64, shape (n_tokens,)
         The pre-token each id came from, counted over its text; -1 for none.
     sequence_ids : ndarray of int64, shape (n_tokens,)
@@ -208,12 +210,12 @@ class Encoding:
         Returns
         -------
         tuple of int, or None
-            ``None`` for a token that stands for none.
+            ``None`` for a token that stands for none: one that came from no text, or whose offsets are empty.
         """
         if self.token_to_sequence(token) is None:
             return None
         start, end = self.char_offsets[token].tolist()
-        return start, end
+        return (start, end) if start < end else None
 
     def token_to_word(self, token: int) -> int | None:
         """Return the word that a token came from.
@@ -279,7 +281,7 @@ class Encoding:
         return int(self.char_offsets[tokens[0], 0]), int(self.char_offsets[tokens[1] - 1, 1])
 
     def surface(self, token: int) -> str:
-        """Return the stretch of raw text that a token stands for; of one that stands for none, its own text.
+        """Return the stretch of raw text that a token stands for; of one that came from no text, its own text.
 
         Parameters
         ----------

@@ -19,9 +19,9 @@ import merganser as mg
 Offsets = list[tuple[int, int]]
 OnSpecial = Literal["encode", "text"]
 
-# tiktoken panics on a million spaces, and tokenizers and sentencepiece take minutes on some texts: there they get the
-# beginning.
-CUT_CHARACTERS = 20_000
+# tiktoken panics on a million spaces, and tokenizers and sentencepiece take seconds on each long text: there they get
+# the beginning, or with --parity-full more of it.
+CUT_CHARACTERS, FULL_CUT_CHARACTERS = 20_000, 200_000
 
 
 class Reading(NamedTuple):

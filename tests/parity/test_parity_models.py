@@ -1,7 +1,7 @@
 """Every model on every kind of text: ids, decoded text and offsets equal those of its own library.
 
 The summary at the end is the parity report: `pytest tests/parity/test_parity_models.py`. By default each cell is a
-sample; ``--parity-full`` compares all of FLORES and more of the corpora.
+sample; ``--parity-full`` compares all of FLORES, more of the corpora and ten times as much of each hostile text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 from parity_texts import any_unicode_texts, corpus, flores, hostile, with_special_tokens
-from references import CUT_CHARACTERS, MODELS, Subject, tally
+from references import CUT_CHARACTERS, FULL_CUT_CHARACTERS, MODELS, Subject, tally
 
 SAMPLE_BYTES, FULL_BYTES = 200_000, 3_000_000
 TEXTS = ["english", "multi", "code", "flores", "hostile", "random", "special tokens"]
@@ -28,18 +28,23 @@ def subject(request: pytest.FixtureRequest, data: Path, peer: Callable[[str], Mo
 def test_model_equals_its_library(
     subject: Subject, name: str, data: Path, request: pytest.FixtureRequest, report_line: Callable[[str], None]
 ) -> None:
+    note = ""
     is_full = request.config.getoption("--parity-full")
     if name in ("english", "multi", "code"):
         texts = corpus(data, name, FULL_BYTES if is_full else SAMPLE_BYTES)
     elif name == "flores":
         texts = flores(data) if is_full else flores(data)[::20]
     elif name == "hostile":
-        texts = [raw.decode(errors="replace")[:CUT_CHARACTERS] for raw in hostile(data).values()]
+        n_characters = FULL_CUT_CHARACTERS if is_full else CUT_CHARACTERS
+        whole = [raw.decode(errors="replace") for raw in hostile(data).values()]
+        texts = [text[:n_characters] for text in whole]
+        n_cut = sum(len(text) > n_characters for text in whole)
+        note = f"; {n_cut} texts cut to {n_characters:,} characters"
     elif name == "random":
         texts = any_unicode_texts(10_000 if is_full else 1_000)
     else:
         texts = with_special_tokens(subject.special_tokens, 2_000 if is_full else 300)
     result = tally(subject, texts)
-    report_line(f"parity: {subject.library}/{subject.name} {name}: {result}")
+    report_line(f"parity: {subject.library}/{subject.name} {name}: {result}{note}")
     assert result.n_texts > 0
     assert result.n_differences == 0, result.first

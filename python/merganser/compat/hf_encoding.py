@@ -103,8 +103,11 @@ class HFEncoding:
         return self.encoding.char_to_word(char_pos, sequence_index)
 
     def token_to_chars(self, token_index: int) -> tuple[int, int] | None:
-        """Return the characters of a token."""
-        return self.encoding.token_to_chars(token_index)
+        """Return the characters of a token, which may be none at a place."""
+        if self.encoding.token_to_sequence(token_index) is None:
+            return None
+        start, end = self.encoding.char_offsets[token_index].tolist()
+        return start, end
 
     def token_to_word(self, token_index: int) -> int | None:
         """Return the word of a token."""

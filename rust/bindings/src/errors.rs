@@ -44,7 +44,7 @@ fn with_message(error: &Error, message: String) -> PyErr {
         Error::InvalidText { .. } | Error::InvalidFileText { .. } => {
             python::TextError::new_err(message)
         }
-        Error::PatternLimit { .. } | Error::NormalizedLimit { .. } => {
+        Error::PatternLimit { .. } | Error::GrowthLimit { .. } => {
             python::PatternLimitError::new_err(message)
         }
         // A bug of ours; so is a variant that nobody mapped, as the enum may grow.

@@ -94,14 +94,16 @@ pub enum Error {
         /// Where in the pre-tokenized text.
         byte_offset: usize,
     },
-    /// The normalizer made too long a text.
+    /// The normalizer or the pre-tokenizer made too long a text.
     #[error(
-        "the normalizer makes more than {limit} bytes of a text of {n_bytes} bytes, which is the limit"
+        "the {stage} makes more than {limit} bytes of a text of {n_bytes} bytes, which is the limit"
     )]
-    NormalizedLimit {
+    GrowthLimit {
+        /// What made it: normalizer or pre-tokenizer.
+        stage: &'static str,
         /// The length of the text.
         n_bytes: usize,
-        /// What its normalized form may have.
+        /// How long it may become.
         limit: usize,
     },
     /// Reading a document source failed.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod added_tokens;
+mod bounds;
 pub mod char_class;
 pub mod compiled;
 pub mod decoder;

@@ -2,7 +2,7 @@
 //!
 //! Each leaves the text borrowed when nothing changes, and says of each character it writes where it came from
 //! ([`crate::traced`]). What they make of a text, and the spans, are those of Hugging Face's library; [`SentencePiece`]'s are
-//! those of SentencePiece. Text can grow to a bounded multiple of what came in ([`growth`]).
+//! those of SentencePiece. Text can grow to a bounded multiple of what came in ([`crate::bounds`]).
 
 mod bert;
 mod byte_level;
@@ -10,14 +10,13 @@ mod char_sets;
 mod characters;
 pub(crate) mod charsmap;
 mod ends;
-mod growth;
 mod precompiled;
 mod replace;
 mod sentencepiece;
 mod unicode;
 
+use crate::bounds::{Growth, check_stages};
 use crate::error::Result;
-use crate::normalizer::growth::Growth;
 use crate::normalizer::precompiled::Precompiled;
 use crate::normalizer::replace::Replace;
 use crate::normalizer::unicode::Form;
@@ -129,15 +128,18 @@ impl Normalization {
     /// Builds the patterns and tables.
     ///
     /// # Errors
-    /// [`crate::Error::Unsupported`] for a pattern that means something else elsewhere, [`crate::Error::Format`] for an
-    /// invalid pattern or table.
+    /// [`crate::Error::Unsupported`] for a pattern that means something else elsewhere and for too many stages,
+    /// [`crate::Error::Format`] for an invalid pattern or table.
     pub fn new(normalizer: Option<&Normalizer>) -> Result<Self> {
         let mut stages = Vec::new();
         let mut left: Vec<&Normalizer> = normalizer.into_iter().collect();
         while let Some(next) = left.pop() {
             match next {
                 Normalizer::Sequence(inner) => left.extend(inner.iter().rev()),
-                single => stages.push(Stage::new(single)?),
+                single => {
+                    check_stages(stages.len() + 1, "normalizer")?;
+                    stages.push(Stage::new(single)?);
+                }
             }
         }
         Ok(Self { stages })
@@ -174,10 +176,10 @@ impl Normalization {
     /// Normalizes `text`.
     ///
     /// # Errors
-    /// [`crate::Error::PatternLimit`] when a pattern needs too many steps, [`crate::Error::NormalizedLimit`] when the text
+    /// [`crate::Error::PatternLimit`] when a pattern needs too many steps, [`crate::Error::GrowthLimit`] when the text
     /// becomes too long, [`crate::Error::Interrupted`].
     pub fn normalize(&self, text: &mut Traced<'_>, progress: &Progress) -> Result<()> {
-        let growth = Growth::of(text.text().len(), progress);
+        let growth = Growth::of("normalizer", text.text().len(), progress);
         for stage in &self.stages {
             // A stage that was stopped has left the text half done.
             stage.normalize(text, growth, progress)?;

@@ -3,6 +3,7 @@
 //! A processor turns parts into parts, of which the finished sequence is the concatenation: at first there is a part a text, and
 //! what truncation cut from it rides along. Plain encoding needs only the ids [`PostProcessor::around_single`] one.
 
+use crate::bounds::check_stages;
 use crate::encoding::Encoding;
 use crate::error::{Error, Result};
 
@@ -35,10 +36,11 @@ pub enum PostProcessor {
     Sequence(Vec<PostProcessor>),
 }
 
-/// What a post-processor may come to: in a template, pieces times the names and the most ids of a name.
+/// What a post-processor may come to: in a template, pieces times the names and the most ids of a name, and that times the
+/// post-processors, which may add ids around each piece.
 const MAX_TEMPLATE: usize = 1 << 16;
-/// Post-processors in a sequence.
-const MAX_PROCESSORS: usize = 1 << 8;
+/// Places in a template for the same text, which is copied to each.
+const MAX_COPIES: usize = 16;
 
 /// The options of everything that Hugging Face calls `ByteLevel`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,13 +129,19 @@ impl PostProcessor {
 
     /// Refuses what would add ids in number, or take time, beyond all measure of its file.
     fn check_size(&self) -> Result<()> {
-        match self {
-            Self::Sequence(processors) if processors.len() > MAX_PROCESSORS => {
-                Err(unsupported(&format!("a sequence of more than {MAX_PROCESSORS}")))
-            }
-            Self::Sequence(processors) => processors.iter().try_for_each(Self::check_size),
-            Self::Template(template) => template.check_size(),
+        let processors = self.flat();
+        check_stages(processors.len(), "post_processor")?;
+        processors.iter().try_for_each(|processor| match processor {
+            Self::Template(template) => template.check_size(processors.len()),
             _ => Ok(()),
+        })
+    }
+
+    /// The processors that are no sequence, in order.
+    fn flat(&self) -> Vec<&Self> {
+        match self {
+            Self::Sequence(processors) => processors.iter().flat_map(Self::flat).collect(),
+            single => vec![single],
         }
     }
 
@@ -252,6 +260,13 @@ fn unsupported(what: &str) -> Error {
     Error::unsupported("tokenizer", "post_processor", format!("{what} is not supported"))
 }
 
+impl TemplatePiece {
+    /// Whether it is the place of the second text, or of the first.
+    fn is_text(&self, is_second: bool) -> bool {
+        matches!(self, Self::Sequence { is_pair, .. } if *is_pair == is_second)
+    }
+}
+
 impl Template {
     /// BERT's: `[CLS] A [SEP] B [SEP]`, with B and what follows it of type 1. Each token comes with its id.
     pub fn bert(cls: (&str, u32), sep: (&str, u32)) -> Self {
@@ -300,25 +315,33 @@ impl Template {
         Ok(processed)
     }
 
-    fn check_size(&self) -> Result<()> {
+    /// Refuses a template that is too large, or copies a text too often, where there are `n_processors`.
+    fn check_size(&self, n_processors: usize) -> Result<()> {
+        let n_copies = [&self.single, &self.pair].map(|pieces| {
+            [false, true].map(|wanted| pieces.iter().filter(|piece| piece.is_text(wanted)).count())
+        });
+        let n_copies = n_copies.into_iter().flatten().max().unwrap_or(0);
+        if n_copies > MAX_COPIES {
+            return Err(unsupported(&format!(
+                "a template with {n_copies} places for one text, more than {MAX_COPIES},"
+            )));
+        }
         let n_names = self.special_tokens.len();
         let most_ids = self.special_tokens.iter().map(|special| special.ids.len()).max();
         let n_pieces = self.single.len().max(self.pair.len());
-        if n_pieces.saturating_mul(n_names + most_ids.unwrap_or(0)) <= MAX_TEMPLATE {
+        let size = n_pieces.saturating_mul(n_names + most_ids.unwrap_or(0) + 1);
+        if size.saturating_mul(n_processors) <= MAX_TEMPLATE {
             return Ok(());
         }
         Err(unsupported(&format!(
-            "a template of {n_pieces} pieces with {n_names} names of up to {} ids",
+            "a template of {n_pieces} pieces with {n_names} names of up to {} ids, among {n_processors} post-processors,",
             most_ids.unwrap_or(0)
         )))
     }
 
     fn check_pair(&self) -> Result<()> {
         for (letter, wanted) in [("A", false), ("B", true)] {
-            let has_place = self.pair.iter().any(
-                |piece| matches!(piece, TemplatePiece::Sequence { is_pair, .. } if *is_pair == wanted),
-            );
-            if !has_place {
+            if !self.pair.iter().any(|piece| piece.is_text(wanted)) {
                 return Err(Error::Config(format!(
                     "the post-processor's template for a pair has no place for the text {letter}"
                 )));

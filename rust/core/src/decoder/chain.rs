@@ -3,14 +3,15 @@
 use super::Decoder;
 use super::pieces::Pieces;
 use super::stage::{Stage, State};
+use crate::bounds::check_stages;
 use crate::error::{Error, Result};
 use crate::pre_tokenizer::pattern::Matcher;
 use crate::pre_tokenizer::{Pattern, PrependScheme};
 
 pub(crate) use super::stage::Form;
 
-/// How many times as long replacements may make a text. A file can ask for a long text in place of each character, and for
-/// that again and again.
+/// How many times as long a decoder may make a text. A file can ask for a long text in place of each character, and for that
+/// again and again.
 const MAX_GROWTH: usize = 1 << 12;
 
 /// A decoder, ready to run.
@@ -34,12 +35,12 @@ impl Chain {
     ///
     /// # Errors
     /// [`Error::Unsupported`] or [`Error::Format`] for a pattern that is not supported or not valid, a SentencePiece decoder
-    /// inside a sequence, and replacements that make a text too long.
+    /// inside a sequence, too many stages, and stages that make a text too long.
     pub(crate) fn new(decoder: Option<&Decoder>) -> Result<Self> {
         let growth = decoder.map_or(1, growth);
         if growth > MAX_GROWTH {
             let problem = format!(
-                "Replace may make a text {MAX_GROWTH} times as long, all together, and here {growth} times"
+                "decoders may make a text {MAX_GROWTH} times as long, all together, and here {growth} times"
             );
             return Err(Error::unsupported("tokenizer", "decoder", problem));
         }
@@ -111,7 +112,7 @@ impl Run {
     }
 }
 
-/// How many times as long `decoder` makes a text at the most.
+/// How many times as long `decoder` makes a text at the most, an empty token counted for one byte.
 fn growth(decoder: &Decoder) -> usize {
     match decoder {
         Decoder::Replace { pattern: Pattern::Literal(pattern), content } => {
@@ -119,6 +120,17 @@ fn growth(decoder: &Decoder) -> usize {
         }
         // It may match before each character, and keep it.
         Decoder::Replace { pattern: Pattern::Regex(_), content } => content.len() + 1,
+        // U+FFFD, of three bytes, for one that is not UTF-8.
+        Decoder::ByteLevel(_) => 3,
+        // A space before each token.
+        Decoder::WordPiece { .. } => 2,
+        // Nothing is found around every character, and becomes a space.
+        Decoder::Bpe { suffix } if suffix.is_empty() => 3,
+        Decoder::Ctc { word_delimiter_token, cleanup: true, .. }
+            if word_delimiter_token.is_empty() =>
+        {
+            3
+        }
         Decoder::Sequence(inner) => inner.iter().map(growth).fold(1, usize::saturating_mul),
         _ => 1,
     }
@@ -164,6 +176,7 @@ fn push_stages(decoder: &Decoder, place: &str, stages: &mut Vec<Stage>) -> Resul
         Decoder::Sequence(decoders) => {
             for (i, inner) in decoders.iter().enumerate() {
                 push_stages(inner, &format!("{place}.decoders[{i}]"), stages)?;
+                check_stages(stages.len(), place)?;
             }
             return Ok(());
         }

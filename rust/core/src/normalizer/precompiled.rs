@@ -11,9 +11,9 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::bounds::Growth;
 use crate::error::Result;
 use crate::normalizer::charsmap::Charsmap;
-use crate::normalizer::growth::Growth;
 use crate::traced::{Rewriter, Traced};
 
 /// The longest grapheme that is looked up, in bytes.
@@ -41,7 +41,7 @@ impl Precompiled {
     }
 
     /// # Errors
-    /// [`crate::Error::NormalizedLimit`], [`crate::Error::Interrupted`].
+    /// [`crate::Error::GrowthLimit`], [`crate::Error::Interrupted`].
     pub(super) fn normalize(&self, text: &mut Traced<'_>, growth: Growth<'_>) -> Result<()> {
         if self.n_quiet(text.text().as_bytes()) == text.text().len() {
             return Ok(());

@@ -1,7 +1,7 @@
 //! Every match of a pattern becomes a fixed text, whose span is that of the match's last character.
 
+use crate::bounds::Growth;
 use crate::error::Result;
-use crate::normalizer::growth::Growth;
 use crate::pre_tokenizer::Pattern;
 use crate::pre_tokenizer::pattern::Matcher;
 use crate::progress::Progress;

@@ -9,10 +9,10 @@
 //! own alignment. An ASCII byte that begins no user-defined piece, is no key, and begins none with another ASCII byte, stays
 //! when ASCII follows it: stretches of such bytes are copied whole.
 
+use crate::bounds::Growth;
 use crate::error::{Error, Result};
 use crate::normalizer::SentencePiece;
 use crate::normalizer::charsmap::{Charsmap, MAX_KEY};
-use crate::normalizer::growth::Growth;
 use crate::traced::Traced;
 
 /// Keys that are looked at in one place.
@@ -64,7 +64,7 @@ impl Compiled {
     }
 
     /// # Errors
-    /// [`crate::Error::NormalizedLimit`], [`crate::Error::Interrupted`].
+    /// [`crate::Error::GrowthLimit`], [`crate::Error::Interrupted`].
     pub(super) fn normalize(&self, traced: &mut Traced<'_>, growth: Growth<'_>) -> Result<()> {
         let text = traced.text();
         let mut at = if self.removes_spaces { self.n_leading(text) } else { 0 };

@@ -168,7 +168,7 @@ fn growth_beyond_the_limit_is_an_error() {
         Normalizer::SentencePiece(sentencepiece(&[("a", &"b".repeat(1 << 20))], [true; 4])),
     ] {
         let error = run(&hostile, &text).unwrap_err();
-        assert!(matches!(error, Error::NormalizedLimit { n_bytes: 65_536, .. }), "{error}");
+        assert!(matches!(error, Error::GrowthLimit { n_bytes: 65_536, .. }), "{error}");
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     Metaspace, Pattern, PreTokenizer, PrependScheme, Split, SplitBehavior, byte_level,
     fixed_length, metaspace, scripts,
 };
+use crate::bounds::{Growth, check_stages};
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 use crate::traced::{Rewriter, Traced};
@@ -52,8 +53,8 @@ impl GenericPreTokenizer {
     /// works on text; otherwise the model works on the bytes themselves.
     ///
     /// # Errors
-    /// [`crate::Error::Unsupported`] for a pattern that means something else elsewhere, [`crate::Error::Format`] for an
-    /// invalid one, and for a length of 0.
+    /// [`crate::Error::Unsupported`] for a pattern that means something else elsewhere and for too many stages,
+    /// [`crate::Error::Format`] for an invalid pattern, and for a length of 0.
     pub fn new(pre_tokenizer: Option<&PreTokenizer>, spells_bytes: bool) -> Result<Self> {
         let mut stages = Vec::new();
         if let Some(pre_tokenizer) = pre_tokenizer {
@@ -78,7 +79,8 @@ impl GenericPreTokenizer {
     /// itself raw text.
     ///
     /// # Errors
-    /// [`crate::Error::PatternLimit`] when a pattern needs too many steps, [`crate::Error::Interrupted`].
+    /// [`crate::Error::PatternLimit`] when a pattern needs too many steps, [`crate::Error::GrowthLimit`] when the text becomes
+    /// too long, [`crate::Error::Interrupted`].
     pub fn pre_tokenize<'a>(
         &self,
         text: Traced<'a>,
@@ -92,11 +94,12 @@ impl GenericPreTokenizer {
         let whole = 0..text.text().len();
         let ranges = if whole.is_empty() { Vec::new() } else { vec![whole] };
         let mut pre_tokens = PreTokens { text, ranges };
+        let growth = Growth::of("pre-tokenizer", pre_tokens.text.text().len(), progress);
         for stage in &self.stages {
-            progress.check()?;
+            growth.check(pre_tokens.text.text().len())?;
             stage.run(&mut pre_tokens, base, progress)?;
         }
-        progress.check()?;
+        growth.check(pre_tokens.text.text().len())?;
         Ok(pre_tokens)
     }
 }
@@ -254,6 +257,7 @@ fn push_stages(
         PreTokenizer::Sequence(pre_tokenizers) => {
             for (i, inner) in pre_tokenizers.iter().enumerate() {
                 push_stages(inner, &format!("{place}.pretokenizers[{i}]"), spells_bytes, stages)?;
+                check_stages(stages.len(), place)?;
             }
         }
     }
