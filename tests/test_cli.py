@@ -100,6 +100,10 @@ def test_train_takes_superwords(text_path: Path, tmp_path: Path) -> None:
     expected = mg.train_bpe([TEXT], vocab_size=290, superwords=mg.Superwords(start=265), allow_smaller=True)
     assert mg.Tokenizer.load(out) == expected
     assert_error(run("train", *options, "-"), "standard input and pipes give them once")
+    # The format is checked first, with as much room as they need.
+    many = ["--vocab-size", 80_000, "--superwords", 70_000, "--allow-smaller", "--special-token", "a", "--out", out]
+    assert run("train", *many, text_path).exit_code == 0
+    assert mg.Tokenizer.load(out).special_tokens == {"a": 0}
     assert_error(run("train", "--method", "unigram", *options, text_path), "--superwords is not an option of --method")
 
 
@@ -182,6 +186,7 @@ def test_train_counts_in_the_memory_given(text_path: Path, tmp_path: Path) -> No
     assert_error(run("train", "--max-memory", "100", *options), "--max-memory 100; with --min-count 21 those")
     result = run("train", "--max-memory", "100", "--min-count", 21, "--allow-smaller", *options)
     assert result.exit_code == 0, result.output
+    assert_error(run("train", "--max-memory", "9" * 400 + "G", *options), "max_memory must be")
     for wrong in ("much", "", "-1", "4X", "1e9"):
         result = run("train", "--max-memory", wrong, *options)
         assert result.exit_code == 2
