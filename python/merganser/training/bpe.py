@@ -199,8 +199,8 @@ def train_bpe(
     are 64 bits wide.
 
     `max_memory` bounds counting a source, and its different words; if these do not fit, the error says which
-    `min_count` would make them. Learning takes on top about 5 times what the words take (measured on English), and is not
-    bounded.
+    `min_count` would make them. Learning takes on top about 5 times what the words take (measured on English), and is
+    not bounded.
 
     References
     ----------

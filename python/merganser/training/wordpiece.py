@@ -128,8 +128,8 @@ def train_wordpiece(
     close to linear in the different words.
 
     `max_memory` bounds counting a source, and its different words; if these do not fit, the error says which
-    `min_count` would make them. Learning takes on top about 9 times what the words take (measured on English), and is not
-    bounded.
+    `min_count` would make them. Learning takes on top about 9 times what the words take (measured on English), and is
+    not bounded.
 
     References
     ----------
