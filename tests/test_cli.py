@@ -19,6 +19,7 @@ import merganser as mg
 from merganser import cli, demo
 from merganser.errors import ConfigError, ShardError
 from merganser.inspection import inspect_text, visible
+from merganser.training import methods
 
 TEXT = "low lower lowest\nnew newer newest\n" * 20
 RUNNER = CliRunner(env={"NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb"})
@@ -101,10 +102,20 @@ def test_train_takes_superwords(text_path: Path, tmp_path: Path) -> None:
     assert mg.Tokenizer.load(out) == expected
     assert_error(run("train", *options, "-"), "standard input and pipes give them once")
     # The format is checked first, with as much room as they need.
-    many = ["--vocab-size", 80_000, "--superwords", 70_000, "--allow-smaller", "--special-token", "a", "--out", out]
+    many = ["--vocab-size", 80_000, "--superwords", 70_000, "--allow-smaller", "--out", out]
     assert run("train", *many, text_path).exit_code == 0
-    assert mg.Tokenizer.load(out).special_tokens == {"a": 0}
+    assert 256 < mg.Tokenizer.load(out).n_tokens < 400
     assert_error(run("train", "--method", "unigram", *options, text_path), "--superwords is not an option of --method")
+
+
+def test_the_format_is_checked_on_a_text_besides_special_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Any] = []
+    monkeypatch.setattr(methods.files, "data_of", lambda inner, *_: tried.append(inner))
+    for specials in (["[UNK]"], ["[UNK]", "a"], ["[UNK]", *"abcdefghijklmnopqrstuvwxyz"]):
+        methods.check_format("wordpiece", {"special_token": specials}, tmp_path / "out.json")
+        assert tried.pop().n_tokens == len(specials) + 1
 
 
 def test_train_reads_json_lines_separators_and_standard_input(text_path: Path, tmp_path: Path) -> None:
