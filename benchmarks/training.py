@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _run(task: Task, options: argparse.Namespace) -> dict[str, Any]:
-    """Train with every engine in turn; the first repeat keeps the vocabularies to be compared."""
+    """Train with every engine in turn; each repeat writes the vocabulary anew, and the last is compared."""
     asked = options.engines.split(",") if options.engines else task.engines
     engines = [engine for engine in task.engines if engine in asked]
     samples: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}

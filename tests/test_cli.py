@@ -19,6 +19,7 @@ import merganser as mg
 from merganser import cli, demo
 from merganser.errors import ConfigError, ShardError
 from merganser.inspection import inspect_text, visible
+from merganser.training import methods
 
 TEXT = "low lower lowest\nnew newer newest\n" * 20
 RUNNER = CliRunner(env={"NO_COLOR": "1", "COLUMNS": "100", "TERM": "dumb"})
@@ -100,7 +101,21 @@ def test_train_takes_superwords(text_path: Path, tmp_path: Path) -> None:
     expected = mg.train_bpe([TEXT], vocab_size=290, superwords=mg.Superwords(start=265), allow_smaller=True)
     assert mg.Tokenizer.load(out) == expected
     assert_error(run("train", *options, "-"), "standard input and pipes give them once")
+    # The format is checked first, with as much room as they need.
+    many = ["--vocab-size", 80_000, "--superwords", 70_000, "--allow-smaller", "--out", out]
+    assert run("train", *many, text_path).exit_code == 0
+    assert 256 < mg.Tokenizer.load(out).n_tokens < 400
     assert_error(run("train", "--method", "unigram", *options, text_path), "--superwords is not an option of --method")
+
+
+def test_the_format_is_checked_on_a_text_besides_special_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Any] = []
+    monkeypatch.setattr(methods.files, "data_of", lambda inner, *_: tried.append(inner))
+    for specials in (["[UNK]"], ["[UNK]", "a"], ["[UNK]", *"abcdefghijklmnopqrstuvwxyz"]):
+        methods.check_format("wordpiece", {"special_token": specials}, tmp_path / "out.json")
+        assert tried.pop().n_tokens == len(specials) + 1
 
 
 def test_train_reads_json_lines_separators_and_standard_input(text_path: Path, tmp_path: Path) -> None:
@@ -182,6 +197,7 @@ def test_train_counts_in_the_memory_given(text_path: Path, tmp_path: Path) -> No
     assert_error(run("train", "--max-memory", "100", *options), "--max-memory 100; with --min-count 21 those")
     result = run("train", "--max-memory", "100", "--min-count", 21, "--allow-smaller", *options)
     assert result.exit_code == 0, result.output
+    assert_error(run("train", "--max-memory", "9" * 400 + "G", *options), "max_memory must be")
     for wrong in ("much", "", "-1", "4X", "1e9"):
         result = run("train", "--max-memory", wrong, *options)
         assert result.exit_code == 2

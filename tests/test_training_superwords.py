@@ -2,13 +2,16 @@
 
 import doctest
 import json
+from functools import cache
+from itertools import accumulate
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import child_process
 import pytest
 from definitions import TRAINING_TEXT
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import merganser as mg
@@ -113,6 +116,27 @@ def test_superwords_round_trip_and_stay_in_lines(pre_tokenizer: str) -> None:
     assert mg.Tokenizer.from_json(tok.to_json()) == tok
 
 
+@cache
+def both_phases(pre_tokenizer: str) -> tuple[mg.Tokenizer, mg.Tokenizer]:
+    """A tokenizer of the first phase alone, and one of both."""
+    own = mg.Superwords(start=257)
+    first = mg.train_bpe(TEXTS, vocab_size=257, pre_tokenizer=pre_tokenizer)
+    return first, mg.train_bpe(TEXTS, vocab_size=258, pre_tokenizer=pre_tokenizer, superwords=own)
+
+
+@pytest.mark.parametrize("pre_tokenizer", ["gpt2", "cl100k", "o200k", "lines", "qwen2"])
+@given(pieces=st.lists(PIECES | st.sampled_from([*" \t\r\n\x0b\u3000/!'"]) | st.characters(codec="utf-8"), max_size=12))
+@example(pieces=["!", "\n", "/"])
+def test_lines_end_where_words_end(pre_tokenizer: str, pieces: list[str]) -> None:
+    text = "".join(pieces)
+    words, lines = (set(accumulate(map(len, tok.pre_tokenize(text)))) for tok in both_phases(pre_tokenizer))
+    cut = lines - words
+    if pre_tokenizer == "o200k":
+        # The exception that the docstring has: newlines, and slashes behind them, in one pre-token.
+        cut = {end for end in cut if not (text[end - 1] in "\r\n" and text[end] == "/")}
+    assert cut == set()
+
+
 def test_options_hold_in_the_second_phase() -> None:
     tok = train(
         TEXTS,
@@ -154,6 +178,7 @@ def test_superwords_are_in_the_report() -> None:
     assert report.superwords["n_occurrences"] >= report.superwords["n_runs"] > 0
     assert report.options["superwords"] == {"start": 360, "max_words": 4, "stops": [": "], "pre_tokenizer": None}
     assert "superwords: 60 after 360 tokens" in str(report)
+    assert set(report.seconds) == {"count", "gather", "merge"}
     loaded = mg.Tokenizer.from_json(tok.to_json()).training_report
     assert loaded is not None
     assert loaded.superwords == report.superwords
@@ -165,6 +190,18 @@ def test_sources_and_files_are_read_again(tmp_path: Path) -> None:
     options: dict[str, Any] = {"vocab_size": 420, "superwords": mg.Superwords(start=360)}
     expected = mg.train_bpe(TEXTS, **options)
     assert mg.train_bpe(mg.read(str(tmp_path / "*.txt")), **options).vocab() == expected.vocab()
+    sources = {"a": mg.read(str(tmp_path / "a.txt")), "b": [TEXTS[1].encode()]}
+    assert mg.train_bpe(sources, **options).vocab() == expected.vocab()
+    base = mg.train_bpe(sources, vocab_size=300)
+    assert mg.train_bpe(sources, continue_from=base, **options).vocab() == expected.vocab()
+
+
+def test_any_mapping_is_a_pre_tokenizer_of_the_second_phase() -> None:
+    own = MappingProxyType({"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False})
+    tok = mg.train_bpe(TEXTS, vocab_size=420, superwords=mg.Superwords(start=360, pre_tokenizer=own))
+    assert tok.pre_tokenize(TEXTS[1]) == [TEXTS[1]]
+    assert tok.training_report is not None
+    assert tok.training_report.options["superwords"]["pre_tokenizer"] == dict(own)
 
 
 def test_superwords_refuse_what_they_cannot_have() -> None:
@@ -209,8 +246,20 @@ def test_documents_that_change_between_passes_are_refused() -> None:
             self.n_passes += 1
             return iter(TEXTS * self.n_passes)
 
-    with pytest.raises(ConfigError, match="the same each time"):
-        mg.train_bpe(Growing(), vocab_size=420, superwords=mg.Superwords(start=360))
+    class Once:
+        """The texts the first time, and then none: the iterator is kept."""
+
+        def __init__(self) -> None:
+            self.texts = iter(TEXTS)
+
+        def __iter__(self) -> Any:
+            return self.texts
+
+    n_bytes = sum(len(text.encode()) for text in TEXTS)
+    once = f"2 documents of {n_bytes} bytes became 0 of 0"
+    for documents, became in [(Growing(), ""), (Once(), once), ({"a": Once()}, once)]:
+        with pytest.raises(ConfigError, match=f"must be the same each time: .*{became}"):
+            mg.train_bpe(documents, vocab_size=420, superwords=mg.Superwords(start=360))
 
 
 def test_special_tokens_part_the_text() -> None:

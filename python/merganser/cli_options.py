@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import Annotated, Literal
 
 import typer
@@ -45,7 +46,7 @@ def parse_size(text: str) -> int:
         msg = f"{text!r} is no size; write bytes, or such as 512M or 4G"
         raise typer.BadParameter(msg)
     number, unit = match.groups()
-    return int(float(number) * 1024 ** " kmgt".index(unit.lower() or " "))
+    return int(Fraction(number) * 1024 ** " kmgt".index(unit.lower() or " "))
 
 
 Files = Annotated[

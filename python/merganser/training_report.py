@@ -60,8 +60,8 @@ class TrainingReport:
         What was left out.
     superwords : mapping or None
         Of a second phase of BPE: tokens that it started from (``start``) and made (``n_learned``); different runs of
-        tokens that could be joined and runs in all (``n_runs``, ``n_occurrences``); and how often two tokens at least
-        stood side by side where they did not part a run (``least``).
+        tokens that could be joined and runs in all (``n_runs``, ``n_occurrences``); and runs were
+        parted only where two tokens stand side by side less often than ``least``.
     seconds : mapping of str to float
         Wall time of each phase; empty where the tokenizer was loaded from a file.
     merges_per_second : float or None
@@ -119,7 +119,9 @@ class TrainingReport:
         if self.superwords:
             lines.append(
                 "superwords: {n_learned:,} after {start:,} tokens, from {n_runs:,} different runs, {n_occurrences:,} "
-                "in all, of tokens that stand side by side {least:,} times or more".format_map(self.superwords)
+                "in all, parted only where tokens stand side by side less than {least:,} times".format_map(
+                    self.superwords
+                )
             )
         if self.min_frequency:
             lines.append(f"pairs: joined where they occur {self.min_frequency:,} times or more")

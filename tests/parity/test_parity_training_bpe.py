@@ -123,7 +123,7 @@ def test_going_on_from_gpt2_keeps_its_ids(data: Path) -> None:
     assert more.count(text) < 0.8 * base.count(text)
 
 
-@pytest.mark.parametrize("pre_tokenizer", ["cl100k", "gpt2", "qwen2"])
+@pytest.mark.parametrize("pre_tokenizer", ["cl100k", "gpt2", "o200k", "qwen2"])
 def test_superwords_are_encoded_alike_by_tokenizers(
     pre_tokenizer: str, data: Path, peer: Callable[[str], ModuleType]
 ) -> None:

@@ -160,9 +160,9 @@ def train_bpe(
         A byte-level BPE tokenizer to go on from: its tokens keep their ids and count for `vocab_size`, its merges come
         first, and new tokens get the ids after the largest.
     superwords : Superwords, optional
-        A second phase, whose tokens may be several words. `documents` are read several times then. Bounds, seeds and
-        frequencies hold for both phases, `min_count` for the first; not with `prune`, `like`, `max_memory` or an
-        alphabet of characters.
+        A second phase, whose tokens may be several words. `documents` are read several times then. Bounds,
+        forbidden tokens and `min_frequency` hold for both phases, seeds and `min_count` for the first; not with
+        `prune`, `like`, `max_memory` or an alphabet of characters.
     like : {"tokenizers"}, optional
         Follow `tokenizers` 0.23.3 where it differs: `max_token_length` must exceed a product's length and does not
         bind pairs of single symbols, and a character without a token makes its neighbours neighbours.
@@ -171,8 +171,9 @@ def train_bpe(
     min_count : int, default 0
         Words that occur less often in a source are left out; the report says how many.
     max_memory : int, optional
-        Bytes that the tables of counting may take, and the different words: tables that outgrow it are written to disk,
-        sorted, and merged at the end. A few megabytes for text come on top, and what learning takes: see Notes.
+        Bytes that the tables of a source may take while it is counted, and its different words: tables that outgrow it
+        are written to disk, sorted, and merged at the end. A few megabytes for text come on top, the words of the
+        sources before it, and what learning takes: see Notes.
     spill_dir : str or PathLike, optional
         Where to write them; None: the system's folder for temporary files. Nothing is left there.
     n_threads : int or None, default None
@@ -197,8 +198,9 @@ def train_bpe(
     Counting is linear in the text, and merging close to linear in the different words, however long they are. Counts
     are 64 bits wide.
 
-    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
-    make them. Learning takes on top about 5 times what the words take (measured on English), and is not bounded.
+    `max_memory` bounds counting a source, and its different words; if these do not fit, the error says which
+    `min_count` would make them. Learning takes on top about 5 times what the words take (measured on English), and is
+    not bounded.
 
     References
     ----------
@@ -283,7 +285,7 @@ def train_bpe(
             trained = _core.train_bpe(counts._inner, core_options, base, run.report)
         else:
             first = first_phase(superwords, counts, core_options, base, run.report)
-            trained = second_phase(superwords, documents, first, core_options, n_threads, run.report)
+            trained = second_phase(superwords, documents, counts, first, core_options, n_threads, run.report)
         tokenizers = [run.finish(one, counts) for one in trained]
     return tokenizers[0] if vocab_sizes is None else dict(zip(sizes, tokenizers, strict=True))
 

@@ -119,6 +119,10 @@ class Counting:
             used = {"name": name, "documents": counter.n_texts, "bytes": counter.n_bytes}
             return counted(counter.finish(self.min_count, self.report), used, run.told)
 
+    def count_each(self, sources: Mapping[str, Iterable[str | bytes]]) -> Iterator[Counted]:
+        """Count sources one after the other, and keep none."""
+        return (self.count(name, source) for name, source in sources.items())
+
 
 def counted(
     found: tuple[_core.WordCounts, int, int, int],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,18 @@ def check_format(method: str, options: Mapping[str, Any], path: Path) -> None:
     ConfigError
         As `train_by`.
     """
-    tried = {**options, **_OF_MUCH_TEXT, "vocab_size": _ROOM, "allow_smaller": True}
-    files.data_of(train_by(method, ["a"], tried)._inner, path, None)
+    superwords = options.get("superwords")
+    room = _ROOM if superwords is None else max(_ROOM, superwords.start + 1)
+    tried = {**options, **_OF_MUCH_TEXT, "vocab_size": room, "allow_smaller": True}
+    files.data_of(train_by(method, [_text_besides(options.get("special_token") or ())], tried)._inner, path, None)
+
+
+def _text_besides(special_tokens: Iterable[str]) -> str:
+    """Return a letter that is no special token."""
+    taken = set(special_tokens)
+    return next(
+        letter for letter in map(chr, range(ord("a"), sys.maxunicode)) if letter.isalpha() and letter not in taken
+    )
 
 
 def train_by(method: str, documents: Iterable[str | bytes], options: Mapping[str, Any]) -> Tokenizer:

@@ -102,11 +102,4 @@ def _counted_like(
         report,
         like=tokenizer._inner,
     )
-    total = WordCounts._wrap(_core.WordCounts.from_pairs([]), pre_tokenizer, normalizer)
-    n_spilled_bytes = 0
-    for name, source in named_sources(documents).items():
-        one = counting.count(name, source)
-        n_spilled_bytes += one.n_spilled_bytes
-        total += WordCounts._wrap(one.counts, pre_tokenizer, normalizer, [one.source])
-    total.n_spilled_bytes = n_spilled_bytes
-    return total
+    return WordCounts._sum(counting.count_each(named_sources(documents)), {}, pre_tokenizer, normalizer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from merganser import _core
@@ -25,6 +25,7 @@ def _split(pattern: str) -> dict[str, Any]:
 
 # By the pre-tokenizer of the first phase, one that splits into lines where that one splits too. GPT-2's takes a newline
 # together with the indentation behind it and has digits together, so its lines begin with the white space before them.
+# Only o200k's goes on at one such place: behind punctuation it takes newlines together with slashes that follow.
 _COARSE: dict[str, PreTokenizer] = {
     "cl100k": "lines",
     "o200k": "lines",
@@ -59,7 +60,11 @@ class Superwords:
     -----
     The documents are read three times or more: once for words, once for how often tokens of the first phase stand side
     by side, and once, with luck, for the runs of tokens that can still be joined. What cannot change the result is left
-    out of the runs, so that they fit in memory; the tokens are those of plain BPE training on the lines.
+    out of the runs; the tokens are those of plain BPE training on the lines. Memory grows with the different runs, and
+    is not bounded; a higher `min_frequency` of `train_bpe` makes fewer.
+
+    A pre-token of the first phase lies within one line, with one exception: ``"o200k"`` takes ``"!\n/"`` as one, and
+    ``"lines"`` cuts it after the newline. The tokenizer cuts there too.
 
     References
     ----------
@@ -97,7 +102,8 @@ class Superwords:
         -------
         dict
         """
-        return asdict(self)
+        # `asdict` would copy the values, and not every mapping can be copied.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def check_superwords(superwords: Superwords, documents: object, sizes: Iterable[int], **others: object) -> None:
@@ -159,15 +165,18 @@ def first_phase(
 def second_phase(
     superwords: Superwords,
     documents: Iterable[str | bytes],
+    counts: WordCounts,
     first: _core.Trained,
     options: Mapping[str, Any],
     n_threads: int | None,
     report: Report,
 ) -> list[_core.Trained]:
-    """Go on from what the first phase gave, to each of ``options["vocab_sizes"]``."""
+    """Go on from what the first phase gave for the words of the documents, to each of ``options["vocab_sizes"]``."""
     names = ("min_frequency", "forbidden_tokens", "max_token_length", "max_digits", "whole_characters", "one_script")
     own = {name: options[name] for name in (*names, "vocab_sizes", "allow_smaller")}
     own |= {
+        "n_documents": sum(source["documents"] for source in counts.sources),
+        "n_bytes": sum(source["bytes"] for source in counts.sources),
         "pre_tokenizer": _coarse_pre_tokenizer(superwords, options["pre_tokenizer"]),
         "max_words": superwords.max_words,
         "stops": [utf8(stop) for stop in superwords.stops],

@@ -108,8 +108,9 @@ def train_unigram(
     min_count : int, default 0
         Words that occur less often in a source are left out; the report says how many.
     max_memory : int, optional
-        Bytes that the tables of counting may take, and the different words: tables that outgrow it are written to disk,
-        sorted, and merged at the end. A few megabytes for text come on top, and what learning takes: see Notes.
+        Bytes that the tables of a source may take while it is counted, and its different words: tables that outgrow it
+        are written to disk, sorted, and merged at the end. A few megabytes for text come on top, the words of the
+        sources before it, and what learning takes: see Notes.
     spill_dir : str or PathLike, optional
         Where to write them; None: the system's folder for temporary files. Nothing is left there.
     n_threads : int or None, default None
@@ -133,8 +134,9 @@ def train_unigram(
     Time and memory grow with the different words, about linearly: their lattices are laid once and shrink with the
     vocabulary. Counts are 64 bits wide.
 
-    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
-    make them. Learning takes on top about 16 times what the words take (measured on English), and is not bounded.
+    `max_memory` bounds counting a source, and its different words; if these do not fit, the error says which
+    `min_count` would make them. Learning takes on top about 16 times what the words take (measured on English), and is
+    not bounded.
 
     References
     ----------

@@ -20,6 +20,7 @@ from merganser.atomic import atomic_write
 from merganser.errors import ConfigError, FormatError, TextError
 from merganser.progress import Progress, reporting
 from merganser.training.counting import (
+    Counted,
     Counting,
     OnError,
     Weight,
@@ -150,7 +151,8 @@ class WordCounts:
             Words that occur less often in a source are dropped, and counted in `sources`.
         max_memory : int, optional
             Bytes that the tables of a source may take, and its different words: tables that outgrow it are written to
-            disk, sorted, and merged at the end. A few megabytes for text come on top.
+            disk, sorted, and merged at the end. A few megabytes for text come on top, and the words of the sources
+            before it.
         spill_dir : str or PathLike, optional
             Where to write them; None: the system's folder for temporary files. Nothing is left there.
         n_threads : int or None, default None
@@ -203,14 +205,24 @@ class WordCounts:
                 spill_dir,
                 report,
             )
-            counted = {name: counting.count(name, source) for name, source in sources.items()}
-        if temperature is not None:
-            given = temperature_weights({name: one.source["bytes"] for name, one in counted.items()}, temperature)
-        total = cls._wrap(_core.WordCounts.from_pairs([]), pre_tokenizer, normalizer)
-        for name, one in counted.items():
-            weight = given.get(name, Fraction(1))
+            if temperature is None:
+                return cls._sum(counting.count_each(sources), given, pre_tokenizer, normalizer)
+            counted = list(counting.count_each(sources))
+        sizes = {one.source["name"]: one.source["bytes"] for one in counted}
+        return cls._sum(counted, temperature_weights(sizes, temperature), pre_tokenizer, normalizer)
+
+    @classmethod
+    def _sum(
+        cls, counted: Iterable[Counted], weights: Mapping[str, Fraction], pre_tokenizer: str, normalizer: str | None
+    ) -> WordCounts:
+        """Add up sources, each of which is let go before the next is asked for."""
+        total, n_spilled_bytes = cls._wrap(_core.WordCounts.from_pairs([]), pre_tokenizer, normalizer), 0
+        for one in counted:
+            weight = weights.get(one.source["name"], Fraction(1))
             total += cls._wrap(one.counts, pre_tokenizer, normalizer, [one.source]).scaled(weight)
-        total.n_spilled_bytes = sum(one.n_spilled_bytes for one in counted.values())
+            n_spilled_bytes += one.n_spilled_bytes
+            del one
+        total.n_spilled_bytes = n_spilled_bytes
         return total
 
     @classmethod

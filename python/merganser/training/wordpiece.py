@@ -91,8 +91,9 @@ def train_wordpiece(
     min_count : int, default 0
         Words that occur less often in a source are left out; the report says how many.
     max_memory : int, optional
-        Bytes that the tables of counting may take, and the different words: tables that outgrow it are written to disk,
-        sorted, and merged at the end. A few megabytes for text come on top, and what learning takes: see Notes.
+        Bytes that the tables of a source may take while it is counted, and its different words: tables that outgrow it
+        are written to disk, sorted, and merged at the end. A few megabytes for text come on top, the words of the
+        sources before it, and what learning takes: see Notes.
     spill_dir : str or PathLike, optional
         Where to write them; None: the system's folder for temporary files. Nothing is left there.
     n_threads : int or None, default None
@@ -126,8 +127,9 @@ def train_wordpiece(
     Scores are compared as fractions of integers, counts are 64 bits wide. Counting is linear in the text, and joining
     close to linear in the different words.
 
-    `max_memory` bounds counting, and the different words; if these do not fit, the error says which `min_count` would
-    make them. Learning takes on top about 9 times what the words take (measured on English), and is not bounded.
+    `max_memory` bounds counting a source, and its different words; if these do not fit, the error says which
+    `min_count` would make them. Learning takes on top about 9 times what the words take (measured on English), and is
+    not bounded.
 
     References
     ----------

@@ -24,7 +24,7 @@ pub enum Phase {
     Em = 4,
     /// Dropping tokens; goes on with the count of `Em`.
     Prune = 5,
-    /// Bringing the words counted together; counts words.
+    /// Bringing the words counted together; counts words, and before them the chunks of text that they are cut from.
     Gather = 6,
 }
 

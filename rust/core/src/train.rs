@@ -114,7 +114,7 @@ pub struct Report {
 /// What the second phase of BPE saw and made.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct SuperwordReport {
-    /// Tokens that the first phase made.
+    /// Tokens when the second phase began.
     pub start: u64,
     /// Tokens that the second made.
     pub n_learned: u64,
@@ -122,7 +122,7 @@ pub struct SuperwordReport {
     pub n_runs: u64,
     /// How often they occurred in all.
     pub n_occurrences: u64,
-    /// Text was parted between tokens that stand side by side less often.
+    /// Text was parted only where tokens stand side by side less often than this.
     pub least: u64,
 }
 

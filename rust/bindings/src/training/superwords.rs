@@ -15,6 +15,8 @@ use crate::documents::PyDocumentReader;
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Options {
+    n_documents: usize,
+    n_bytes: u64,
     vocab_sizes: Vec<usize>,
     pre_tokenizer: String,
     max_words: Option<usize>,
@@ -55,7 +57,7 @@ pub(crate) struct Superwords(Counting<CoreSuperwords>);
 
 #[pymethods]
 impl Superwords {
-    /// Goes on from what the first phase gave.
+    /// Goes on from what the first phase gave for `n_documents` of `n_bytes`.
     #[new]
     fn new(
         py: Python<'_>,
@@ -63,8 +65,10 @@ impl Superwords {
         options: Options,
         n_threads: Option<usize>,
     ) -> PyResult<Self> {
+        let read = (options.n_documents, options.n_bytes);
         let options = options.into_core()?;
-        let phase = py.detach(|| short(|| CoreSuperwords::new(&first.0, options, n_threads)))?;
+        let phase =
+            py.detach(|| short(|| CoreSuperwords::new(&first.0, read, options, n_threads)))?;
         Ok(Self(Counting::new(
             phase,
             "Superwords serve one thread at a time",

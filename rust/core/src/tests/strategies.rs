@@ -224,14 +224,13 @@ pub(super) fn bpe_of_words() -> impl Strategy<Value = naive::Bpe> {
     let numbers = (0..12_usize, 1..25_usize);
     (any::<u64>(), numbers, any::<bool>()).prop_map(|(seed, (n_first, n_second), ignore_merges)| {
         let mut draws = Draws(seed);
-        let mut tokens: Vec<Vec<u8>> = "ab é".bytes().map(|byte| vec![byte]).collect();
+        let mut tokens: Vec<Vec<u8>> = "ab é\u{a0}".bytes().map(|byte| vec![byte]).collect();
         let mut merges = Vec::new();
         for n_done in 0..n_first + n_second {
             let mut token = || tokens[draws.below(tokens.len())].clone();
             let (left, right) = (token(), token());
             let product = [&left[..], &right].concat();
-            let joins_words = product.windows(2).any(|pair| pair[0] != b' ' && pair[1] == b' ');
-            if product.len() <= 12 && (n_done >= n_first || !joins_words) {
+            if product.len() <= 12 && (n_done >= n_first || !joins_words(&product)) {
                 merges.push((left, right));
                 if !tokens.contains(&product) {
                     tokens.push(product);
@@ -244,6 +243,11 @@ pub(super) fn bpe_of_words() -> impl Strategy<Value = naive::Bpe> {
         draws.shuffle(&mut tokens);
         naive::Bpe { ids: tokens.into_iter().zip(7..).collect(), merges, ignore_merges }
     })
+}
+
+fn joins_words(token: &[u8]) -> bool {
+    let text: Vec<char> = String::from_utf8_lossy(token).chars().collect();
+    text.windows(2).any(|pair| matches!(pair, ['a' | 'b' | 'é', ' ']))
 }
 
 /// A model without some bytes, and all that is made of them.

@@ -44,6 +44,10 @@ fn first_phase(texts: &[&str], start: usize) -> Trained {
     train(&counts, &options, &Progress::default()).unwrap()
 }
 
+fn size_of(texts: &[&str]) -> (usize, u64) {
+    (texts.len(), texts.concat().len() as u64)
+}
+
 /// What the second phase gives, and how often it read the texts.
 fn second_phase(
     texts: &[&str],
@@ -51,7 +55,7 @@ fn second_phase(
     options: SuperwordOptions,
     n_threads: usize,
 ) -> crate::Result<(Vec<Trained>, usize)> {
-    let mut phase = Superwords::new(first, options, Some(n_threads))?;
+    let mut phase = Superwords::new(first, size_of(texts), options, Some(n_threads))?;
     let mut n_passes = 0;
     loop {
         phase.counter().count(texts, &Progress::default())?;
@@ -143,22 +147,29 @@ fn a_floor_that_is_too_high_is_lowered() {
 
 #[test]
 fn superwords_refuse_other_text_and_sizes_below_their_start() {
-    let first = first_phase(&["a b a b"], 258);
+    let texts = ["a b a b"];
+    let first = first_phase(&texts, 258);
+    let new = |options| Superwords::new(&first, size_of(&texts), options, Some(1));
     let start = model(&first).vocab.len();
     let refused = |phase: crate::Result<Superwords>| match phase {
         Err(Error::Config(message)) => message,
         other => panic!("{other:?}"),
     };
-    let small = Superwords::new(&first, options(&[start]), Some(1));
-    assert!(refused(small).contains("above the 258 tokens that superwords start from"));
-    let on_text = SuperwordOptions { pre_tokenizer: None, ..options(&[300]) };
-    assert!(refused(Superwords::new(&first, on_text, Some(1))).contains("byte-level BPE"));
-    let mut phase = Superwords::new(&first, options(&[300]), Some(1)).unwrap();
-    phase.counter().count(&["a b a b"], &Progress::default()).unwrap();
-    assert_eq!(phase.end_pass(&Progress::default()), Ok(None));
-    phase.counter().count(&["a b a"], &Progress::default()).unwrap();
-    let changed = phase.end_pass(&Progress::default());
     assert!(
-        matches!(changed, Err(Error::Config(message)) if message.contains("the same each time"))
+        refused(new(options(&[start]))).contains("above the 258 tokens that superwords start from")
     );
+    let on_text = SuperwordOptions { pre_tokenizer: None, ..options(&[300]) };
+    assert!(refused(new(on_text)).contains("byte-level BPE"));
+    let is_refused = |phase: &mut Superwords, texts: &[&str]| {
+        phase.counter().count(texts, &Progress::default()).unwrap();
+        let ended = phase.end_pass(&Progress::default());
+        matches!(ended, Err(Error::Config(message)) if message.contains("the same each time"))
+    };
+    for changed in [&["a b a"][..], &["a b", " a b"], &[]] {
+        assert!(is_refused(&mut new(options(&[300])).unwrap(), changed), "of the first phase");
+        let mut phase = new(options(&[300])).unwrap();
+        phase.counter().count(&texts, &Progress::default()).unwrap();
+        assert_eq!(phase.end_pass(&Progress::default()), Ok(None));
+        assert!(is_refused(&mut phase, changed), "of the pass before");
+    }
 }

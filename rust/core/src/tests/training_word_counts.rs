@@ -10,7 +10,7 @@ use crate::Error;
 use crate::added_tokens::OnSpecial;
 use crate::definition::{BpeDefinition, Definition, Model};
 use crate::pipeline::{Pipeline, TracedPiece};
-use crate::progress::Progress;
+use crate::progress::{Phase, Progress};
 use crate::train::{Spilling, Stages, WordCounter, WordCounts, special_tokens};
 
 type Words = BTreeMap<Vec<u8>, u64>;
@@ -248,4 +248,29 @@ fn every_operation_stops_when_asked() {
     for (index, result) in all.into_iter().enumerate() {
         assert!(matches!(result, Err(Error::Interrupted)), "{index}");
     }
+}
+
+#[test]
+fn gathering_counts_chunks_and_words_in_one() {
+    // Each chunk has two words, and each word stands in many chunks.
+    let chunks: Vec<String> = (0..200_000).map(|i| format!(" a{},b{}", i % 997, i % 991)).collect();
+    let text = chunks.concat();
+    let stages = Stages::parse(None, Some("bert")).unwrap();
+    let mut counter = WordCounter::new(stages.pipeline(&[]).unwrap(), Some(2), None);
+    counter.count(&[&text], &Progress::default()).unwrap();
+    let progress = Progress::default();
+    let mut seen = Vec::new();
+    let n_words = std::thread::scope(|scope| {
+        let gathering = scope.spawn(|| counter.finish(0, &progress).unwrap().counts.len() as u64);
+        while !gathering.is_finished() {
+            seen.push(progress.snapshot());
+        }
+        gathering.join().unwrap()
+    });
+    let done: Vec<u64> =
+        seen.iter().filter(|seen| seen.0 == Phase::Gather).map(|seen| seen.1).collect();
+    assert!(done.is_sorted(), "{done:?}");
+    let (phase, n_done, n_all) = progress.snapshot();
+    assert_eq!((phase, n_done), (Phase::Gather, n_all));
+    assert_eq!(n_all, 200_000 + n_words);
 }

@@ -302,7 +302,9 @@ impl WordCounter {
         self.empty_fronts()?;
         self.fronts = Vec::new();
         let n_threads = self.n_threads;
-        progress.begin(Phase::Gather, self.store.n_words());
+        // Chunks are gone through before it is known how many words they give; about as many are expected.
+        let n_chunks = if self.chunking.is_some() { self.store.n_words() } else { 0 };
+        progress.begin(Phase::Gather, n_chunks * 2);
         let n_spilled_of_chunks =
             if self.chunking.is_some() { self.store.n_spilled_bytes() } else { 0 };
         let mut store = match self.chunking {
@@ -310,7 +312,7 @@ impl WordCounter {
             Some(_) if self.store.is_in_memory() => self.split_shards(progress)?,
             Some(_) => self.split_streams(progress)?,
         };
-        progress.begin(Phase::Gather, store.n_words());
+        progress.begin_at(Phase::Gather, n_chunks, n_chunks + store.n_words());
         let n_spilled_bytes = n_spilled_of_chunks + store.n_spilled_bytes();
         let mut fit = store.spilling.as_ref().map(|spilling| Fit::new(spilling.max_memory));
         let mut builder = Builder::default();

@@ -1,7 +1,7 @@
 //! [`Levels`]: merges that join words apart from those below them, for tokenizers whose tokens may be several words.
 //!
 //! Their pre-tokens are long, and hold words that repeat although the whole does not. The *lower* level is all merges before
-//! the first whose product holds a space after something else; the *upper* level is the rest. Merges come by rank, so the
+//! the first whose product holds a space after a character that is no white space; the *upper* level is the rest. Merges come by rank, so the
 //! lower ones are all done before the first upper one, and none is left for later: no upper product is a part of a lower
 //! merge, or there are no levels. So a pre-token is first encoded by the lower level alone, from cut to cut ([`Cuts`]), its
 //! parts known from the cache; then upper merges join its tokens. They too have cuts: places where two tokens of the lower level
@@ -87,9 +87,14 @@ fn bit_of(left: u32, right: u32) -> usize {
     (mixed >> (u64::BITS - N_BITS_LOG2)) as usize
 }
 
-/// Whether a space stands behind something else.
+/// Whether a space stands behind a whole character that is no white space.
 fn joins_words(token: &[u8]) -> bool {
-    token.windows(2).any(|pair| !pair[0].is_ascii_whitespace() && pair[1] == b' ')
+    memchr::memchr_iter(b' ', token).any(|space| {
+        let before = &token[..space];
+        let first = before.iter().rposition(|byte| byte & 0xC0 != 0x80);
+        let character = first.and_then(|first| std::str::from_utf8(&before[first..]).ok());
+        character.is_some_and(|character| !character.trim().is_empty())
+    })
 }
 
 #[cfg(test)]
@@ -116,5 +121,19 @@ mod tests {
         assert!(!has_levels(&texts, &[(2, 1), (0, 3), (4, 1), (0, 3)]), "its last rank counts");
         let twice = ["a", "b", "Ġ", "Ġb", "aĠ", "aĠb"];
         assert!(!has_levels(&twice, &[(2, 1), (0, 2), (0, 3), (4, 1)]), "two merges make a token");
+    }
+
+    #[test]
+    fn white_space_of_several_bytes_is_no_word() {
+        // U+00A0, joined to a space in either order, and U+3000, whose bytes other than the first join the space first.
+        let no_break = ["Â", "ł", "Ġ", "Âł", "ÂłĠ", "łĠ"];
+        assert!(!has_levels(&no_break, &[(0, 1), (3, 2)]));
+        assert!(!has_levels(&no_break, &[(1, 2), (0, 5)]));
+        let ideographic = ["ã", "Ģ", "Ġ", "ĢĠ", "ĢĢĠ", "ãĢĢĠ"];
+        assert!(!has_levels(&ideographic, &[(1, 2), (1, 3), (0, 4)]));
+        // U+00E9 is a word.
+        let letter = ["Ã", "©", "Ġ", "Ã©", "Ã©Ġ", "©Ġ"];
+        assert!(has_levels(&letter, &[(0, 1), (3, 2)]));
+        assert!(has_levels(&letter, &[(1, 2), (0, 5)]));
     }
 }

@@ -19,6 +19,8 @@ use crate::error::{Error, Result};
 /// Set in every cell that is not a token's first.
 const MARK: u32 = 1 << 31;
 pub(super) const BORDER: u32 = u32::MAX;
+/// Symbols, and a border for each word, take fewer cells than this.
+pub(super) const MAX_CELLS: usize = (MARK - 1) as usize;
 /// Symbols and tokens are numbered below this.
 pub(super) const MAX_TOKENS: usize = 1 << 30;
 /// Places whose cells are fetched at once, so that the processor waits for all of them together.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use memchr::memmem;
 
 use super::bounds::Bounds;
-use super::cells::Cells;
+use super::cells::{Cells, MAX_CELLS};
 use super::engine::{Engine, Rules};
 use super::learn::{Learned, run};
 use super::tokens::{Order, Tokens};
@@ -77,18 +77,19 @@ pub struct Superwords {
     start: usize,
     /// Where text is parted; `None` while borders are counted.
     least: Option<u64>,
-    /// Texts and bytes of the first pass.
+    /// Texts and bytes that the first phase was trained on.
     read: (usize, u64),
 }
 
 impl Superwords {
-    /// Goes on from what the first phase gave; texts are counted by `n_threads`.
+    /// Goes on from what the first phase gave for so many texts and bytes; they are counted again by `n_threads`.
     ///
     /// # Errors
     /// [`Error::Config`] when its tokenizer is not byte-level BPE, also with the coarse pre-tokenizer, or a size is not larger
     /// than its vocabulary.
     pub fn new(
         first: &Trained,
+        read: (usize, u64),
         options: SuperwordOptions,
         n_threads: Option<usize>,
     ) -> Result<Self> {
@@ -120,7 +121,7 @@ impl Superwords {
             n_threads,
             encoded,
             least: None,
-            read: (0, 0),
+            read,
         })
     }
 
@@ -132,18 +133,11 @@ impl Superwords {
     /// Ends a pass over all text: a tokenizer for each of the sizes, or `None` if the same text is to be counted once more.
     ///
     /// # Errors
-    /// [`Error::Config`] when the text is not that of the first pass, or gives fewer tokens than asked;
+    /// [`Error::Config`] when the text is not as much as the first phase had, or gives fewer tokens than asked;
     /// [`Error::Interrupted`].
     pub fn end_pass(&mut self, progress: &Progress) -> Result<Option<Vec<Trained>>> {
+        progress.begin(Phase::Gather, 0);
         let read = (self.counter.n_texts(), self.counter.n_bytes());
-        let floor = self.options.min_frequency.max(1);
-        let largest = self.options.vocab_sizes.iter().copied().max().unwrap_or_default();
-        let Some(least) = self.least else {
-            self.read = read;
-            let n_borders = (largest - self.start).saturating_mul(BORDERS_A_MERGE);
-            self.begin_pass(self.encoded.borders.reached_by(n_borders).max(floor))?;
-            return Ok(None);
-        };
         if read != self.read {
             return Err(Error::Config(format!(
                 "superwords read the documents several times, and they must be the same each time: {} documents of {} bytes \
@@ -151,6 +145,13 @@ impl Superwords {
                 self.read.0, self.read.1, read.0, read.1
             )));
         }
+        let floor = self.options.min_frequency.max(1);
+        let largest = self.options.vocab_sizes.iter().copied().max().unwrap_or_default();
+        let Some(least) = self.least else {
+            let n_borders = (largest - self.start).saturating_mul(BORDERS_A_MERGE);
+            self.begin_pass(self.encoded.borders.reached_by(n_borders).max(floor))?;
+            return Ok(None);
+        };
         let spent = self.begin_pass((least / LOWER).max(floor))?;
         let counts = spent.finish(0, progress)?.counts;
         let counted = (counts.len() as u64, counts.total());
@@ -187,7 +188,9 @@ impl Superwords {
         }
         let numbers = continued::add_tokens(&self.base, &mut tokens)?;
         let width = self.encoded.width;
-        let mut cells = Cells::new(counts.iter().map(|(run, _)| run.len() / width + 1).sum());
+        let n_cells = counts.iter().map(|(run, _)| run.len() / width + 1).sum();
+        check_fit(n_cells)?;
+        let mut cells = Cells::new(n_cells);
         for batch in counts.by_count().chunks(POLL_RUNS) {
             progress.check()?;
             for &index in batch {
@@ -245,8 +248,34 @@ impl SuperwordOptions {
     }
 }
 
+/// Refuses more runs than there are places for.
+fn check_fit(n_cells: usize) -> Result<()> {
+    if n_cells < MAX_CELLS {
+        return Ok(());
+    }
+    Err(Error::Config(format!(
+        "the different runs of superwords must take fewer than {MAX_CELLS} places, one a token and one a run, got \
+         {n_cells}; give a higher min_frequency, or less text"
+    )))
+}
+
 /// Stretches without ASCII white space.
 fn n_words(text: &[u8]) -> usize {
     let is_white_space = |byte: &u8| matches!(byte, b'\t'..=b'\r' | b' ');
     text.split(is_white_space).filter(|word| !word.is_empty()).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_CELLS, check_fit};
+
+    #[test]
+    fn too_many_runs_are_an_error_that_says_what_to_do() {
+        assert!(check_fit(MAX_CELLS - 1).is_ok());
+        let message = check_fit(MAX_CELLS).unwrap_err().to_string();
+        assert!(
+            message.contains("runs of superwords") && message.contains("min_frequency"),
+            "{message}"
+        );
+    }
 }
