@@ -7,13 +7,12 @@ reads the sources once and starts each row with its start id.
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.arguments import is_iterable
 from merganser.errors import ConfigError, NonFiniteError
 from merganser.transformer.cache import Cache
 from merganser.transformer.model import quiet
@@ -207,7 +206,7 @@ def checked_count(name: str, value: int) -> int:
 
 def _checked_ids(name: str, ids: Collection[int], vocab_size: int) -> NDArray[np.int64]:
     """Return ids that are asked for by an argument, in rising order; refuse one that the vocabulary does not have."""
-    if not is_iterable(ids):
+    if not isinstance(ids, Iterable):
         msg = f"{name} must be a collection of ids, got {type(ids).__name__}"
         raise ConfigError(msg)
     # Gone through once: an iterator has nothing left for a second time.

@@ -8,13 +8,12 @@ from ids to bytes or text; the transformer knows none. `generate` stops by it; w
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.arguments import is_iterable
 from merganser.errors import ConfigError
 
 __all__ = ["TextStream", "checked_strings"]
@@ -137,7 +136,7 @@ class TextStream:
 
 def checked_strings(stop_strings: Sequence[str]) -> tuple[str, ...]:
     """Return stop strings; raise ConfigError unless each is a string that is not empty, or there are none."""
-    if not isinstance(stop_strings, str) and is_iterable(stop_strings):
+    if not isinstance(stop_strings, str) and isinstance(stop_strings, Iterable):
         strings = tuple(stop_strings)
         if all(isinstance(string, str) and string for string in strings):
             return strings
