@@ -18,16 +18,16 @@ post-norm, tied and untied, one attention and two, would be a place for the two 
 costs several times the arithmetic. This one has a note for each *operation of a layer*, some ten a block, whose
 backward functions are the hand-written ones, and a model reads as its forward pass. Both were measured, on the same
 operations with gradients equal to the bit (``python -m benchmarks.transformer_step``: GPT, 4 layers of 256, 8 x 256
-tokens, V 8,192; one thread of an Intel Xeon that did other work too, medians of CPU time): 867 ms a step through the
-tape, 905 ms by hand, whose sums take new arrays; with next to no arithmetic, 3.8 ms and 3.3 ms. What makes it quick
+tokens, V 8,192; one thread of an Intel Xeon that did other work too, medians of CPU time): 843 ms a step through the
+tape, 863 ms by hand, whose sums take new arrays; with next to no arithmetic, 3.2 ms and 2.5 ms. What makes it quick
 lies in the operations, and is the same with either: work in parts that stay in a core's cache, buffers used again
 (`workspace.py`), causal blocks that skip hidden keys, logits that never exist all at once, shards of the batch on
 threads with a BLAS of one thread each (`threads.py`).
 
 Why no kernels in Rust. Of that step, 70 % is linear layers and the output layer, 13 % attention, 17 % all else. The
-same command times each operation beside PyTorch's compiled one: attention, AdamW and layer norm are faster there, by
-27, 16 and 10 ms of the 883 ms that a step takes with its update; GELU and the output layer are faster here. Kernels as
-good would save 6 %, for a second form of each operation that would have to be held equal to the first.
+same command times each operation beside PyTorch's compiled one: attention, layer norm, AdamW and GELU are faster there,
+by 23, 15, 13 and 3 ms of the 953 ms that a step takes with its update; the output layer is faster here. Kernels as good
+would save 6 %, for a second form of each operation that would have to be held equal to the first.
 """
 
 from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch
