@@ -1,7 +1,7 @@
 //! How Python calls into the core: the GIL released, Ctrl-C heard, progress told, panics turned into `InternalError`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,50 +33,27 @@ pub(crate) fn long<T: Send>(
     py.detach(|| {
         std::thread::scope(|scope| {
             let (send, receive) = channel();
-            // The one who takes the work does it: this thread, if no other can be started.
-            let take = move || {
-                let work = work.lock().ok().and_then(|mut work| work.take());
-                work.map(|work| guarded(|| work(progress)))
-            };
             let spawned = std::thread::Builder::new().spawn_scoped(scope, move || {
-                if let Some(result) = take() {
-                    // The receiver lives until the result is in.
-                    let _ = send.send(result);
+                if let Some(work) = take(work) {
+                    // Whoever was interrupted does not listen any more.
+                    let _ = send.send(guarded(|| work(progress)));
                 }
             });
             if spawned.is_err()
-                && let Some(result) = take()
+                && let Some(work) = take(work)
             {
-                return result.map_err(|error| to_py_err(&error));
+                return short(|| work(progress));
             }
-            let mut raised = None;
-            let result = loop {
-                match receive.recv_timeout(POLL) {
-                    Ok(result) => break result,
-                    Err(RecvTimeoutError::Disconnected) => {
-                        break Err(Error::Internal("a worker thread is gone".to_owned()));
-                    }
-                    Err(RecvTimeoutError::Timeout) if raised.is_some() => {}
-                    Err(RecvTimeoutError::Timeout) => {
-                        let looked = Python::attach(|py| {
-                            py.check_signals()?;
-                            tell(py, callback.as_ref(), progress)
-                        });
-                        if let Err(exception) = looked {
-                            progress.stop();
-                            raised = Some(exception);
-                        }
-                    }
-                }
+            let look = || {
+                Python::attach(|py| {
+                    py.check_signals()?;
+                    tell(py, callback.as_ref(), progress)
+                })
             };
-            match (raised, result) {
-                (Some(exception), _) => Err(exception),
-                (None, Ok(value)) => {
-                    Python::attach(|py| tell(py, callback.as_ref(), progress))?;
-                    Ok(value)
-                }
-                (None, Err(error)) => Err(to_py_err(&error)),
-            }
+            // The scope ends when the work does, which is soon once it is asked to stop.
+            let value = awaited(&receive, look).inspect_err(|_| progress.stop())?;
+            Python::attach(|py| tell(py, callback.as_ref(), progress))?;
+            Ok(value)
         })
     })
 }
@@ -90,7 +67,6 @@ pub(crate) fn left_alone<T: Send + 'static>(
     py.detach(|| {
         let (send, receive) = channel();
         let work = Arc::new(Mutex::new(Some(work)));
-        let take = |work: &Mutex<Option<_>>| work.lock().ok().and_then(|mut work| work.take());
         let theirs = Arc::clone(&work);
         let spawned = std::thread::Builder::new().spawn(move || {
             if let Some(work) = take(&theirs) {
@@ -101,19 +77,32 @@ pub(crate) fn left_alone<T: Send + 'static>(
         if spawned.is_err()
             && let Some(work) = take(&work)
         {
-            return guarded(work).map_err(|error| to_py_err(&error));
+            return short(work);
         }
-        loop {
-            match receive.recv_timeout(POLL) {
-                Ok(result) => return result.map_err(|error| to_py_err(&error)),
-                Err(RecvTimeoutError::Timeout) => Python::attach(check_signals)?,
-                Err(RecvTimeoutError::Disconnected) => {
-                    let error = Error::Internal("a worker thread is gone".to_owned());
-                    return Err(to_py_err(&error));
-                }
+        awaited(&receive, || Python::attach(check_signals))
+    })
+}
+
+/// Takes the work out: the one who gets it does it, which is the calling thread if no other can be started.
+fn take<W>(work: &Mutex<Option<W>>) -> Option<W> {
+    work.lock().ok().and_then(|mut work| work.take())
+}
+
+/// Waits for the result of another thread, and calls `look` in between until it raises.
+fn awaited<T>(
+    receive: &Receiver<Result<T>>,
+    mut look: impl FnMut() -> PyResult<()>,
+) -> PyResult<T> {
+    let result = loop {
+        match receive.recv_timeout(POLL) {
+            Ok(result) => break result,
+            Err(RecvTimeoutError::Timeout) => look()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                break Err(Error::Internal("a worker thread is gone".to_owned()));
             }
         }
-    })
+    };
+    result.map_err(|error| to_py_err(&error))
 }
 
 /// For [`Python::attach`].

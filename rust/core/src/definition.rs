@@ -152,6 +152,14 @@ pub struct SentencePieceDefinition {
     pub carried: Vec<u8>,
 }
 
+impl SentencePieceDefinition {
+    /// The id of the unknown piece.
+    pub(crate) fn unk_id(&self) -> Option<u32> {
+        let mut ids = self.pieces.iter().zip(0..);
+        ids.find(|(piece, _)| piece.kind == PieceKind::Unknown).map(|(_, id)| id)
+    }
+}
+
 /// How SentencePiece segments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SentencePieceAlgorithm {
@@ -217,10 +225,7 @@ impl Model {
     pub(crate) fn told_unk(&self) -> Option<u32> {
         match self {
             Self::Unigram(unigram) => unigram.unk_id,
-            Self::SentencePiece(model) => {
-                let mut ids = model.pieces.iter().zip(0..);
-                ids.find(|(piece, _)| piece.kind == PieceKind::Unknown).map(|(_, id)| id)
-            }
+            Self::SentencePiece(model) => model.unk_id(),
             _ => None,
         }
     }

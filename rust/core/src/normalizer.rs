@@ -153,24 +153,14 @@ impl Normalization {
     /// Whether what becomes of a stretch between two ASCII spaces or line ends depends on it alone, and they become white
     /// space: characters are replaced one by one, or combined with marks that follow them.
     pub fn is_local(&self) -> bool {
-        self.stages.iter().all(|stage| {
-            matches!(
-                stage,
-                Stage::Form(_)
-                    | Stage::Lowercase
-                    | Stage::StripAccents
-                    | Stage::Bert(_)
-                    | Stage::Nmt
-            )
-        })
+        let is_local =
+            |stage: &Stage| stage.keeps_lines() || matches!(stage, Stage::Bert(_) | Stage::Nmt);
+        self.stages.iter().all(is_local)
     }
 
-    /// Whether newlines stay what they are.
+    /// Whether, besides, newlines stay what they are.
     pub fn keeps_lines(&self) -> bool {
-        let keeps = |stage: &Stage| {
-            matches!(stage, Stage::Form(_) | Stage::Lowercase | Stage::StripAccents)
-        };
-        self.stages.iter().all(keeps)
+        self.stages.iter().all(Stage::keeps_lines)
     }
 
     /// Normalizes `text`.
@@ -190,6 +180,11 @@ impl Normalization {
 }
 
 impl Stage {
+    /// Whether it replaces characters one by one, or combines them with marks that follow, and newlines by themselves.
+    fn keeps_lines(&self) -> bool {
+        matches!(self, Self::Form(_) | Self::Lowercase | Self::StripAccents)
+    }
+
     /// A sequence, which has stages of its own, is one that does nothing.
     fn new(normalizer: &Normalizer) -> Result<Self> {
         Ok(match normalizer {

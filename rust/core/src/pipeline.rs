@@ -116,19 +116,14 @@ impl Pipeline {
             may_reach_out || token.content.bytes().any(|byte| byte.is_ascii_whitespace())
         };
         let cutting = match &self.pre_tokenizer {
-            PreTokenizing::Compiled(CompiledPreTokenizer { scheme, add_prefix_space }) => {
-                let may_cut = self.normalization.is_local() && !add_prefix_space;
-                match scheme {
-                    Scheme::Whole => None,
-                    Scheme::Lines => {
-                        let may_cut = may_cut && self.normalization.keeps_lines();
-                        may_cut.then_some(Cutting::Lines)
-                    }
-                    _ => may_cut.then_some(Cutting::Words),
-                }
-            }
+            PreTokenizing::Compiled(CompiledPreTokenizer { add_prefix_space: true, .. })
+            | PreTokenizing::Generic(_) => None,
+            PreTokenizing::Compiled(CompiledPreTokenizer { scheme, .. }) => match scheme {
+                Scheme::Whole => None,
+                Scheme::Lines => self.normalization.keeps_lines().then_some(Cutting::Lines),
+                _ => self.normalization.is_local().then_some(Cutting::Words),
+            },
             PreTokenizing::Words(..) => self.chunking().map(|_| Cutting::Words),
-            PreTokenizing::Generic(_) => None,
         };
         cutting.filter(|_| !self.added.tokens().iter().any(is_spaced))
     }

@@ -327,15 +327,15 @@ impl Template {
             )));
         }
         let n_names = self.special_tokens.len();
-        let most_ids = self.special_tokens.iter().map(|special| special.ids.len()).max();
+        let most_ids =
+            self.special_tokens.iter().map(|special| special.ids.len()).max().unwrap_or(0);
         let n_pieces = self.single.len().max(self.pair.len());
-        let size = n_pieces.saturating_mul(n_names + most_ids.unwrap_or(0) + 1);
+        let size = n_pieces.saturating_mul(n_names + most_ids + 1);
         if size.saturating_mul(n_processors) <= MAX_TEMPLATE {
             return Ok(());
         }
         Err(unsupported(&format!(
-            "a template of {n_pieces} pieces with {n_names} names of up to {} ids, among {n_processors} post-processors,",
-            most_ids.unwrap_or(0)
+            "a template of {n_pieces} pieces with {n_names} names of up to {most_ids} ids, among {n_processors} post-processors,"
         )))
     }
 

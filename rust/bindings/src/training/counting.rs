@@ -6,10 +6,11 @@ use std::sync::Mutex;
 use merganser_core::Result;
 use merganser_core::documents::DocumentBatch;
 use merganser_core::progress::Progress;
-use merganser_core::train::Spilling;
+use merganser_core::train::{Spilling, WordCounter};
 use pyo3::prelude::*;
 
 use crate::call::long;
+use crate::convert;
 use crate::documents::PyDocumentReader;
 use crate::errors::python::{ConfigError, InternalError};
 
@@ -45,6 +46,30 @@ impl<C> Counting<C> {
 pub(super) fn spilling(max_memory: Option<usize>, folder: Option<PathBuf>) -> Option<Spilling> {
     let spilling = max_memory.zip(folder);
     spilling.map(|(max_memory, folder)| Spilling { max_memory, folder })
+}
+
+/// Counts texts.
+pub(super) fn count_words(
+    py: Python<'_>,
+    counter: &mut WordCounter,
+    texts: &[Bound<'_, PyAny>],
+) -> PyResult<()> {
+    let texts = convert::texts(texts, counter.n_texts())?;
+    long(py, None, |progress| counter.count(&texts, progress))
+}
+
+/// As [`count_next`].
+pub(super) fn count_next_words(
+    py: Python<'_>,
+    counter: &mut WordCounter,
+    reader: &PyDocumentReader,
+    n_used: usize,
+) -> PyResult<Option<usize>> {
+    let takes_pieces = counter.takes_pieces();
+    count_next(py, reader, n_used, takes_pieces, |read, progress| match read {
+        Read::Piece(text, is_last) => counter.count_piece(text, is_last, progress),
+        Read::Texts(texts) => counter.count(texts, progress).map(|()| 0),
+    })
 }
 
 /// What was read of a file.

@@ -166,16 +166,15 @@ impl Sentences {
     }
 
     /// The words, as a `WordCounter` finds them, and the sentences that were left out.
-    #[expect(clippy::needless_pass_by_value, reason = "Python hands over an object")]
     fn finish(
         &self,
         py: Python<'_>,
         min_count: u64,
-        progress: Option<Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<(Found, Left)> {
         let sentences = self.0.finish(Ok)?;
         let (counted, dropped) =
-            long(py, progress.as_ref(), |progress| sentences.finish(min_count, progress))?;
+            long(py, progress, |progress| sentences.finish(min_count, progress))?;
         let left = dropped.into_iter();
         let left = left.map(|one| (one.what, one.n_different, one.n_occurrences)).collect();
         Ok((found(counted), left))

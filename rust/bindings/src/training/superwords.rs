@@ -4,11 +4,10 @@ use merganser_core::train::Stages;
 use merganser_core::train::bpe::{Bounds, SuperwordOptions, Superwords as CoreSuperwords};
 use pyo3::prelude::*;
 
-use super::counting::{Counting, Read, count_next};
+use super::counting::{Counting, count_next_words, count_words};
 use super::stages;
 use super::trained::Trained;
 use crate::call::{long, short};
-use crate::convert;
 use crate::documents::PyDocumentReader;
 
 /// The options as Python has them: a dictionary of all, each checked there for its type and range.
@@ -78,11 +77,7 @@ impl Superwords {
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
     fn count(&self, py: Python<'_>, texts: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
-        self.0.with(|phase| {
-            let counter = phase.counter();
-            let texts = convert::texts(&texts, counter.n_texts())?;
-            long(py, None, |progress| counter.count(&texts, progress))
-        })
+        self.0.with(|phase| count_words(py, phase.counter(), &texts))
     }
 
     /// As `WordCounter.count_next`.
@@ -92,14 +87,7 @@ impl Superwords {
         reader: &PyDocumentReader,
         n_used: usize,
     ) -> PyResult<Option<usize>> {
-        self.0.with(|phase| {
-            let counter = phase.counter();
-            let takes_pieces = counter.takes_pieces();
-            count_next(py, reader, n_used, takes_pieces, |read, progress| match read {
-                Read::Piece(text, is_last) => counter.count_piece(text, is_last, progress),
-                Read::Texts(texts) => counter.count(texts, progress).map(|()| 0),
-            })
-        })
+        self.0.with(|phase| count_next_words(py, phase.counter(), reader, n_used))
     }
 
     /// A tokenizer for each of the sizes, or `None` if the same text is to be counted once more.

@@ -7,10 +7,9 @@ use merganser_core::train::{Counted, WordCounter as CoreCounter, WordCounts as C
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::counting::{Counting, Read, count_next, spilling};
+use super::counting::{Counting, count_next_words, count_words, spilling};
 use super::stages;
 use crate::call::{long, short};
-use crate::convert;
 use crate::documents::PyDocumentReader;
 use crate::tokenizer::Tokenizer;
 
@@ -153,10 +152,7 @@ impl WordCounter {
 
     #[expect(clippy::needless_pass_by_value, reason = "Python hands over a list")]
     fn count(&self, py: Python<'_>, texts: Vec<Bound<'_, PyAny>>) -> PyResult<()> {
-        self.0.with(|counter| {
-            let texts = convert::texts(&texts, counter.n_texts())?;
-            long(py, None, |progress| counter.count(&texts, progress))
-        })
+        self.0.with(|counter| count_words(py, counter, &texts))
     }
 
     /// Counts the next documents of a file, or the next piece of one that is a single document; `None`: there are none.
@@ -167,13 +163,7 @@ impl WordCounter {
         reader: &PyDocumentReader,
         n_used: usize,
     ) -> PyResult<Option<usize>> {
-        self.0.with(|counter| {
-            let takes_pieces = counter.takes_pieces();
-            count_next(py, reader, n_used, takes_pieces, |read, progress| match read {
-                Read::Piece(text, is_last) => counter.count_piece(text, is_last, progress),
-                Read::Texts(texts) => counter.count(texts, progress).map(|()| 0),
-            })
-        })
+        self.0.with(|counter| count_next_words(py, counter, reader, n_used))
     }
 
     #[getter]
@@ -186,15 +176,14 @@ impl WordCounter {
         self.0.with(|counter| Ok(counter.n_bytes()))
     }
 
-    #[expect(clippy::needless_pass_by_value, reason = "Python hands over an object")]
     fn finish(
         &self,
         py: Python<'_>,
         min_count: u64,
-        progress: Option<Bound<'_, PyAny>>,
+        progress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Found> {
         self.0.finish(|counter| {
-            long(py, progress.as_ref(), |progress| counter.finish(min_count, progress)).map(found)
+            long(py, progress, |progress| counter.finish(min_count, progress)).map(found)
         })
     }
 }

@@ -172,6 +172,13 @@ impl WordCache {
         entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
+    /// Appends the ids of a pre-token, if [`WordCache::get`] knows them.
+    #[inline]
+    pub fn append(&self, key: Key, ids: &mut Vec<u32>) -> bool {
+        let value = self.get(key);
+        value.map(|value| ids.extend_from_slice(&value[..value[SHORT_IDS] as usize])).is_some()
+    }
+
     /// Starts to fetch what [`WordCache::get`] will look at.
     #[inline]
     pub fn prefetch(&self, key: Key) {

@@ -128,14 +128,15 @@ impl Bpe {
         self.merge_bytes(&self.pairs, pre_token, progress, scratch, ids)
     }
 
-    /// Whether [`Bpe::merge_lower`] and [`Bpe::merge_upper`] together do what [`Bpe::merge`] does.
+    /// Whether it takes both [`Bpe::merge_lower`] and [`Bpe::merge_upper`] to do what [`Bpe::merge`] does. Otherwise all merges
+    /// are of the lower level.
     pub fn has_levels(&self) -> bool {
         self.levels.is_some()
     }
 
     /// As [`Bpe::next_cut`], for [`Bpe::merge_lower`].
     pub fn next_lower_cut(&self, text: &[u8], from: usize) -> usize {
-        self.levels.as_ref().map_or(text.len(), |levels| levels.cuts.next(text, from))
+        self.levels.as_ref().map_or(&self.cuts, |levels| &levels.cuts).next(text, from)
     }
 
     /// Appends the ids that the lower level of merges makes of a stretch of a pre-token between its cuts.
@@ -173,7 +174,14 @@ impl Bpe {
             }
             let n_kept = match to - from {
                 1 => 1,
-                _ => self.merge_ids(&mut ids[from..to], progress, scratch)?,
+                n => {
+                    let mut first = [NONE; SHORT];
+                    let n_first = n.min(SHORT);
+                    first[..n_first].copy_from_slice(&ids[from..from + n_first]);
+                    let first_pair = |i: usize| self.pairs.get(first[i], first[i + 1]);
+                    let symbols = &mut ids[from..to];
+                    merge_symbols(&self.pairs, symbols, first_pair, progress, scratch)?
+                }
             };
             ids.copy_within(from..from + n_kept, kept);
             kept += n_kept;
@@ -181,24 +189,6 @@ impl Bpe {
         }
         ids.truncate(kept);
         Ok(())
-    }
-
-    /// Merges symbols in place; returns how many are left.
-    fn merge_ids(
-        &self,
-        ids: &mut [u32],
-        progress: &Progress,
-        scratch: &mut LongScratch,
-    ) -> Result<usize> {
-        let n = ids.len();
-        if n <= SHORT {
-            let mut symbols = [NONE; SHORT];
-            symbols[..n].copy_from_slice(ids);
-            let first_pair = |i: usize| self.pairs.get(symbols[i], symbols[i + 1]);
-            return Ok(merge_short(&self.pairs, ids, first_pair, |_, _| {}));
-        }
-        merge_long(&self.pairs, is_current, progress, scratch, ids, n_symbols(n)?)?;
-        Ok(keep_merged(ids))
     }
 
     fn merge_bytes(
@@ -211,15 +201,8 @@ impl Bpe {
     ) -> Result<()> {
         let first = ids.len();
         self.start(pre_token, progress, ids)?;
-        let symbols = &mut ids[first..];
-        let kept = if pre_token.len() <= SHORT {
-            let first_pair = |i: usize| pairs.of_bytes(pre_token[i], pre_token[i + 1]);
-            merge_short(pairs, symbols, first_pair, |_, _| {})
-        } else {
-            let n = n_symbols(pre_token.len())?;
-            merge_long(pairs, is_current, progress, scratch, symbols, n)?;
-            keep_merged(symbols)
-        };
+        let first_pair = |i: usize| pairs.of_bytes(pre_token[i], pre_token[i + 1]);
+        let kept = merge_symbols(pairs, &mut ids[first..], first_pair, progress, scratch)?;
         ids.truncate(first + kept);
         Ok(())
     }
@@ -271,6 +254,23 @@ impl Bpe {
 /// Whether a candidate of this rank holds for a pair of that rank: a rank belongs to one pair.
 fn is_current(rank: u32, (current, _): (u32, u32)) -> bool {
     rank == current
+}
+
+/// Merges symbols in place; returns how many are left. `first_pair` is as in [`merge_short`].
+#[inline]
+fn merge_symbols(
+    pairs: &PairTable,
+    symbols: &mut [u32],
+    first_pair: impl Fn(usize) -> (u32, u32),
+    progress: &Progress,
+    scratch: &mut LongScratch,
+) -> Result<usize> {
+    if symbols.len() <= SHORT {
+        return Ok(merge_short(pairs, symbols, first_pair, |_, _| {}));
+    }
+    let n = n_symbols(symbols.len())?;
+    merge_long(pairs, is_current, progress, scratch, symbols, n)?;
+    Ok(keep_merged(symbols))
 }
 
 fn n_symbols(n: usize) -> Result<u32> {

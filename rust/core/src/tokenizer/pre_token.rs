@@ -28,28 +28,22 @@ pub(super) fn encode_bytes(
     }
     let merge = |part: Range<usize>, scratch: &mut Scratch, ids: &mut Vec<u32>| {
         model
-            .merge(&text[part.clone()], progress, &mut scratch.long, ids)
+            .merge_lower(&text[part.clone()], progress, &mut scratch.long, ids)
             .map_err(|error| error.moved_by(part.start))
     };
-    let before_end = &text[..pre_token.end];
-    if model.has_levels() {
-        let first = ids.len();
-        let next_cut = |from| model.next_lower_cut(before_end, from);
-        let merge = |part: Range<usize>, scratch: &mut Scratch, ids: &mut Vec<u32>| {
-            model
-                .merge_lower(&text[part.clone()], progress, &mut scratch.long, ids)
-                .map_err(|error| error.moved_by(part.start))
-        };
-        encode_parts(text, pre_token, scratch, ids, next_cut, Key::of_part, merge)?;
-        return model.merge_upper(first, progress, &mut scratch.long, ids);
-    }
-    if bytes.is_ascii() {
+    let has_levels = model.has_levels();
+    if bytes.is_ascii() && !has_levels {
         return merge(pre_token, scratch, ids);
     }
-    let next_cut = |from| model.next_cut(before_end, from);
-    // Of a part no token is looked up as a whole; without such a look-up, a part is what it is as a pre-token.
-    let key_of = |key: Key| if model.ignores_merges() { key.of_part() } else { key };
-    encode_parts(text, pre_token, scratch, ids, next_cut, key_of, merge)
+    let first = ids.len();
+    let before_end = &text[..pre_token.end];
+    let next_cut = |from| model.next_lower_cut(before_end, from);
+    // Of a part no token is looked up as a whole, nor is it merged by an upper level; without either, a part is what it is as
+    // a pre-token.
+    let is_other = model.ignores_merges() || has_levels;
+    let key_of = |key: Key| if is_other { key.of_part() } else { key };
+    encode_parts(text, pre_token, scratch, ids, next_cut, key_of, merge)?;
+    model.merge_upper(first, progress, &mut scratch.long, ids)
 }
 
 /// Appends the ids of a pre-token of any other model.
@@ -99,9 +93,7 @@ fn encode_parts(
         let to = next_cut(from);
         let is_part = to - from < pre_token.len();
         let key = Key::new(text, from, to).filter(|_| is_part).map(&key_of);
-        if let Some(value) = key.and_then(|key| scratch.words.get(key)) {
-            ids.extend_from_slice(&value[..value[value.len() - 1] as usize]);
-        } else {
+        if !key.is_some_and(|key| scratch.words.append(key, ids)) {
             let first = ids.len();
             encode(from..to, scratch, ids)?;
             if let Some(key) = key {

@@ -42,8 +42,6 @@ pub enum SeedKind {
 /// How pieces are learned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LearnOptions {
-    /// How many pieces, characters among them.
-    pub n_pieces: usize,
     /// The share of all characters that are pieces; the rarest beyond it are unknown.
     pub character_coverage: f64,
     /// Characters that are pieces whether or not they occur.
@@ -70,10 +68,10 @@ pub struct LearnOptions {
     pub line_end: Option<char>,
     /// Whether fewer pieces than asked for are a result rather than an error.
     pub allow_smaller: bool,
-    /// Tokens of the vocabulary that are no pieces, for messages.
-    pub n_other_tokens: usize,
-    /// How many tokens were asked for, pieces and others, for messages.
+    /// How many tokens the vocabulary is to have: pieces, characters among them, and others.
     pub vocab_size: usize,
+    /// Tokens of the vocabulary that are no pieces.
+    pub n_other_tokens: usize,
     /// Threads; `None`: as many as the machine gives.
     pub n_threads: Option<usize>,
 }
@@ -81,7 +79,6 @@ pub struct LearnOptions {
 impl Default for LearnOptions {
     fn default() -> Self {
         Self {
-            n_pieces: 8000,
             character_coverage: 0.9995,
             required_chars: String::new(),
             required_pieces: Vec::new(),
@@ -94,10 +91,17 @@ impl Default for LearnOptions {
             is_byte_level: false,
             line_end: None,
             allow_smaller: false,
-            n_other_tokens: 0,
             vocab_size: 8000,
+            n_other_tokens: 0,
             n_threads: None,
         }
+    }
+}
+
+impl LearnOptions {
+    /// How many pieces there are to learn.
+    fn n_pieces(&self) -> usize {
+        self.vocab_size.saturating_sub(self.n_other_tokens)
     }
 }
 
@@ -141,7 +145,7 @@ pub fn learn(counts: &WordCounts, options: &LearnOptions, progress: &Progress) -
     let mut pieces = seed_pieces(counts, &corpus, options, n_threads, progress)?;
     let mut edges = Edges::new(&corpus, &pieces.texts, progress)?;
     drop(corpus);
-    let n_wanted = options.n_pieces + options.n_other_tokens;
+    let n_wanted = options.n_pieces() + options.n_other_tokens;
     let n_desired = n_wanted.saturating_add(n_wanted / 10);
     let (n_sub_iterations, mut n_done) = (options.n_sub_iterations as u64, 0);
     loop {

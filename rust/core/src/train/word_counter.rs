@@ -27,7 +27,7 @@ use crate::compiled::words::Chunking;
 use crate::definition::{BpeDefinition, Model};
 use crate::error::{Error, Result};
 use crate::parallel;
-use crate::pipeline::{Pipeline, TextPart, Unit};
+use crate::pipeline::{Cutting, Pipeline, TextPart, Unit};
 use crate::progress::{Phase, Progress};
 use crate::traced::Traced;
 use crate::train::word_counts::Builder;
@@ -65,6 +65,7 @@ const POLL_BYTES: usize = 1 << 16;
 pub struct WordCounter {
     pipeline: Pipeline,
     chunking: Option<Chunking>,
+    cutting: Option<Cutting>,
     classifier: Classifier,
     /// What is made of words first.
     recoding: Option<Arc<dyn Recoding>>,
@@ -107,6 +108,7 @@ impl WordCounter {
     pub fn new(pipeline: Pipeline, n_threads: Option<usize>, spilling: Option<Spilling>) -> Self {
         Self {
             chunking: pipeline.chunking(),
+            cutting: pipeline.cutting(),
             pipeline,
             classifier: Classifier::best(),
             recoding: None,
@@ -165,7 +167,7 @@ impl WordCounter {
 
     /// Whether [`WordCounter::count_piece`] can count a piece before the last.
     pub fn takes_pieces(&self) -> bool {
-        self.pipeline.cutting().is_some()
+        self.cutting.is_some()
     }
 
     /// Counts a text that comes in pieces: as much of `text` as can be told to be whole words, and all of it if it is the
@@ -178,7 +180,7 @@ impl WordCounter {
             self.count(&[text], progress)?;
             return Ok(text.len());
         }
-        let cut = self.pipeline.cutting().map_or(0, |cutting| cutting.last(text.as_bytes()));
+        let cut = self.cutting.map_or(0, |cutting| cutting.last(text.as_bytes()));
         if cut > 0 {
             self.count(&[text.get(..cut).unwrap_or_default()], progress)?;
             self.n_texts -= 1;
@@ -223,12 +225,12 @@ impl WordCounter {
 
     /// The texts, long ones in pieces where that changes nothing, and the index of the text that each is of.
     fn cut_long<'t>(&self, texts: &[&'t str]) -> (Vec<&'t str>, Vec<usize>) {
-        let cutting = self.pipeline.cutting();
         let (mut pieces, mut index_of) = (Vec::new(), Vec::new());
         for (index, text) in texts.iter().enumerate() {
             let mut rest = *text;
             loop {
-                let cut = cutting.and_then(|cutting| cutting.first(rest.as_bytes(), UNIT_BYTES));
+                let cut =
+                    self.cutting.and_then(|cutting| cutting.first(rest.as_bytes(), UNIT_BYTES));
                 let (first, others) = rest.split_at(cut.unwrap_or(rest.len()));
                 pieces.push(first);
                 index_of.push(index);
@@ -303,10 +305,11 @@ impl WordCounter {
         self.fronts = Vec::new();
         let n_threads = self.n_threads;
         // Chunks are gone through before it is known how many words they give; about as many are expected.
-        let n_chunks = if self.chunking.is_some() { self.store.n_words() } else { 0 };
+        let (n_chunks, n_spilled_of_chunks) = match self.chunking {
+            Some(_) => (self.store.n_words(), self.store.n_spilled_bytes()),
+            None => (0, 0),
+        };
         progress.begin(Phase::Gather, n_chunks * 2);
-        let n_spilled_of_chunks =
-            if self.chunking.is_some() { self.store.n_spilled_bytes() } else { 0 };
         let mut store = match self.chunking {
             None => self.store,
             Some(_) if self.store.is_in_memory() => self.split_shards(progress)?,
@@ -333,7 +336,9 @@ impl WordCounter {
                 Ok(())
             },
         )?;
-        fit.map_or(Ok(()), Fit::check)?;
+        if let Some(fit) = fit {
+            fit.check()?;
+        }
         let counts = builder.finish();
         Ok(Counted { counts, n_dropped, n_dropped_occurrences, n_spilled_bytes })
     }

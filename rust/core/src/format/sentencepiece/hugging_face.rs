@@ -34,12 +34,12 @@ pub fn to_hugging_face(definition: &Definition) -> Result<(Definition, Vec<Strin
     if spec.treat_whitespace_as_suffix {
         return refuse("normalizer", "a space at the end of the text has no counterpart");
     }
-    let Some(unk_id) = (0..).zip(&model.pieces).find(|(_, p)| p.kind == PieceKind::Unknown) else {
+    let Some(unk_id) = model.unk_id() else {
         return refuse("model", "there is no unknown piece");
     };
     let turned = match model.algorithm {
-        SentencePieceAlgorithm::Unigram => Model::Unigram(unigram(model, unk_id.0)),
-        SentencePieceAlgorithm::Bpe => Model::Bpe(bpe(model, &unk_id.1.text)),
+        SentencePieceAlgorithm::Unigram => Model::Unigram(unigram(model, unk_id)),
+        SentencePieceAlgorithm::Bpe => Model::Bpe(bpe(model, &model.pieces[unk_id as usize].text)),
         _ => return refuse("model", "only Unigram and BPE have a counterpart"),
     };
     let turned = Definition {

@@ -168,8 +168,7 @@ impl CharacterBpe {
             starts.truncate(kept);
             return Ok(());
         }
-        let n = u32::try_from(ids.len())
-            .map_err(|_| Error::Config("a pre-token must be shorter than 4 GiB".to_owned()))?;
+        let n = super::n_symbols(ids.len())?;
         let is_current = |rank, pair| self.is_current(rank, pair);
         let scratch = &mut LongScratch::default();
         merge_long(&self.pairs, is_current, progress, scratch, ids, n)

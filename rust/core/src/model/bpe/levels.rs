@@ -1,15 +1,15 @@
 //! [`Levels`]: merges that join words apart from those below them, for tokenizers whose tokens may be several words.
 //!
 //! Their pre-tokens are long, and hold words that repeat although the whole does not. The *lower* level is all merges before
-//! the first whose product holds a space after a character that is no white space; the *upper* level is the rest. Merges come by rank, so the
-//! lower ones are all done before the first upper one, and none is left for later: no upper product is a part of a lower
-//! merge, or there are no levels. So a pre-token is first encoded by the lower level alone, from cut to cut ([`Cuts`]), its
+//! the first whose product holds a space after a character that is no white space; the *upper* level is the rest. Merges come by
+//! rank, so the lower ones are all done before the first upper one, and none is left for later: no upper product is a part of a
+//! lower merge, or there are no levels. So a pre-token is first encoded by the lower level alone, from cut to cut ([`Cuts`]), its
 //! parts known from the cache; then upper merges join its tokens. They too have cuts: places where two tokens of the lower level
 //! meet that stand side by side in no product of the upper level.
 
 use super::NONE;
 use super::cuts::Cuts;
-use super::pairs::PairTable;
+use super::pairs::{PairTable, mixed};
 use crate::vocab::{SeededMap, SeededSet, Vocab};
 
 /// See the module's head.
@@ -82,9 +82,7 @@ impl Levels {
 }
 
 fn bit_of(left: u32, right: u32) -> usize {
-    let pair = u64::from(left) << 32 | u64::from(right);
-    let mixed = (pair ^ pair >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> (u64::BITS - N_BITS_LOG2)) as usize
+    (mixed(left, right) >> (u64::BITS - N_BITS_LOG2)) as usize
 }
 
 /// Whether a space stands behind a whole character that is no white space.

@@ -27,6 +27,12 @@ const fn key(left: u32, right: u32) -> u64 {
     (left as u64) << 32 | right as u64
 }
 
+/// A hash of a pair, mixed in its highest bits.
+pub(crate) const fn mixed(left: u32, right: u32) -> u64 {
+    let pair = key(left, right);
+    (pair ^ pair >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
 impl PairTable {
     /// From the rank and product of each pair.
     pub(crate) fn new(products: &SeededMap<(u32, u32), (u32, u32)>) -> Self {

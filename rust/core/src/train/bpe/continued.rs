@@ -52,7 +52,7 @@ pub(super) fn add_tokens(
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         numbers.insert(id, tokens.push(bytes, length));
         tokens.forbid(bytes.to_vec());
-        if let Some(spelled) = spelled {
+        if let Some(spelled) = spelled.filter(|_| added.contains(&id)) {
             tokens.forbid(spelled);
         }
     }

@@ -56,7 +56,7 @@ pub(super) fn learn(
     let laid = lay_out(counts, options, &mut tokens, progress)?;
     let n_special = if options.continue_from.is_some() { 0 } else { options.special_tokens.len() };
     let n_first = tokens.n_tokens();
-    check_size(options, n_tokens, n_first, &laid.cells)?;
+    check_size(options, n_tokens, n_first, n_special, &laid.cells)?;
     if options.prune.is_some() && tokens.may_make_again() {
         return Err(Error::Config(format!("prune cannot be had with {AFFIXES}")));
     }
@@ -176,12 +176,17 @@ fn add_byte_tokens(byte_fallback: bool, tokens: &mut Tokens<'_>) {
     }
 }
 
-fn check_size(options: &BpeOptions, n_tokens: usize, n_first: usize, cells: &Cells) -> Result<()> {
+fn check_size(
+    options: &BpeOptions,
+    n_tokens: usize,
+    n_first: usize,
+    n_special: usize,
+    cells: &Cells,
+) -> Result<()> {
     if (n_first..=MAX_TOKENS).contains(&n_tokens) {
         return Ok(());
     }
-    let n_special = options.special_tokens.len();
-    let n_alphabet = n_first - if options.continue_from.is_some() { 0 } else { n_special };
+    let n_alphabet = n_first - n_special;
     let first = match (&options.continue_from, &options.alphabet) {
         (Some(_), _) => "the tokens of continue_from".to_owned(),
         (None, Alphabet::Bytes(_)) => {

@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::alphabet::POLL_WORDS;
 use super::bounds::Bounds;
 use super::cells::{Cells, MAX_CELLS};
 use super::engine::{Engine, Rules};
@@ -33,14 +34,12 @@ use crate::pipeline::Pipeline;
 use crate::pre_tokenizer::PreTokenizer;
 use crate::progress::{Phase, Progress};
 use crate::train::{Report, SuperwordReport, Trained, WordCounter, WordCounts};
-use runs::{CountBorders, Encoded, MakeRuns, ids_of};
+use runs::{Encoded, MakeRuns, ids_of};
 
 /// Of so many borders for each merge asked for, the rarest is the first floor: merges take from the counts of others.
 const BORDERS_A_MERGE: usize = 2;
 /// By so much the floor is lowered if it was too high.
 const LOWER: u64 = 4;
-/// Runs between two looks at whether to stop.
-const POLL_RUNS: usize = 1 << 14;
 
 /// What a caller may choose for the second phase.
 #[derive(Debug, Clone)]
@@ -110,12 +109,10 @@ impl Superwords {
             )));
         }
         let encoded = Arc::new(Encoded::new(model, ids.last().copied().unwrap_or_default()));
-        let pipeline = Pipeline::new(&base, true)?;
-        let recoding = Arc::new(CountBorders(Arc::clone(&encoded)));
         Ok(Self {
             report: first.report.clone(),
             start: ids.len(),
-            counter: WordCounter::recoding(pipeline, recoding, n_threads),
+            counter: counter(&base, &encoded, n_threads, None)?,
             base,
             options,
             n_threads,
@@ -165,10 +162,8 @@ impl Superwords {
 
     /// Gets ready to part the text at `least`, and returns the counter of the pass before.
     fn begin_pass(&mut self, least: u64) -> Result<WordCounter> {
-        let recoding = MakeRuns { text: Arc::clone(&self.encoded), least };
-        let pipeline = Pipeline::new(&self.base, true)?;
-        let counter = WordCounter::recoding(pipeline, Arc::new(recoding), self.n_threads);
         self.least = Some(least);
+        let counter = counter(&self.base, &self.encoded, self.n_threads, self.least)?;
         Ok(std::mem::replace(&mut self.counter, counter))
     }
 
@@ -191,7 +186,7 @@ impl Superwords {
         let n_cells = counts.iter().map(|(run, _)| run.len() / width + 1).sum();
         check_fit(n_cells)?;
         let mut cells = Cells::new(n_cells);
-        for batch in counts.by_count().chunks(POLL_RUNS) {
+        for batch in counts.by_count().chunks(POLL_WORDS) {
             progress.check()?;
             for &index in batch {
                 let (run, count) = counts.get(index).unwrap_or_default();
@@ -238,6 +233,17 @@ impl Superwords {
         };
         Ok(Trained { definition, report })
     }
+}
+
+/// Counts the borders of tokens or, with `least`, the runs between those that occur less often.
+fn counter(
+    base: &Definition,
+    text: &Arc<Encoded>,
+    n_threads: Option<usize>,
+    least: Option<u64>,
+) -> Result<WordCounter> {
+    let recoding = MakeRuns { text: Arc::clone(text), least };
+    Ok(WordCounter::recoding(Pipeline::new(base, true)?, Arc::new(recoding), n_threads))
 }
 
 impl SuperwordOptions {

@@ -87,16 +87,20 @@ fn room(
     alphabet: &Alphabet,
 ) -> Result<usize> {
     let n_characters = alphabet.characters.len();
-    let (n_required, most) = match options.algorithm {
-        SentencePieceAlgorithm::Bpe => (n_characters, n_characters + n_neighbours(counts, false)),
-        SentencePieceAlgorithm::Unigram => {
-            (n_characters, n_characters + most_seeds(counts, false, options.unigram.seed_size))
-        }
-        SentencePieceAlgorithm::Char => (0, n_characters),
-        SentencePieceAlgorithm::Word => (0, counts.len()),
+    let n_required = match options.algorithm {
+        SentencePieceAlgorithm::Bpe | SentencePieceAlgorithm::Unigram => n_characters,
+        SentencePieceAlgorithm::Char | SentencePieceAlgorithm::Word => 0,
     };
     let least = metas.len() + n_required;
     if options.vocab_size < least {
+        let most = match options.algorithm {
+            SentencePieceAlgorithm::Bpe => n_characters + n_neighbours(counts, false),
+            SentencePieceAlgorithm::Unigram => {
+                n_characters + most_seeds(counts, false, options.unigram.seed_size)
+            }
+            SentencePieceAlgorithm::Char => n_characters,
+            SentencePieceAlgorithm::Word => counts.len(),
+        };
         return Err(Error::Config(format!(
             "vocab_size must be at least {least} ({} special, user-defined and byte pieces and {n_required} characters), and \
              this text gives no more than {} pieces, got {}; ask for more, or for a smaller character_coverage",
@@ -151,7 +155,6 @@ fn unigram(
     let learned = unigram::learn(
         counts,
         &unigram::LearnOptions {
-            n_pieces: room,
             character_coverage: 0.0,
             required_chars: alphabet.chars().into_iter().collect(),
             rules: *rules,

@@ -45,7 +45,6 @@ pub fn train(
     let bytes = byte_tokens(options, is_byte_level, &specials)?;
     let n_other_tokens = specials.len() + bytes.len();
     let mut learning = options.learn.clone();
-    learning.n_pieces = options.vocab_size.saturating_sub(n_other_tokens);
     learning.n_other_tokens = n_other_tokens;
     learning.vocab_size = options.vocab_size;
     learning.is_byte_level = is_byte_level;

@@ -35,7 +35,7 @@ impl Alphabet {
 
     pub(super) fn check_room(&self, counts: &WordCounts, options: &LearnOptions) -> Result<()> {
         let least = self.n_required(options);
-        if options.n_pieces >= least {
+        if options.n_pieces() >= least {
             return Ok(());
         }
         Err(Error::Config(format!(
@@ -82,9 +82,9 @@ impl Alphabet {
         let forbidden: FxHashSet<&str> = options.forbidden.iter().map(String::as_str).collect();
         let others =
             best.iter().filter(|(text, _)| !taken.contains(*text) && !forbidden.contains(text));
-        let n_more = options.n_pieces.saturating_sub(chosen.len());
+        let n_more = options.n_pieces().saturating_sub(chosen.len());
         chosen.extend(others.take(n_more).map(|&(text, score)| (text.to_owned(), score)));
-        if chosen.len() < options.n_pieces && !options.allow_smaller {
+        if chosen.len() < options.n_pieces() && !options.allow_smaller {
             return Err(Error::Config(format!(
                 "vocab_size {} cannot be reached: these word counts give at least {} and at most {} tokens; ask for as many, \
                  count more text, or pass allow_smaller=True",

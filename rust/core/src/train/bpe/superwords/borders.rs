@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::model::bpe::pairs::mixed;
+
 const N_COUNTS_LOG2: u32 = 22;
 
 /// See the module's head. Threads share it; sums do not depend on which of them counted what.
@@ -13,9 +15,7 @@ pub(super) struct Borders {
 }
 
 fn place_of((left, right): (u32, u32)) -> usize {
-    let pair = u64::from(left) << 32 | u64::from(right);
-    let mixed = (pair ^ pair >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (mixed >> (u64::BITS - N_COUNTS_LOG2)) as usize
+    (mixed(left, right) >> (u64::BITS - N_COUNTS_LOG2)) as usize
 }
 
 impl Borders {

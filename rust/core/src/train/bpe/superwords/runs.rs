@@ -42,9 +42,7 @@ impl Encoded {
         while from < word.len() {
             let to = self.model.next_cut(word, from);
             let key = Key::new(word, from, to);
-            if let Some(value) = key.and_then(|key| words.get(key)) {
-                ids.extend_from_slice(&value[..value[value.len() - 1] as usize]);
-            } else {
+            if !key.is_some_and(|key| words.append(key, ids)) {
                 let first = ids.len();
                 self.model
                     .merge(&word[from..to], progress, long, ids)
@@ -59,31 +57,12 @@ impl Encoded {
     }
 }
 
-/// Counts borders: nothing is left to be counted of a word.
-#[derive(Debug)]
-pub(super) struct CountBorders(pub(super) Arc<Encoded>);
-
-impl Recoding for CountBorders {
-    fn recode(
-        &self,
-        word: &str,
-        scratch: &mut RecodingScratch,
-        progress: &Progress,
-        _each: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<()> {
-        self.0.encode(word, scratch, progress)?;
-        for pair in scratch.ids.windows(2) {
-            self.0.borders.add((pair[0], pair[1]));
-        }
-        Ok(())
-    }
-}
-
-/// Makes runs, parted where a border occurs less than `least` times.
+/// Counts borders as long as it is not known at how many text is to be parted; then makes runs, parted where a border occurs
+/// less than `least` times.
 #[derive(Debug)]
 pub(super) struct MakeRuns {
     pub(super) text: Arc<Encoded>,
-    pub(super) least: u64,
+    pub(super) least: Option<u64>,
 }
 
 impl Recoding for MakeRuns {
@@ -97,7 +76,11 @@ impl Recoding for MakeRuns {
         let Self { text, least } = self;
         text.encode(word, scratch, progress)?;
         let RecodingScratch { ids, bytes, .. } = scratch;
-        for run in ids.chunk_by(|&left, &right| text.borders.most((left, right)) >= *least) {
+        let Some(least) = *least else {
+            ids.windows(2).for_each(|pair| text.borders.add((pair[0], pair[1])));
+            return Ok(());
+        };
+        for run in ids.chunk_by(|&left, &right| text.borders.most((left, right)) >= least) {
             if run.len() > 1 {
                 bytes.clear();
                 for id in run {
