@@ -21,8 +21,8 @@ References: Sennrich, Haddow, Birch 2016, "Neural machine translation of rare wo
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import regex
@@ -101,18 +101,33 @@ def train(
     >>> decode([257, 258], vocabulary)
     b'banana'
     """
+    special = {token.encode() for token in special_tokens}
     alphabet = sorted({*initial_alphabet}.union(*word_counts), key=byte_characters().__getitem__)
     tokens = list(dict.fromkeys([*(token.encode() for token in special_tokens), *(bytes([byte]) for byte in alphabet)]))
-    ids = {token: token_id for token_id, token in enumerate(tokens)}
-    special = {token.encode() for token in special_tokens}
-    words = [([ids[bytes([byte])] for byte in word], count) for word, count in word_counts.items()]
-    merges: list[tuple[bytes, bytes]] = []
+    start = Vocabulary(tokens, [])
+    words = zip(encode_words(word_counts, start), word_counts.values(), strict=True)
+
+    def may_be(token: bytes) -> bool:
+        return token not in special and (max_token_length is None or len(token) <= max_token_length)
+
+    return join_pairs(words, start, vocab_size, min_frequency, may_be)
+
+
+def join_pairs(
+    word_counts: Iterable[tuple[Sequence[int], int]],
+    start: Vocabulary,
+    vocab_size: int,
+    min_frequency: int,
+    may_be: Callable[[bytes], bool],
+) -> Vocabulary:
+    """Go on from a vocabulary, and from words as its ids, with how often each stands; `may_be` allows a product."""
+    tokens, merges = [*start.tokens], [*start.merges]
+    words = [([*word], count) for word, count in word_counts]
     while len(tokens) < vocab_size:
         pair_counts: Counter[tuple[int, int]] = Counter()
         for word, count in words:
             for left, right in pairwise(word):
-                product = tokens[left] + tokens[right]
-                if product not in special and (max_token_length is None or len(product) <= max_token_length):
+                if may_be(tokens[left] + tokens[right]):
                     pair_counts[left, right] += count
         best = min(pair_counts, key=lambda pair: (-pair_counts[pair], pair), default=None)
         if best is None or pair_counts[best] < max(min_frequency, 1):
@@ -129,23 +144,22 @@ def train(
 
 def encode(text: str, vocabulary: Vocabulary, pattern: str, ignore_merges: bool = False) -> list[int]:
     """Encode a text, pre-token by pre-token; the alphabet must hold every byte of it."""
-    return [
-        token_id for word in pre_tokenize(text, pattern) for token_id in encode_word(word, vocabulary, ignore_merges)
-    ]
+    return [*chain.from_iterable(encode_words(pre_tokenize(text, pattern), vocabulary, ignore_merges))]
 
 
-def encode_word(word: bytes, vocabulary: Vocabulary, ignore_merges: bool = False) -> list[int]:
-    """Encode a pre-token: join the pair of lowest rank, leftmost first, until no pair has a merge.
+def encode_words(words: Iterable[bytes], vocabulary: Vocabulary, ignore_merges: bool = False) -> Iterator[list[int]]:
+    """Encode pre-tokens: in each, join the pair of lowest rank, leftmost first, until no pair has a merge.
 
     With `ignore_merges`, a pre-token that is itself a token becomes that token at once.
     """
     ids = {token: token_id for token_id, token in enumerate(vocabulary.tokens)}
     ranks = {pair: rank for rank, pair in enumerate(vocabulary.merges)}
-    parts = [word] if ignore_merges and word in ids else [bytes([byte]) for byte in word]
-    while mergeable := [(ranks[pair], place) for place, pair in enumerate(pairwise(parts)) if pair in ranks]:
-        _, place = min(mergeable)
-        parts[place : place + 2] = [parts[place] + parts[place + 1]]
-    return [ids[part] for part in parts]
+    for word in words:
+        parts = [word] if ignore_merges and word in ids else [bytes([byte]) for byte in word]
+        while mergeable := [(ranks[pair], place) for place, pair in enumerate(pairwise(parts)) if pair in ranks]:
+            _, place = min(mergeable)
+            parts[place : place + 2] = [parts[place] + parts[place + 1]]
+        yield [ids[part] for part in parts]
 
 
 def decode(ids: Iterable[int], vocabulary: Vocabulary) -> bytes:

@@ -18,11 +18,9 @@ encoder with the pattern of lines runs it.
 Reference: Liu et al. 2025, "SuperBPE: Space travel for language models", section 2.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
-from merganser.reference.bpe import Vocabulary, count_words, encode_word
+from merganser.reference.bpe import Vocabulary, count_words, encode_words, join_pairs
 
 
 def train(
@@ -63,31 +61,16 @@ def train(
     >>> train([text], first, 256 + 4).merges
     [(b'b', b'e'), (b't', b'o'), (b' ', b'be'), (b'to', b' be')]
     """
-    tokens, merges = [*first.tokens], [*first.merges]
-    lines = [(encode_word(line, first), count) for line, count in count_words(texts, pattern).items()]
+    line_counts = count_words(texts, pattern)
+    lines = zip(encode_words(line_counts, first), line_counts.values(), strict=True)
+    known = {*first.tokens}
 
     def may_be(token: bytes) -> bool:
         return (
-            token not in first.tokens
+            token not in known
             and (max_words is None or len(token.split()) <= max_words)
             and not any(stop in token for stop in stops)
             and (max_token_length is None or len(token) <= max_token_length)
         )
 
-    while len(tokens) < vocab_size:
-        pair_counts: Counter[tuple[int, int]] = Counter()
-        for line, count in lines:
-            for left, right in pairwise(line):
-                if may_be(tokens[left] + tokens[right]):
-                    pair_counts[left, right] += count
-        best = min(pair_counts, key=lambda pair: (-pair_counts[pair], pair), default=None)
-        if best is None or pair_counts[best] < max(min_frequency, 1):
-            break
-        left, right = best
-        merges.append((tokens[left], tokens[right]))
-        tokens.append(tokens[left] + tokens[right])
-        for line, _ in lines:
-            for place in range(len(line) - 1):
-                if line[place : place + 2] == [left, right]:
-                    line[place : place + 2] = [len(tokens) - 1]
-    return Vocabulary(tokens, merges)
+    return join_pairs(lines, first, vocab_size, min_frequency, may_be)

@@ -15,7 +15,7 @@ from merganser.training.alphabet import CharacterAlphabet
 from merganser.training.run import given, training_run
 from merganser.training.shared import word_counts
 from merganser.training.stages import Normalizer, PreTokenizer
-from merganser.training.superwords import Superwords, check_superwords, first_phase, second_phase
+from merganser.training.superwords import Superwords, check_superwords, train_phases
 from merganser.training.word_counts import WordCounts
 
 __all__ = ["train_bpe"]
@@ -284,8 +284,7 @@ def train_bpe(
         if superwords is None:
             trained = _core.train_bpe(counts._inner, core_options, base, run.report)
         else:
-            first = first_phase(superwords, counts, core_options, base, run.report)
-            trained = second_phase(superwords, documents, counts, first, core_options, n_threads, run.report)
+            trained = train_phases(superwords, documents, counts, core_options, base, n_threads, run.report)
         tokenizers = [run.finish(one, counts) for one in trained]
     return tokenizers[0] if vocab_sizes is None else dict(zip(sizes, tokenizers, strict=True))
 

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from merganser import _core
-from merganser.arguments import check_limits, document_lists, utf8
+from merganser.arguments import check_limits, document_lists, path_of, utf8
 from merganser.errors import ConfigError, TextError
 from merganser.progress import Report
 
@@ -28,7 +28,7 @@ __all__ = [
     "Counting",
     "OnError",
     "Weight",
-    "check_spill",
+    "check_counting",
     "count_documents",
     "counted",
     "exact_weight",
@@ -87,17 +87,17 @@ class Counted:
     n_spilled_bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counting:
     """How to count any source: what all sources of one call share."""
 
     normalizer: str | None
     pre_tokenizer: str
-    special_tokens: list[str]
+    special_tokens: list[str] = field(default_factory=list)
     n_threads: int | None
-    on_error: OnError
-    max_bytes: int | None
-    seed: int
+    on_error: OnError = "raise"
+    max_bytes: int | None = None
+    seed: int = 0
     min_count: int
     max_memory: int | None
     spill_dir: str | os.PathLike[str] | None
@@ -160,8 +160,7 @@ class _Run:
         if self.counting.max_bytes is not None:
             self._read_sample(documents, self.counting.max_bytes)
         else:
-            for done, total in count_documents(self.counter, documents, self._count):
-                self.counting.report(done, total, "count")
+            count_documents(self.counter, documents, self._count, self.counting.report)
         if isinstance(documents, FileSource):
             self.told["replaced"] = documents.n_replaced
 
@@ -233,9 +232,12 @@ def _replaced(document: str | bytes) -> str:
 
 
 def count_documents(
-    counter: Counter, documents: Iterable[str | bytes], count: Callable[[list[str | bytes]], None]
-) -> Iterator[tuple[int, int | None]]:
-    """Count documents, and give out how much was counted so far, and how much there is.
+    counter: Counter,
+    documents: Iterable[str | bytes],
+    count: Callable[[list[str | bytes]], None],
+    report: Report,
+) -> None:
+    """Count documents, and report how much was counted so far, and how much there is.
 
     Parameters
     ----------
@@ -245,29 +247,26 @@ def count_documents(
         The documents.
     count : callable
         What counts a list of the documents of an iterable.
-
-    Yields
-    ------
-    (int, int or None)
-        Bytes; characters where documents are `str` of an iterable.
+    report : callable
+        Called with bytes; characters where documents are `str` of an iterable.
     """
     if not isinstance(documents, FileSource):
         done = 0
         for batch, length in document_lists(documents, _BATCH_BYTES):
             count(batch)
             done += length
-            yield done, None
+            report(done, None, "count")
         return
     for reader in documents.readers():
         if isinstance(reader, _core.DocumentReader):
             n_used = counter.count_next(reader, 0)
             while n_used is not None:
-                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes
+                report(documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes, "count")
                 n_used = counter.count_next(reader, n_used)
         else:
             while (texts := reader.next_batch(_BATCH_BYTES)) is not None:
                 counter.count(texts)
-                yield documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes
+                report(documents.n_bytes_read + reader.n_bytes_read, documents.total_bytes, "count")
 
 
 def _documents(documents: Iterable[str | bytes]) -> Iterator[str | bytes]:
@@ -323,14 +322,12 @@ def temperature_weights(sizes: Mapping[str, int], temperature: float) -> dict[st
     } | {name: Fraction(1) for name, size in sizes.items() if not size}
 
 
-def check_spill(max_memory: int | None, spill_dir: object) -> None:
-    """Refuse a memory limit below one byte, and a folder for what nothing is spilled."""
-    check_limits(max_memory=(max_memory, 1))
+def check_counting(min_count: int, max_memory: int | None, spill_dir: str | os.PathLike[str] | None) -> None:
+    """Refuse a count below zero, a memory limit below one byte, and a folder for what nothing is spilled."""
+    check_limits(min_count=(min_count, 0), max_memory=(max_memory, 1))
     if spill_dir is None:
         return
-    if not isinstance(spill_dir, (str, os.PathLike)):
-        msg = f"spill_dir must be str or os.PathLike, got {type(spill_dir).__name__}"
-        raise TypeError(msg)
+    path_of(spill_dir, "spill_dir")
     if max_memory is None:
         msg = "spill_dir needs max_memory: without it nothing is spilled"
         raise ConfigError(msg)

@@ -11,7 +11,7 @@ from merganser.arguments import check_limits, thread_count, valid_text, valid_te
 from merganser.errors import ConfigError
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
-from merganser.training.counting import check_spill, count_documents, counted, spill_folder
+from merganser.training.counting import check_counting, count_documents, counted, spill_folder
 from merganser.training.run import given, training_run
 from merganser.training.word_counts import WordCounts
 
@@ -173,9 +173,8 @@ def train_sentencepiece(
         max_sentence_length=(max_sentence_length, 1),
         seed_sentencepiece_size=(seed_sentencepiece_size, 1),
         num_sub_iterations=(num_sub_iterations, 1),
-        min_count=(min_count, 0),
     )
-    check_spill(max_memory, spill_dir)
+    check_counting(min_count, max_memory, spill_dir)
     asked: dict[str, object] = {
         "model_type": model_type,
         "vocab_size": vocab_size,
@@ -210,8 +209,7 @@ def train_sentencepiece(
     with training_run("sentencepiece", progress, options) as run:
         with spill_folder(max_memory, spill_dir) as folder:
             sentences = _core.Sentences(asked, max_memory, folder)
-            for done, total in count_documents(sentences, documents, sentences.count):
-                run.report(done, total, "count")
+            count_documents(sentences, documents, sentences.count, run.report)
             used = {"name": "", "documents": sentences.n_texts, "bytes": sentences.n_bytes}
             found, left = sentences.finish(min_count, run.report)
         one = counted(found, used)

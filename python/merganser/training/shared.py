@@ -6,11 +6,11 @@ import os
 from collections.abc import Iterable
 
 from merganser import _core
-from merganser.arguments import check_limits, thread_count
+from merganser.arguments import thread_count
 from merganser.errors import ConfigError
 from merganser.progress import Report
 from merganser.tokenizer import Tokenizer
-from merganser.training.counting import Counting, check_spill, named_sources
+from merganser.training.counting import Counting, check_counting, named_sources
 from merganser.training.stages import Normalizer, PreTokenizer, stage_texts
 from merganser.training.word_counts import WordCounts
 
@@ -85,21 +85,16 @@ def _counted_like(
     max_memory: int | None,
     spill_dir: str | os.PathLike[str] | None,
 ) -> WordCounts:
-    check_limits(min_count=(min_count, 0))
-    check_spill(max_memory, spill_dir)
+    check_counting(min_count, max_memory, spill_dir)
     normalizer, pre_tokenizer = _core.stages_to_continue(tokenizer._inner)
     counting = Counting(
-        normalizer,
-        pre_tokenizer,
-        [],
-        n_threads,
-        "raise",
-        None,
-        0,
-        min_count,
-        max_memory,
-        spill_dir,
-        report,
+        normalizer=normalizer,
+        pre_tokenizer=pre_tokenizer,
+        n_threads=n_threads,
+        min_count=min_count,
+        max_memory=max_memory,
+        spill_dir=spill_dir,
+        report=report,
         like=tokenizer._inner,
     )
     return WordCounts._sum(counting.count_each(named_sources(documents)), {}, pre_tokenizer, normalizer)

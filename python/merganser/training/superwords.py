@@ -14,7 +14,7 @@ from merganser.training.counting import FileSource, count_documents, named_sourc
 from merganser.training.stages import PreTokenizer, stage_texts
 from merganser.training.word_counts import WordCounts
 
-__all__ = ["Superwords", "check_superwords", "first_phase", "second_phase"]
+__all__ = ["Superwords", "check_superwords", "train_phases"]
 
 
 def _split(pattern: str) -> dict[str, Any]:
@@ -145,39 +145,32 @@ def _coarse_pre_tokenizer(superwords: Superwords, first: str) -> str:
     return stage_texts(None, coarse)[1]
 
 
-def first_phase(
+def train_phases(
     superwords: Superwords,
+    documents: Iterable[str | bytes],
     counts: WordCounts,
     options: Mapping[str, Any],
     base: _core.Tokenizer | None,
+    n_threads: int | None,
     report: Report,
-) -> _core.Trained:
-    """Train up to where the second phase starts, once it is known how that splits text."""
-    _coarse_pre_tokenizer(superwords, options["pre_tokenizer"])
+) -> list[_core.Trained]:
+    """Train with the words of the documents up to `start`, then with their lines to each of ``options["vocab_sizes"]``.
+
+    `base` is what the first phase goes on from.
+    """
+    # Before the first phase, which may take long: a pre-tokenizer may be missing.
+    coarse = _coarse_pre_tokenizer(superwords, options["pre_tokenizer"])
     try:
         (first,) = _core.train_bpe(counts._inner, {**options, "vocab_sizes": [superwords.start]}, base, report)
     except ConfigError as error:
         msg = f"the first phase, before superwords: {error}"
         raise ConfigError(msg) from None
-    return first
-
-
-def second_phase(
-    superwords: Superwords,
-    documents: Iterable[str | bytes],
-    counts: WordCounts,
-    first: _core.Trained,
-    options: Mapping[str, Any],
-    n_threads: int | None,
-    report: Report,
-) -> list[_core.Trained]:
-    """Go on from what the first phase gave for the words of the documents, to each of ``options["vocab_sizes"]``."""
     names = ("min_frequency", "forbidden_tokens", "max_token_length", "max_digits", "whole_characters", "one_script")
     own = {name: options[name] for name in (*names, "vocab_sizes", "allow_smaller")}
     own |= {
         "n_documents": sum(source["documents"] for source in counts.sources),
         "n_bytes": sum(source["bytes"] for source in counts.sources),
-        "pre_tokenizer": _coarse_pre_tokenizer(superwords, options["pre_tokenizer"]),
+        "pre_tokenizer": coarse,
         "max_words": superwords.max_words,
         "stops": [utf8(stop) for stop in superwords.stops],
     }
@@ -185,7 +178,6 @@ def second_phase(
     trained = None
     while trained is None:
         for source in named_sources(documents).values():
-            for done, total in count_documents(phase, source, phase.count):
-                report(done, total, "count")
+            count_documents(phase, source, phase.count, report)
         trained = phase.end_pass(report)
     return trained

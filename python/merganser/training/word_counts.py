@@ -24,7 +24,7 @@ from merganser.training.counting import (
     Counting,
     OnError,
     Weight,
-    check_spill,
+    check_counting,
     exact_weight,
     named_sources,
     temperature_weights,
@@ -182,8 +182,8 @@ class WordCounts:
         (`max_bytes`) are in memory until the source is at its end. Equal seeds draw the same of equal documents.
         """
         normalizer, pre_tokenizer = stage_texts(normalizer, pre_tokenizer)
-        check_limits(max_bytes=(max_bytes, 1), min_count=(min_count, 0))
-        check_spill(max_memory, spill_dir)
+        check_limits(max_bytes=(max_bytes, 1))
+        check_counting(min_count, max_memory, spill_dir)
         if on_error not in ("raise", "skip", "replace"):
             msg = f'on_error must be "raise", "skip" or "replace", got {on_error!r}'
             raise ConfigError(msg)
@@ -193,17 +193,17 @@ class WordCounts:
         threads = thread_count(n_threads)
         with reporting(progress) as report:
             counting = Counting(
-                normalizer,
-                pre_tokenizer,
-                specials,
-                threads,
-                on_error,
-                max_bytes,
-                seed,
-                min_count,
-                max_memory,
-                spill_dir,
-                report,
+                normalizer=normalizer,
+                pre_tokenizer=pre_tokenizer,
+                special_tokens=specials,
+                n_threads=threads,
+                on_error=on_error,
+                max_bytes=max_bytes,
+                seed=seed,
+                min_count=min_count,
+                max_memory=max_memory,
+                spill_dir=spill_dir,
+                report=report,
             )
             if temperature is None:
                 return cls._sum(counting.count_each(sources), given, pre_tokenizer, normalizer)
