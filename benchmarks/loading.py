@@ -19,6 +19,7 @@ import tokenizers
 import merganser as mg
 from benchmarks import loading_report, result_files
 from benchmarks.corpora import data_path
+from benchmarks.summary import SUBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ def compare(name: str, path: Path, n_repeats: int) -> dict[str, Any]:
     """
     is_sentencepiece = path.suffix == ".model"
     peer = "sentencepiece" if is_sentencepiece else "tokenizers"
-    about = result_files.about(1, n_repeats, ["merganser", peer])
+    about = result_files.about(1, n_repeats, [SUBJECT, peer])
     tok, other = mg.Tokenizer.load(path), _load_peer(path)
     if tok.encode(_TEXT, on_special="text") != (other.encode(_TEXT) if is_sentencepiece else other.encode(_TEXT).ids):
         msg = f"{name}: ids differ"
@@ -73,7 +74,7 @@ def compare(name: str, path: Path, n_repeats: int) -> dict[str, Any]:
         "task": name,
         **about,
         "peer": peer,
-        "cpu_seconds": {"merganser": ours, peer: theirs},
+        "cpu_seconds": {SUBJECT: ours, peer: theirs},
         "file_bytes": path.stat().st_size,
         "pickle_bytes": len(pickle.dumps(tok)),
     }

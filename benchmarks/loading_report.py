@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks import summary
-
-SUBJECT = "merganser"
+from benchmarks.summary import SUBJECT
 
 
 def table(document: dict[str, Any]) -> list[list[str]]:

@@ -7,7 +7,6 @@ file holds cannot stay there.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +17,13 @@ from rich.table import Table
 from benchmarks import loading_report, result_files, summary, training_report, transformer_report
 from benchmarks.definitions import load_definitions
 from benchmarks.engines import ENGINES
+from benchmarks.summary import SUBJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 BEGIN = "<!-- benchmarks:begin -->"
 END = "<!-- benchmarks:end -->"
-SUBJECT = "merganser"
 
 _FOLDER = Path(__file__).resolve().parent
 _MEGA = 1_000_000
@@ -209,18 +208,12 @@ def markdown(lines: list[list[str]]) -> str:
 def describe(document: dict[str, Any]) -> str:
     """Write what a result file was measured on and with."""
     about = document["machine"]
-    head = f"{about['cpu']}, {about['cores']} cores, {about['memory_bytes'] / 2**30:.0f} GiB, {about['system']}"
-    lines = [f"{head}, Python {about['python']}."]
-    said: dict[str, list[str]] = {}
+    head = f"{_machine(document)}, {about['memory_bytes'] / 2**30:.0f} GiB, {about['system']}"
+    told = {}
     for task, run in document["runs"].items():
-        versions = ", ".join(f"{name} {engine['version']}" for name, engine in run["engines"].items())
-        repeats = run["settings"]["n_repeats"]
-        code = f"{run['started'][:10]}, commit {run['commit'] or 'unknown'}"
-        told = f"{code}, {repeats} repeats, load average {run['load_average']:.1f} at the start; {versions}."
-        said.setdefault(told, []).append(task)
-    lines.append("")
-    lines.extend(f"- {', '.join(tasks)}: {told}" for told, tasks in said.items())
-    return "\n".join(lines)
+        versions = [(name, engine["version"]) for name, engine in run["engines"].items()]
+        told[task] = result_files.told(run, f"{run['settings']['n_repeats']} repeats", versions)
+    return f"{head}, Python {about['python']}.\n\n{result_files.listed(told)}"
 
 
 def refusals(document: dict[str, Any]) -> str:
@@ -238,52 +231,50 @@ def full_report(documents: list[dict[str, Any]]) -> str:
     """Write all tables of all machines."""
     parts = []
     for document in documents:
-        parts += [f"### {document['machine']['cpu']}, {document['machine']['cores']} cores", describe(document)]
+        parts += [f"### {_machine(document)}", describe(document)]
         for title, lines in sections(document["runs"]):
             parts += [f"#### {title}", markdown(lines)]
         parts.append(refusals(document))
     return "\n\n".join(part for part in parts if part)
 
 
-def transformer_section(documents: list[dict[str, Any]]) -> str:
-    """Write the transformer's table of each machine."""
-    parts = []
-    for document in documents:
-        title = f"### The transformer, {document['machine']['cpu']}, {document['machine']['cores']} cores"
-        parts += [title, markdown(transformer_report.table(document)), result_files.describe(document)]
-    return "\n\n".join(parts)
-
-
 def training_section(documents: list[dict[str, Any]]) -> str:
     """Write the trainers' tables of each machine."""
-    parts = []
-    for document in documents:
-        parts.append(f"### The trainers, {document['machine']['cpu']}, {document['machine']['cores']} cores")
-        tasks = document["tasks"].values()
-        growing = [task for task in tasks if task["task"].startswith("growth")]
-        for task in tasks:
-            if task not in growing:
-                parts += [f"#### {training_report.title(task)}", markdown(training_report.table(task))]
-        if growing:
-            parts += [
-                f"#### growth: {growing[0]['method']}, {growing[0]['corpus']}, {growing[0]['vocab_size']:,} tokens"
-            ]
-            parts += [markdown(training_report.growth(growing))]
-        parts.append(result_files.describe(document))
-    return "\n\n".join(parts)
+    return _section("The trainers", documents, _training_parts)
 
 
 def loading_section(documents: list[dict[str, Any]]) -> str:
     """Write the table of loading published models of each machine."""
+    return _section("Published models", documents, lambda document: [markdown(loading_report.table(document))])
+
+
+def transformer_section(documents: list[dict[str, Any]]) -> str:
+    """Write the transformer's table of each machine."""
+    return _section("The transformer", documents, lambda document: [markdown(transformer_report.table(document))])
+
+
+def _section(title: str, documents: list[dict[str, Any]], parts_of: Callable[[dict[str, Any]], Iterable[str]]) -> str:
+    """Write a part of the report for each machine: a heading, the parts of its document, what that was measured on."""
     parts = []
     for document in documents:
-        title = f"### Published models, {document['machine']['cpu']}, {document['machine']['cores']} cores"
-        parts += [title, markdown(loading_report.table(document)), result_files.describe(document)]
+        parts += [f"### {title}, {_machine(document)}", *parts_of(document), result_files.describe(document)]
     return "\n\n".join(parts)
 
 
-def _read_all(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+def _machine(document: dict[str, Any]) -> str:
+    return f"{document['machine']['cpu']}, {document['machine']['cores']} cores"
+
+
+def _training_parts(document: dict[str, Any]) -> Iterator[str]:
+    tasks = document["tasks"].values()
+    growing = [task for task in tasks if task["task"].startswith("growth")]
+    for task in tasks:
+        if task not in growing:
+            yield f"#### {training_report.title(task)}"
+            yield markdown(training_report.table(task))
+    if growing:
+        yield f"#### growth: {growing[0]['method']}, {growing[0]['corpus']}, {growing[0]['vocab_size']:,} tokens"
+        yield markdown(training_report.growth(growing))
 
 
 def short_report(documents: list[dict[str, Any]], keys: tuple[str, ...]) -> str:
@@ -345,12 +336,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a table is stale")
     options = parser.parse_args(arguments)
     console = Console()
-    documents = _read_all(result_files.FOLDER)
+    documents = result_files.read_all(result_files.FOLDER)
     parts = [
         full_report(documents),
-        training_section(_read_all(result_files.FOLDER / "training")),
-        loading_section(_read_all(result_files.FOLDER / "loading")),
-        transformer_section(_read_all(result_files.FOLDER / "transformer")),
+        training_section(result_files.read_all(result_files.FOLDER / "training")),
+        loading_section(result_files.read_all(result_files.FOLDER / "loading")),
+        transformer_section(result_files.read_all(result_files.FOLDER / "transformer")),
     ]
     bodies = {
         _FOLDER / "README.md": "\n\n".join(part for part in parts if part),

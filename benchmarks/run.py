@@ -11,9 +11,7 @@ from __future__ import annotations
 import argparse
 import array
 import contextlib
-import datetime
 import json
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -22,15 +20,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks import corpora, machine, report, summary, vocabularies
+from benchmarks import corpora, machine, report, result_files, summary, vocabularies
 from benchmarks.definitions import TASKS, Case, Definitions, load_definitions
 from benchmarks.engines import ENGINES
-from benchmarks.workers import Worker, WorkerError
+from benchmarks.workers import Worker, WorkerError, turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-RESULTS_PATH = Path(__file__).with_name("results")
 _INTERRUPTED = 130
 _PIPED_WIDTH = 200
 # What a sample says of the ids or tokens; the same in every sample.
@@ -148,12 +145,10 @@ class Runner:
                 rows[engine].update({name: taken[name] for name in _DIGESTS if name in taken})
 
     def turns(self, rows: dict[str, Row]) -> Iterator[str]:
-        """Give engines in turn, each repeat starting one further, skipping those that dropped out."""
-        for repeat in range(self.definitions.settings.n_repeats):
-            start = repeat % len(self.engines)
-            for engine in self.engines[start:] + self.engines[:start]:
-                if rows[engine]["status"] == summary.MEASURED:
-                    yield engine
+        """Give engines in turn, skipping those that dropped out."""
+        for engine in turns(self.engines, self.definitions.settings.n_repeats):
+            if rows[engine]["status"] == summary.MEASURED:
+                yield engine
 
     def refuse_different(self, case: Case, rows: dict[str, Row]) -> None:
         """Drop engines whose ids are not the reference's; drop all when the reference has none."""
@@ -286,7 +281,7 @@ def run_all(runner: Runner, tasks: list[str], console: Console) -> dict[str, dic
         for case in cases:
             progress.update(bar, description=case.key)
             if case.task not in runs:
-                runs[case.task] = _run_head()
+                runs[case.task] = result_files.head() | {"rows": []}
             runs[case.task]["rows"].extend(runner.run_case(case))
             progress.advance(bar)
     for run in runs.values():
@@ -295,25 +290,9 @@ def run_all(runner: Runner, tasks: list[str], console: Console) -> dict[str, dic
     return runs
 
 
-def _run_head() -> dict[str, Any]:
-    """Say when, on what code and beside how much other work a task was run."""
-    return {
-        "started": datetime.datetime.now(tz=datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": machine.git_commit(),
-        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
-        "rows": [],
-    }
-
-
 def write_results(path: Path, runs: dict[str, dict[str, Any]]) -> None:
     """Replace the runs of the given tasks in a result file, keeping the other tasks' runs."""
-    described = machine.describe_machine()
-    kept = json.loads(path.read_text(encoding="utf-8"))["runs"] if path.exists() else {}
-    document = {"machine": described, "runs": {task: (kept | runs)[task] for task in TASKS if task in kept | runs}}
-    temporary = path.with_suffix(".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    result_files.replace(path, "runs", runs, TASKS, is_sorted=True)
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -366,7 +345,7 @@ def main(arguments: list[str] | None = None) -> int:
     report.show(runs, console)
     is_whole = not options.quick and options.engines == list(ENGINES)
     name = options.machine or machine.machine_name(machine.describe_machine())
-    path = options.output or (RESULTS_PATH / f"{name}.json" if is_whole else None)
+    path = options.output or (result_files.FOLDER / f"{name}.json" if is_whole else None)
     if path is None:
         console.print("not a full run of all engines: nothing kept (--output keeps it)")
     else:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MEASURED = "measured"
+# Whose ratios to the others the tables show.
+SUBJECT = "merganser"
 _MEGA = 1e6
 
 

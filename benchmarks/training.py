@@ -20,10 +20,10 @@ import numpy as np
 
 from benchmarks import report, result_files, training_report
 from benchmarks.corpora import END_OF_DOCUMENT, data_path, read_corpus
-from benchmarks.workers import environment
+from benchmarks.summary import SUBJECT
+from benchmarks.workers import environment, turns
 
-_SUBJECT = training_report.SUBJECT
-_LIBRARIES = ("merganser", "ffbpe", "gigatoken", "rustbpe", "sentencepiece", "tokenizers")
+_LIBRARIES = (SUBJECT, "ffbpe", "gigatoken", "rustbpe", "sentencepiece", "tokenizers")
 _HELD_OUT_BYTES = 4_000_000
 # What takes longer is not run again.
 _LONG_SECONDS = 60
@@ -59,19 +59,19 @@ class Task:
     limit_seconds: int = 900
 
 
-_WORD_ENGINES = (_SUBJECT, "ffbpe", "rustbpe", "gigatoken", "tokenizers")
-_BYTE_LEVEL = (_SUBJECT, "gigatoken", "ffbpe", "rustbpe", "tokenizers", "sentencepiece")
+_WORD_ENGINES = (SUBJECT, "ffbpe", "rustbpe", "gigatoken", "tokenizers")
+_BYTE_LEVEL = (SUBJECT, "gigatoken", "ffbpe", "rustbpe", "tokenizers", "sentencepiece")
 TASKS = (
     Task("bpe-32k", "bpe-gpt2", "english", 100 * _MEGA, 32_000, _BYTE_LEVEL),
-    Task("bpe-128k", "bpe-gpt2", "english", 100 * _MEGA, 128_000, (_SUBJECT, "gigatoken", "ffbpe")),
+    Task("bpe-128k", "bpe-gpt2", "english", 100 * _MEGA, 128_000, (SUBJECT, "gigatoken", "ffbpe")),
     Task("bpe-multi", "bpe-gpt2", "multi", 50 * _MEGA, 32_000, _BYTE_LEVEL),
-    Task("bpe-cl100k", "bpe-cl100k", "english", 100 * _MEGA, 32_000, (_SUBJECT, "ffbpe", "rustbpe")),
-    Task("wordpiece", "wordpiece", "english", 100 * _MEGA, 30_522, (_SUBJECT, "merganser-likelihood", "tokenizers")),
-    Task("unigram", "unigram", "english", 100 * _MEGA, 32_000, (_SUBJECT, "merganser-preset", "sentencepiece")),
-    Task("spm-bpe", "spm-bpe", "english", 100 * _MEGA, 32_000, (_SUBJECT, "sentencepiece")),
+    Task("bpe-cl100k", "bpe-cl100k", "english", 100 * _MEGA, 32_000, (SUBJECT, "ffbpe", "rustbpe")),
+    Task("wordpiece", "wordpiece", "english", 100 * _MEGA, 30_522, (SUBJECT, "merganser-likelihood", "tokenizers")),
+    Task("unigram", "unigram", "english", 100 * _MEGA, 32_000, (SUBJECT, "merganser-preset", "sentencepiece")),
+    Task("spm-bpe", "spm-bpe", "english", 100 * _MEGA, 32_000, (SUBJECT, "sentencepiece")),
     Task("word-1M", "bpe-gpt2", "one-word", _MEGA, 1_024, _WORD_ENGINES, 60),
     Task("word-10M", "bpe-gpt2", "one-word", 10 * _MEGA, 1_024, _WORD_ENGINES[:4], 60),
-    *(Task(f"growth-{n}", "bpe-gpt2", "mixed", n * _MEGA, 32_000, (_SUBJECT,)) for n in (10, 100, 500)),
+    *(Task(f"growth-{n}", "bpe-gpt2", "mixed", n * _MEGA, 32_000, (SUBJECT,)) for n in (10, 100, 500)),
 )
 
 
@@ -111,11 +111,8 @@ def _run(task: Task, options: argparse.Namespace) -> dict[str, Any]:
         n_bytes = round(task.n_bytes * options.scale)
         text.write_bytes(_text(task.corpus, n_bytes))
         held_out = _held_out(task.corpus)
-        for repeat in range(options.repeats):
-            for place in range(len(engines)):
-                engine = engines[(place + repeat) % len(engines)]
-                if any("error" in sample or sample["wall"] > _LONG_SECONDS for sample in samples[engine]):
-                    continue
+        for engine in turns(engines, options.repeats):
+            if not any("error" in sample or sample["wall"] > _LONG_SECONDS for sample in samples[engine]):
                 saved = Path(folder, engine)
                 samples[engine].append(_train(task, engine, text, saved, options.threads))
         rows = [

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator
 from typing import Any
 
-SUBJECT = "merganser"
+from benchmarks.summary import SUBJECT, Spread, spread
+
 _MEGA = 1_000_000
 _QUALITY = (("bytes_per_token", "bytes/token"), ("renyi_efficiency", "Rényi"), ("unigram_bits_per_byte", "bits/byte"))
 _HEAD = ["engine", "CPU s", "wall s", "peak MB", "x CPU", "x memory", "tokens"]
@@ -53,8 +53,8 @@ def growth(tasks: list[dict[str, Any]]) -> list[list[str]]:
     phases = list(rows[0][0]["phases"])
     lines = [["text", "CPU s", "wall s", *(f"{phase}, wall s" for phase in phases), "peak MB"]]
     for task, samples in zip(tasks, rows, strict=True):
-        seconds = [statistics.median(sample["phases"][phase] for sample in samples) for phase in phases]
-        cpu, wall = (statistics.median(sample[name] for sample in samples) for name in ("cpu", "wall"))
+        seconds = [spread([sample["phases"][phase] for sample in samples]).median for phase in phases]
+        cpu, wall = (spread([sample[name] for sample in samples]).median for name in ("cpu", "wall"))
         times = [f"{value:.2f}" for value in (cpu, wall, *seconds)]
         peak = max(sample["peak_bytes"] for sample in samples)
         lines.append([f"{task['n_bytes'] / _MEGA:g} MB", *times, f"{peak / _MEGA:,.0f}"])
@@ -66,15 +66,15 @@ def _cells(row: dict[str, Any], subject: dict[str, Any] | None) -> Iterator[str]
     if error:
         yield error
         return
-    cpu, wall, peak = (_values(row, name) for name in ("cpu", "wall", "peak_bytes"))
-    yield f"{statistics.median(cpu):.2f}" + (f" ({min(cpu):.2f}-{max(cpu):.2f})" if len(cpu) > 1 else ", once")
-    yield f"{statistics.median(wall):.2f}"
-    yield f"{max(peak) / _MEGA:,.0f}"
+    cpu, wall, peak = (_spread(row, name) for name in ("cpu", "wall", "peak_bytes"))
+    yield f"{cpu.median:.2f}" + (f" ({cpu.low:.2f}-{cpu.high:.2f})" if len(row["samples"]) > 1 else ", once")
+    yield f"{wall.median:.2f}"
+    yield f"{peak.high / _MEGA:,.0f}"
     if subject is None or _error(subject):
         yield from ["-", "-"]
     else:
-        yield f"{statistics.median(cpu) / statistics.median(_values(subject, 'cpu')):.2f}x"
-        yield f"{max(peak) / max(_values(subject, 'peak_bytes')):.2f}x"
+        yield f"{cpu.median / _spread(subject, 'cpu').median:.2f}x"
+        yield f"{peak.high / _spread(subject, 'peak_bytes').high:.2f}x"
     yield _agreement(row, subject)
     for name, _ in _QUALITY:
         value = row["quality"].get(name)
@@ -85,8 +85,8 @@ def _error(row: dict[str, Any]) -> str | None:
     return next((sample["error"] for sample in row["samples"] if "error" in sample), None)
 
 
-def _values(row: dict[str, Any], name: str) -> list[float]:
-    return [sample[name] for sample in row["samples"]]
+def _spread(row: dict[str, Any], name: str) -> Spread:
+    return spread([sample[name] for sample in row["samples"]])
 
 
 def _agreement(row: dict[str, Any], subject: dict[str, Any] | None) -> str:

@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,8 +29,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import measure, result_files, transformer_report
+from benchmarks.summary import SUBJECT, spread
 from benchmarks.transformer_engines import ENGINES, REFERENCE_TASKS, WEIGHTS, build
-from benchmarks.workers import environment
+from benchmarks.transformer_report import PEER
+from benchmarks.workers import environment, turns
 
 SIZES: dict[str, dict[str, Any]] = {
     "gpt-step": {"vocab": 8192, "width": 256, "layers": 4, "heads": 4, "rows": 8, "columns": 256},
@@ -60,7 +61,7 @@ def work(engine: str, task: str, size: dict[str, Any], n_threads: int, folder: s
 def engines_of(task: str) -> list[str]:
     """Return the engines that do a task and are installed; the first two always."""
     others = [name for name in ("jax", "autograd") if task in REFERENCE_TASKS and importlib.util.find_spec(name)]
-    return ["merganser", "torch", *others]
+    return [SUBJECT, PEER, *others]
 
 
 def compare(task: str, size: dict[str, Any], *, n_threads: int, n_repeats: int) -> dict[str, Any]:
@@ -90,10 +91,8 @@ def compare(task: str, size: dict[str, Any], *, n_threads: int, n_repeats: int) 
                     error = f"results differ: {engine} {values[:4].tolist()}, torch {expected[:4].tolist()}"
                     return result | {"error": error}
             runs: dict[str, list[dict[str, Any]]] = {engine: [] for engine in engines}
-            for repeat in range(n_repeats):
-                for place in range(len(engines)):
-                    engine = engines[(place + repeat) % len(engines)]
-                    runs[engine].append(_ask(workers[engine]))
+            for engine in turns(engines, n_repeats):
+                runs[engine].append(_ask(workers[engine]))
         finally:
             for worker in workers.values():
                 worker.kill()
@@ -122,12 +121,12 @@ def _ask(worker: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def _summary(runs: list[dict[str, Any]]) -> dict[str, float]:
-    seconds = [run["seconds"] for run in runs]
+    seconds = spread([run["seconds"] for run in runs])
     return {
-        "seconds_median": statistics.median(seconds),
-        "seconds_min": min(seconds),
-        "seconds_max": max(seconds),
-        "cpu_seconds_median": statistics.median(run["cpu_seconds"] for run in runs),
+        "seconds_median": seconds.median,
+        "seconds_min": seconds.low,
+        "seconds_max": seconds.high,
+        "cpu_seconds_median": spread([run["cpu_seconds"] for run in runs]).median,
         "peak_mb": max(run["peak_mb"] for run in runs),
     }
 

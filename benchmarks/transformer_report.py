@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-SUBJECT = "merganser"
+from benchmarks.summary import SUBJECT
+
 PEER = "torch"
 _REFERENCES = ("jax", "autograd")
 

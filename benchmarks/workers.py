@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _ROOT = Path(__file__).resolve().parent.parent
 _READ_BYTES = 1 << 16
@@ -30,6 +30,13 @@ class WorkerError(Exception):
     def __init__(self, message: str, *, kind: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+def turns(engines: Sequence[str], n_repeats: int) -> Iterator[str]:
+    """Give engines in turn, each repeat starting one further, so that a slow minute falls on all of them."""
+    for repeat in range(n_repeats):
+        for place in range(len(engines)):
+            yield engines[(place + repeat) % len(engines)]
 
 
 def environment(n_threads: int, base: Mapping[str, str] | None = None) -> dict[str, str]:

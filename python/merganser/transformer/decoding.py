@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
 from merganser.transformer.cache import Cache
-from merganser.transformer.model import quiet
+from merganser.transformer.model import not_finite, quiet
 from merganser.transformer.packing import pad
 
 __all__ = ["Decoder", "DecoderModel", "EncoderDecoderModel", "checked_count"]
@@ -189,8 +189,8 @@ class Decoder:
             self.logits = self._model.step(self._params, ids, self._cache, is_last_only=True, **masked)[:, -1]
         # A class that is excluded has minus infinity; the largest logit of a row is a number even so.
         if not np.isfinite(self.logits.max(axis=1)).all():
-            broken = [name for name, array in self._params.items() if not np.isfinite(array).all()]
-            where = f"parameter {broken[0]!r} is not finite" if broken else "numbers overflow on the way"
+            broken = not_finite(self._params)
+            where = "numbers overflow on the way" if broken is None else f"parameter {broken!r} is not finite"
             msg = f"the logits of the next token are not finite: {where}"
             raise NonFiniteError(msg)
 

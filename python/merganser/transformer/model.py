@@ -229,9 +229,9 @@ class Model(abc.ABC, Generic[ConfigT]):
     def _checked(self, loss: Loss, params: Parameters, batch: Batch) -> Loss:
         if math.isfinite(loss.mean):
             return loss
-        for name, array in params.items():
-            if not np.isfinite(array).all():
-                raise NonFiniteError(f"the loss is {loss.mean}: parameter {name!r} is not finite")
+        broken = not_finite(params)
+        if broken is not None:
+            raise NonFiniteError(f"the loss is {loss.mean}: parameter {broken!r} is not finite")
         try:
             with quiet():
                 self._nats(Tape(params, is_checked=True), batch, LossOptions())
@@ -245,6 +245,11 @@ class Model(abc.ABC, Generic[ConfigT]):
 def quiet() -> AbstractContextManager[None]:
     """Let a number overflow without a warning: a loss or logits that are not finite raise, and say where."""
     return np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
+
+
+def not_finite(params: Parameters) -> str | None:
+    """Return the name of the first parameter that holds NaN or infinity; None if none does."""
+    return next((name for name, array in params.items() if not np.isfinite(array).all()), None)
 
 
 def _loss(nats: tuple[Array, ...], batch: Batch, *, has_per_token: bool = False) -> Loss:
