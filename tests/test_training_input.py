@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from common_checks import deadline
 from definitions import TRAINING_TEXT
-from trainers import OF_COUNTS, TRAINERS, counts_for
+from trainers import OF_COUNTS, TRAINERS, counts_for, report_of
 
 import merganser as mg
 from merganser.errors import ConfigError, TextError
@@ -16,11 +16,6 @@ from merganser.errors import ConfigError, TextError
 EVERY = pytest.mark.parametrize("name", TRAINERS)
 EVERY_OF_COUNTS = pytest.mark.parametrize("name", OF_COUNTS)
 TEXTS = [TRAINING_TEXT] * 3
-
-
-def report_of(tok: mg.Tokenizer) -> mg.TrainingReport:
-    assert tok.training_report is not None
-    return tok.training_report
 
 
 def outcome(train: Callable[[], mg.Tokenizer]) -> str:

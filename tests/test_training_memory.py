@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import random
 import sys
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import child_process
 import pytest
-from trainers import OF_COUNTS, TRAINERS, counts_for
+from trainers import OF_COUNTS, TRAINERS, counts_for, random_documents, report_of
 
 import merganser as mg
 from merganser.errors import ConfigError
 from merganser.training import counting
 
 EVERY = pytest.mark.parametrize("name", TRAINERS)
-LETTERS = str.maketrans("0123456789", "ghijklmnop")
 LIMIT = 6 << 20
-
-
-def random_documents(n: int) -> Iterator[str]:
-    """Make documents of words of letters that hardly ever come twice, and of some that do."""
-    numbers = random.Random(3)
-    for _ in range(n):
-        words = (f"{numbers.getrandbits(numbers.choice((6, 40))):x}" for _ in range(20_000))
-        yield " ".join(words).translate(LETTERS)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +28,7 @@ def documents() -> list[str]:
 def test_spilled_counts_give_the_same_tokenizer(name: str, documents: list[str], tmp_path: Path) -> None:
     train, few = TRAINERS[name], {"vocab_size": 400, "min_count": 2}
     tok = train(documents, max_memory=LIMIT, spill_dir=tmp_path, **few)
-    report = tok.training_report
-    assert report is not None
+    report = report_of(tok)
     assert report.n_spilled_bytes is not None
     assert report.n_spilled_bytes > LIMIT // 3
     assert "MB spilled to disk" in str(report)
@@ -127,19 +115,13 @@ def test_limits_out_of_range_are_refused(name: str, wrong: dict[str, object]) ->
 
 PEAK = """
 import json, pathlib
-import merganser as mg
-from test_training_memory import random_documents
-from trainers import TRAINERS
-
-def peak():
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
+from benchmarks.measure import peak_bytes
+from trainers import TRAINERS, random_documents
 TRAINERS["{name}"](random_documents(3), vocab_size=400)
 pathlib.Path("/proc/self/clear_refs").write_text("5")
-before = peak()
+before = peak_bytes()
 TRAINERS["{name}"](random_documents(80), vocab_size=400, min_count=2, n_threads=2, max_memory={limit})
-print(json.dumps(peak() - before))
+print(json.dumps(peak_bytes() - before))
 """
 
 
@@ -154,8 +136,7 @@ def test_memory_stays_within_the_limit(name: str) -> None:
 
 FULL = """
 import errno, json, os, resource, signal, sys, tempfile
-from test_training_memory import random_documents
-from trainers import TRAINERS
+from trainers import TRAINERS, random_documents
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 documents = list(random_documents(5))

@@ -7,6 +7,8 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+from trainers import report_of
+
 import merganser as mg
 
 MEASURED = ["merges_per_second", "peak_memory_bytes", "n_spilled_bytes"]
@@ -15,11 +17,6 @@ TEXTS = ["low lower lowest", "new newer newest"]
 
 def trained(**options: Any) -> mg.Tokenizer:
     return mg.train_bpe(TEXTS, vocab_size=260, special_tokens=["<end>"], **options)
-
-
-def report_of(tok: mg.Tokenizer) -> mg.TrainingReport:
-    assert tok.training_report is not None
-    return tok.training_report
 
 
 def test_training_report_tells_what_was_asked_and_seen() -> None:

@@ -4,7 +4,6 @@ import math
 import os
 import pickle
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -14,10 +13,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import child_process
 import pytest
 from common_checks import deadline
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trainers import random_documents
 
 import merganser as mg
 from merganser.errors import ConfigError, FormatError, TextError
@@ -366,18 +367,8 @@ def test_one_long_line_is_counted(document: str, stages: dict[str, Any]) -> None
     assert counts.total < 2 * 10**7
 
 
-LETTERS = str.maketrans("0123456789", "ghijklmnop")
-
-
-def random_documents(n: int) -> Iterator[str]:
-    """Make documents of words of letters that hardly ever come twice."""
-    numbers = random.Random(3)
-    for _ in range(n):
-        yield " ".join(f"{numbers.getrandbits(44):x}" for _ in range(20_000)).translate(LETTERS)
-
-
 def test_tables_that_outgrow_their_memory_are_spilled(tmp_path: Path) -> None:
-    documents = list(random_documents(60))
+    documents = list(random_documents(60, bits=[44]))
     expected = count(documents)
     counts = count(documents, max_memory=40_000_000, spill_dir=tmp_path, n_threads=2)
     assert counts == expected
@@ -400,53 +391,43 @@ def test_tables_that_outgrow_their_memory_are_spilled(tmp_path: Path) -> None:
 
 
 BOUNDED = """
-import pathlib, sys
+import json
 import merganser as mg
-from test_training_word_counts import random_documents
-
-def peak():
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
+from benchmarks.measure import peak_bytes
+from trainers import random_documents
 mg.WordCounts.count(["warm"], max_memory=1 << 20)
-before = peak()
-options = {"pre_tokenizer": "gpt2", "max_memory": int(sys.argv[1]), "min_count": 2, "n_threads": 2}
-counts = mg.WordCounts.count(random_documents(120), **options)
-print(peak() - before, counts.n_spilled_bytes, counts.sources[0]["words"])
+before = peak_bytes()
+options = dict(pre_tokenizer="gpt2", max_memory={max_memory}, min_count=2, n_threads=2)
+counts = mg.WordCounts.count(random_documents(120, bits=[44]), **options)
+print(json.dumps([peak_bytes() - before, counts.n_spilled_bytes, counts.sources[0]["words"]]))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 def test_memory_stays_within_its_bound() -> None:
-    def run(max_memory: int) -> list[int]:
-        command = [sys.executable, "-c", BOUNDED, str(max_memory)]
-        output = subprocess.check_output(command, text=True, cwd=Path(__file__).parent)
-        return [int(number) for number in output.split()]
-
-    bounded, spilled, n_words = run(24 << 20)
-    free, _, _ = run(1 << 40)
+    bounded, spilled, n_words = child_process.run(BOUNDED.format(max_memory=24 << 20))
+    free, _, _ = child_process.run(BOUNDED.format(max_memory=1 << 40))
     assert (spilled > 0, n_words > 2_000_000) == (True, True)
-    assert bounded < 80_000
-    assert free > bounded + 30_000
+    assert bounded < 80_000 << 10
+    assert free > bounded + (30_000 << 10)
 
 
 FULL = """
-import os, resource, signal, sys, tempfile
+import json, os, resource, signal
 import merganser as mg
+from trainers import random_documents
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-from test_training_word_counts import random_documents
 try:
-    mg.WordCounts.count(random_documents(20), pre_tokenizer="gpt2", max_memory=2 << 20, spill_dir=sys.argv[1])
+    mg.WordCounts.count(random_documents(20, bits=[44]), pre_tokenizer="gpt2", max_memory=2 << 20, spill_dir={folder!r})
 except OSError as error:
-    print(error.errno, len(os.listdir(sys.argv[1])))
+    print(json.dumps([error.errno, len(os.listdir({folder!r}))]))
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_FSIZE")
 def test_a_disk_that_fills_raises_and_leaves_nothing(tmp_path: Path) -> None:
-    output = subprocess.check_output([sys.executable, "-c", FULL, str(tmp_path)], text=True, cwd=Path(__file__).parent)
-    assert output.split() == ["27", "0"]
+    assert child_process.run(FULL.format(folder=str(tmp_path))) == [27, 0]
 
 
 def test_saved_counts_are_one_file(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
-"""Every trainer under one call: what must hold for each is tested with each."""
+"""Every trainer under one call: what must hold for each is tested with each; and what such tests need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import merganser as mg
@@ -72,3 +73,20 @@ def counts_for(name: str, counts: dict[str, int]) -> mg.WordCounts:
     """Word counts as a trainer takes them."""
     pre_tokenizer, normalizer = STAGES.get(name, ("metaspace", None))
     return mg.WordCounts.from_dict(counts, pre_tokenizer=pre_tokenizer, normalizer=normalizer)
+
+
+def report_of(tok: mg.Tokenizer) -> mg.TrainingReport:
+    """What a tokenizer tells of its training; it must tell something."""
+    assert tok.training_report is not None
+    return tok.training_report
+
+
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
+
+
+def random_documents(n: int, bits: Sequence[int] = (6, 40)) -> Iterator[str]:
+    """Make documents of words of letters, drawn from so many bits: of 40 hardly any comes twice, of 6 all do."""
+    numbers = random.Random(3)
+    for _ in range(n):
+        words = (f"{numbers.getrandbits(numbers.choice(bits)):x}" for _ in range(20_000))
+        yield " ".join(words).translate(_LETTERS)

@@ -222,38 +222,39 @@ def test_greedy_generation_is_that_of_transformers(torch, models, report_error):
     )
 
 
-@pytest.mark.parametrize("length_penalty", [1.0, 0.0, 2.0, -0.5])
-@pytest.mark.parametrize("n_beams", [2, 5])
-def test_beam_search_is_that_of_transformers(torch, models, report_error, n_beams, length_penalty):
+def check_beams(torch, models, report_error, *, stops, n_beams, max_new_tokens, **options):
+    """Search with each stop, and compare ids and scores; options are those that both sides call by the same name."""
     peer_model, model, params = models
     n_compared, worst = 0, 0.0
-    for stop in (11, 23, 37):
-        sequences, scores = peer_generate(
-            torch,
-            peer_model,
-            max_new_tokens=12,
-            eos_token_id=stop,
-            num_beams=n_beams,
-            num_return_sequences=n_beams,
-            length_penalty=length_penalty,
-        )
+    for stop in stops:
+        peer_options = {"eos_token_id": stop, "num_beams": n_beams, "num_return_sequences": n_beams, **options}
+        sequences, scores = peer_generate(torch, peer_model, max_new_tokens=max_new_tokens, **peer_options)
         found = beam_search(
-            model,
-            params,
-            PROMPTS,
-            max_new_tokens=12,
-            n_beams=n_beams,
-            length_penalty=length_penalty,
-            stop_ids=[stop],
+            model, params, PROMPTS, max_new_tokens=max_new_tokens, n_beams=n_beams, stop_ids=[stop], **options
         )
         got = [hypothesis for hypotheses in found for hypothesis in hypotheses]
         assert len(got) == len(sequences)
         worst = max(worst, score_error(got, scores))
-        assert [h.ids.tolist() for h in got] == written(sequences, stop, 12)
+        assert [h.ids.tolist() for h in got] == written(sequences, stop, max_new_tokens)
         n_compared += len(got)
-    quantity = f"{type(model).__name__}: {n_beams} beams, length penalty {length_penalty}"
+    said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.items())
+    quantity = f"{type(model).__name__}: {n_beams} beams, {said}"
     report_error(f"{quantity}: ids of {n_compared} hypotheses", 0, 0)
     report_error(f"{quantity}: their scores", worst, 1e-4)
+
+
+@pytest.mark.parametrize("length_penalty", [1.0, 0.0, 2.0, -0.5])
+@pytest.mark.parametrize("n_beams", [2, 5])
+def test_beam_search_is_that_of_transformers(torch, models, report_error, n_beams, length_penalty):
+    options = {"n_beams": n_beams, "max_new_tokens": 12, "length_penalty": length_penalty}
+    check_beams(torch, models, report_error, stops=(11, 23, 37), **options)
+
+
+@pytest.mark.parametrize("early_stopping", [True, "never"])
+@pytest.mark.parametrize("length_penalty", [1.0, -0.5, 2.0])
+def test_early_stopping_is_that_of_transformers(torch, models, report_error, early_stopping, length_penalty):
+    options = {"n_beams": 3, "max_new_tokens": 16, "early_stopping": early_stopping, "length_penalty": length_penalty}
+    check_beams(torch, models, report_error, stops=(11, 23, 37, 5), **options)
 
 
 def test_banned_ids_are_the_suppressed_tokens_of_transformers(torch, models, report_error):
@@ -269,26 +270,6 @@ def test_banned_ids_are_the_suppressed_tokens_of_transformers(torch, models, rep
     assert [h.ids.tolist() for h in hypotheses] == written(sequences, 23, 12)
     report_error(f"{type(model).__name__}: greedy and 4 beams with ids banned: ids", 0, 0)
     report_error(f"{type(model).__name__}: 4 beams with ids banned: scores", score_error(hypotheses, scores), 1e-4)
-
-
-@pytest.mark.parametrize("early_stopping", [True, "never"])
-@pytest.mark.parametrize("length_penalty", [1.0, -0.5, 2.0])
-def test_early_stopping_is_that_of_transformers(torch, models, report_error, early_stopping, length_penalty):
-    peer_model, model, params = models
-    n_compared, worst = 0, 0.0
-    for stop in (11, 23, 37, 5):
-        options = {"length_penalty": length_penalty, "early_stopping": early_stopping}
-        sequences, scores = peer_generate(
-            torch, peer_model, max_new_tokens=16, eos_token_id=stop, num_beams=3, num_return_sequences=3, **options
-        )
-        found = beam_search(model, params, PROMPTS, max_new_tokens=16, n_beams=3, stop_ids=[stop], **options)
-        got = [hypothesis for hypotheses in found for hypothesis in hypotheses]
-        worst = max(worst, score_error(got, scores))
-        assert [h.ids.tolist() for h in got] == written(sequences, stop, 16)
-        n_compared += len(got)
-    what = f"{type(model).__name__}: 3 beams, early stopping {early_stopping}, length penalty {length_penalty}"
-    report_error(f"{what}: ids of {n_compared} hypotheses", 0, 0)
-    report_error(f"{what}: their scores", worst, 1e-4)
 
 
 def test_training_follows_torch_step_by_step(torch, transformers, report_error, tmp_path):
