@@ -8,6 +8,8 @@ mod adding;
 
 use std::collections::BTreeSet;
 
+use compact_str::CompactString;
+
 use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::normalizer::Normalizer;
@@ -177,7 +179,7 @@ pub enum SentencePieceAlgorithm {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SentencePieceEntry {
     /// Its text.
-    pub text: String,
+    pub text: CompactString,
     /// Its score: a log probability, or minus the rank of a merge.
     pub score: f32,
     /// What it is.

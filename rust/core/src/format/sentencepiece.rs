@@ -13,6 +13,8 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+use compact_str::CompactString;
+
 use crate::added_tokens::AddedToken;
 use crate::decoder::Decoder;
 use crate::definition::{
@@ -66,7 +68,11 @@ pub fn read(data: &[u8]) -> Result<Definition> {
             continue;
         }
         if field.number == 1 {
-            pieces.push(read_piece(pieces.len(), field.bytes("pieces")?)?);
+            let data = field.bytes("pieces")?;
+            // The place is spelled out for a message alone.
+            let piece = read_piece(data, "")
+                .or_else(|_| read_piece(data, &format!("pieces[{}]", pieces.len())))?;
+            pieces.push(piece);
             continue;
         }
         let name = match field.number {
@@ -116,15 +122,15 @@ pub fn read(data: &[u8]) -> Result<Definition> {
     })
 }
 
-fn read_piece(id: usize, data: &[u8]) -> Result<SentencePieceEntry> {
-    let place = format!("pieces[{id}]");
-    let mut piece = SentencePieceEntry { text: String::new(), score: 0.0, kind: PieceKind::Normal };
-    for field in Fields::new(data, &place) {
+fn read_piece(data: &[u8], place: &str) -> Result<SentencePieceEntry> {
+    let mut piece =
+        SentencePieceEntry { text: CompactString::default(), score: 0.0, kind: PieceKind::Normal };
+    for field in Fields::new(data, place) {
         let field = field?;
         match field.number {
-            1 => field.text(&place)?.clone_into(&mut piece.text),
-            2 => piece.score = field.float(&place)?,
-            3 => piece.kind = read_kind(&field, &place)?,
+            1 => piece.text = field.text(place)?.into(),
+            2 => piece.score = field.float(place)?,
+            3 => piece.kind = read_kind(&field, place)?,
             number => {
                 return Err(Error::unsupported(
                     FORMAT,
@@ -198,7 +204,7 @@ fn read_normalizer(
 ) -> Result<SentencePiece> {
     let place = "normalizer_spec";
     let user_defined = pieces.iter().filter(|piece| piece.kind == PieceKind::UserDefined);
-    let mut user_defined: Vec<String> = user_defined.map(|piece| piece.text.clone()).collect();
+    let mut user_defined: Vec<String> = user_defined.map(|piece| piece.text.to_string()).collect();
     user_defined.sort_by_key(|text| std::cmp::Reverse(text.len()));
     let mut spec = SentencePiece {
         name: String::new(),

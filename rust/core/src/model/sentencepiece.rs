@@ -6,6 +6,7 @@
 mod bpe;
 mod heap;
 mod n_best;
+mod spellings;
 
 use crate::definition::{
     PieceKind, SentencePieceAlgorithm, SentencePieceDefinition, SentencePieceEntry,
@@ -78,7 +79,7 @@ impl SentencePiece {
         let algorithm = match definition.algorithm {
             SentencePieceAlgorithm::Unigram => unigram(pieces, unk_id),
             SentencePieceAlgorithm::Bpe => {
-                Algorithm::Bpe(ScoredBpe::new(pieces, unk_id, tries(&user_defined)))
+                Algorithm::Bpe(ScoredBpe::new(pieces, unk_id, tries(&user_defined))?)
             }
             SentencePieceAlgorithm::Char => {
                 Algorithm::Char { pieces: tries(&producible), user_defined: tries(&user_defined) }

@@ -61,7 +61,7 @@ fn unigram(model: &SentencePieceDefinition, unk_id: u32) -> UnigramDefinition {
     let vocab = model.pieces.iter();
     UnigramDefinition {
         vocab: vocab
-            .map(|piece| (piece.text.clone(), readable(score(piece.kind, piece.score))))
+            .map(|piece| (piece.text.to_string(), readable(score(piece.kind, piece.score))))
             .collect(),
         unk_id: Some(unk_id),
         byte_fallback: model.byte_fallback,
@@ -87,7 +87,7 @@ fn bpe(model: &SentencePieceDefinition, unk_token: &str) -> BpeDefinition {
     ranked.sort_by(|(a, id, _), (b, other, _)| {
         b.partial_cmp(a).unwrap_or(Ordering::Equal).then(id.cmp(other))
     });
-    let vocab = model.pieces.iter().zip(0..).map(|(piece, id)| (piece.text.clone(), id));
+    let vocab = model.pieces.iter().zip(0..).map(|(piece, id)| (piece.text.to_string(), id));
     BpeDefinition {
         vocab: vocab.collect(),
         merges: ranked.into_iter().map(|(_, _, pair)| pair).collect(),

@@ -36,13 +36,6 @@ pub(crate) const fn mixed(left: u32, right: u32) -> u64 {
 impl PairTable {
     /// From the rank and product of each pair.
     pub(crate) fn new(products: &SeededMap<(u32, u32), (u32, u32)>) -> Self {
-        Self::of_distinct(products.iter().map(|(&pair, &found)| (pair, found)))
-    }
-
-    /// From the rank and product of pairs of which none comes twice.
-    pub(crate) fn of_distinct(
-        products: impl ExactSizeIterator<Item = ((u32, u32), (u32, u32))>,
-    ) -> Self {
         let n_slots = (products.len() * 2 + 2).next_power_of_two();
         let mut table = Self {
             entries: vec![EMPTY; n_slots],
@@ -50,7 +43,7 @@ impl PairTable {
             shift: 64 - n_slots.trailing_zeros(),
             bytes: Vec::new(),
         };
-        for ((left, right), (rank, product)) in products {
+        for (&(left, right), &(rank, product)) in products {
             let mut slot = table.slot(key(left, right));
             while table.entries[slot].pair != EMPTY.pair {
                 slot = table.next(slot);

@@ -1,28 +1,26 @@
 //! [`ScoredBpe`]: byte-pair encoding as SentencePiece does it: of all neighbours that together spell a piece, the two whose
 //! piece has the best score are joined, of equals the leftmost.
 //!
-//! Symbols are numbers: pieces by id, then the characters that occur in pieces without being one. Which two symbols spell
-//! which piece is one table, ranked by score, so that joining is BPE by ranks (`super::super::bpe::long` has the argument
-//! why a heap of (rank, place) without versions is right; that pairs share a rank changes nothing: what stands at a place
-//! with a rank was queued with it).
+//! Symbols are numbers: pieces by id, then the characters that occur in pieces without being one. Pieces are ranked by score,
+//! so that joining is BPE by ranks (`super::super::bpe::long` has the argument why a heap of (rank, place) without versions
+//! is right; that pairs share a rank changes nothing: what stands at a place with a rank was queued with it).
 //!
 //! A piece that is not in use takes part in joining and is taken apart in the end, the way it was last about to be made
 //! anywhere in the text. Without such pieces nothing crosses a place that no piece spans, and texts are cut there.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Range;
 
+use super::spellings::Spellings;
 use super::{POLL_CHARS, char_len};
 use crate::definition::{PieceKind, SentencePieceEntry};
 use crate::error::{Error, Result};
 use crate::model::Random;
 use crate::model::bpe::cuts::Cuts;
-use crate::model::bpe::pairs::PairTable;
 use crate::model::piece_trie::PieceTrie;
 use crate::model::viterbi::Step;
 use crate::progress::Progress;
-use crate::vocab::SeededMap;
+use crate::vocab::{SeededMap, index};
 
 /// No symbol, no rank.
 const NONE: u32 = u32::MAX;
@@ -39,11 +37,11 @@ pub(super) struct ScoredBpe {
     /// The symbol of each character.
     chars: PieceTrie,
     user_defined: PieceTrie,
-    pairs: PairTable,
+    spellings: Spellings,
+    /// Of each piece: 0 for the best score, equal ones for equal scores.
+    ranks: Vec<u32>,
     /// Whether each piece is not in use; empty when all are.
     is_unused: Vec<bool>,
-    /// The bytes of each symbol's text.
-    lengths: Vec<usize>,
     cuts: Cuts,
     n_pieces: u32,
     /// A user-defined piece found in the text is this and its id, and so has no pair.
@@ -60,50 +58,47 @@ type Dropout<'r> = Option<(f64, &'r mut Random)>;
 /// The symbols of a text, in a list over their places; a symbol joined into the one before it is [`NONE`].
 struct Symbols {
     symbol: Vec<u32>,
+    /// Where each starts in the text, and where the last one ends.
     start: Vec<usize>,
     next: Vec<u32>,
     previous: Vec<u32>,
+    /// The piece that a symbol and the next one spell, or [`NONE`].
+    product: Vec<u32>,
     parts: Parts,
 }
 
 impl ScoredBpe {
-    pub(super) fn new(pieces: &[SentencePieceEntry], unk_id: u32, user_defined: PieceTrie) -> Self {
+    /// # Errors
+    /// [`Error::Vocab`] when the pieces together exceed 4 GiB.
+    pub(super) fn new(
+        pieces: &[SentencePieceEntry],
+        unk_id: u32,
+        user_defined: PieceTrie,
+    ) -> Result<Self> {
         let is_mergeable =
             |kind| matches!(kind, PieceKind::Normal | PieceKind::UserDefined | PieceKind::Unused);
-        let used: Vec<(&str, u32)> = pieces
-            .iter()
-            .zip(0_u32..)
-            .filter(|(piece, _)| is_mergeable(piece.kind))
-            .map(|(piece, id)| (piece.text.as_str(), id))
-            .collect();
-        let mergeable = || used.iter().copied();
+        let mergeable = pieces.iter().zip(0_u32..).filter(|(piece, _)| is_mergeable(piece.kind));
+        let mergeable = mergeable.map(|(piece, id)| (piece.text.as_str(), id));
         let n_pieces = u32::try_from(pieces.len()).unwrap_or(STRANGER);
-        let (symbols, frozen) = name_symbols(mergeable(), n_pieces);
-        let ranks = rank(pieces);
-        let pairs = PairTable::of_distinct(find_pairs(&used, &symbols, &ranks).into_iter());
-        let spans = mergeable().map(|(piece, _)| piece.as_bytes());
+        let others = other_chars(mergeable.clone(), n_pieces);
+        let symbols = mergeable.chain(others.iter().copied());
+        let is_char = |(piece, _): &(&str, u32)| piece.len() == char_len(piece);
         let mut is_unused: Vec<bool> =
             pieces.iter().map(|piece| piece.kind == PieceKind::Unused).collect();
         if !is_unused.contains(&true) {
             is_unused = Vec::new();
         }
-        let is_char = |(piece, _): &(&str, u32)| piece.len() == char_len(piece);
-        let chars = symbols.iter().copied().filter(is_char);
-        let mut lengths = vec![0; frozen as usize];
-        for &(text, symbol) in &symbols {
-            lengths[symbol as usize] = text.len();
-        }
-        Self {
-            lengths,
-            cuts: Cuts::new(spans),
-            chars: PieceTrie::new(chars),
+        Ok(Self {
+            cuts: Cuts::new(symbols.clone().map(|(text, _)| text.as_bytes())),
+            chars: PieceTrie::new(symbols.clone().filter(is_char)),
             user_defined,
-            pairs,
+            spellings: Spellings::new(symbols, n_pieces)?,
+            ranks: rank(pieces),
             is_unused,
             n_pieces,
-            frozen,
+            frozen: n_pieces + index(others.len()),
             unk_id,
-        }
+        })
     }
 
     /// The first place after `from` that nothing crosses. Unknown characters stay together when they become one token.
@@ -142,6 +137,7 @@ impl ScoredBpe {
             start: Vec::new(),
             next: Vec::new(),
             previous: Vec::new(),
+            product: Vec::new(),
             parts: Parts::default(),
         };
         let mut heap = BinaryHeap::new();
@@ -149,25 +145,25 @@ impl ScoredBpe {
         while from < text.len() {
             progress.check()?;
             let to = self.next_cut(text, from, true);
-            self.split(text.get(from..to).unwrap_or_default(), from, progress, &mut symbols)?;
-            self.join(&mut symbols, &mut heap, &mut dropout, progress)?;
-            self.give_out(&symbols, to, each);
+            let known = text.get(..to).unwrap_or_default();
+            self.split(known, from, progress, &mut symbols)?;
+            self.join(known.as_bytes(), &mut symbols, &mut heap, &mut dropout, progress)?;
+            self.give_out(&symbols, each);
             from = to;
         }
         Ok(())
     }
 
-    /// Splits `text`, which begins at `base`, into characters and user-defined pieces.
+    /// Splits `text` after `start` into characters and user-defined pieces.
     fn split(
         &self,
         text: &str,
-        base: usize,
+        mut start: usize,
         progress: &Progress,
         symbols: &mut Symbols,
     ) -> Result<()> {
         symbols.symbol.clear();
         symbols.start.clear();
-        let mut start = 0;
         while let Some(rest) = text.get(start..).filter(|rest| !rest.is_empty()) {
             if symbols.symbol.len().is_multiple_of(POLL_CHARS as usize) {
                 progress.check()?;
@@ -182,20 +178,24 @@ impl ScoredBpe {
                 |(length, id)| (length, self.frozen + id),
             );
             symbols.symbol.push(symbol);
-            symbols.start.push(base + start);
+            symbols.start.push(start);
             start += length;
         }
+        symbols.start.push(start);
         let n = u32::try_from(symbols.symbol.len())
             .map_err(|_| Error::Config("the text has 2³² characters or more".to_owned()))?;
         symbols.next.clear();
         symbols.next.extend(1..=n);
         symbols.previous.clear();
         symbols.previous.extend((0..n).map(|i| i.checked_sub(1).unwrap_or(NONE)));
+        symbols.product.clear();
+        symbols.product.resize(n as usize, NONE);
         Ok(())
     }
 
     fn join(
         &self,
+        text: &[u8],
         symbols: &mut Symbols,
         heap: &mut BinaryHeap<Reverse<(u32, u32)>>,
         dropout: &mut Dropout<'_>,
@@ -203,7 +203,7 @@ impl ScoredBpe {
     ) -> Result<()> {
         heap.clear();
         for place in 0..symbols.next.len() {
-            heap.extend(self.candidate(symbols, place));
+            heap.extend(self.candidate(text, symbols, place));
         }
         let mut n_popped = 0_u32;
         while let Some(Reverse((rank, place))) = heap.pop() {
@@ -212,10 +212,8 @@ impl ScoredBpe {
                 progress.check()?;
             }
             let left = place as usize;
-            let right = symbols.next[left] as usize;
-            let Some(&right_symbol) = symbols.symbol.get(right) else { continue };
-            let (current, product) = self.pairs.get(symbols.symbol[left], right_symbol);
-            if symbols.symbol[left] == NONE || current != rank {
+            let product = symbols.product[left];
+            if self.ranks.get(product as usize) != Some(&rank) {
                 continue;
             }
             if let Some((probability, random)) = dropout
@@ -223,44 +221,52 @@ impl ScoredBpe {
             {
                 continue;
             }
+            let right = symbols.next[left] as usize;
             symbols.symbol[left] = product;
             symbols.symbol[right] = NONE;
+            symbols.product[right] = NONE;
             let after = symbols.next[right];
             symbols.next[left] = after;
             if let Some(previous) = symbols.previous.get_mut(after as usize) {
                 *previous = place;
             }
             if symbols.previous[left] != NONE {
-                heap.extend(self.candidate(symbols, symbols.previous[left] as usize));
+                heap.extend(self.candidate(text, symbols, symbols.previous[left] as usize));
             }
-            heap.extend(self.candidate(symbols, left));
+            heap.extend(self.candidate(text, symbols, left));
         }
         Ok(())
     }
 
     /// The join of the symbol at `place` with the next one, if it has one.
-    fn candidate(&self, symbols: &mut Symbols, place: usize) -> Option<Reverse<(u32, u32)>> {
-        let right = *symbols.symbol.get(symbols.next[place] as usize)?;
-        let left = symbols.symbol[place];
-        let (rank, product) = self.pairs.get(left, right);
-        if rank == NONE {
-            return None;
-        }
+    fn candidate(
+        &self,
+        text: &[u8],
+        symbols: &mut Symbols,
+        place: usize,
+    ) -> Option<Reverse<(u32, u32)>> {
+        symbols.product[place] = NONE;
+        let next = symbols.next[place] as usize;
+        let (left, right) = (symbols.symbol[place], *symbols.symbol.get(next)?);
+        let (middle, end) = (symbols.start[next], symbols.start[symbols.next[next] as usize]);
+        let both = text.get(symbols.start[place]..end)?;
+        let product = self.spellings.get(left, right, both, end - middle)?;
+        symbols.product[place] = product;
         if self.is_unused.get(product as usize) == Some(&true) {
             symbols.parts.insert(product, (left, right));
         }
-        Some(Reverse((rank, u32::try_from(place).ok()?)))
+        Some(Reverse((self.ranks[product as usize], u32::try_from(place).ok()?)))
     }
 
-    /// Gives out the symbols that are left, up to `end`, those not in use taken apart.
-    fn give_out(&self, symbols: &Symbols, end: usize, each: &mut impl FnMut(Step)) {
+    /// Gives out the symbols that are left, those not in use taken apart.
+    fn give_out(&self, symbols: &Symbols, each: &mut impl FnMut(Step)) {
         let mut place = 0;
         let mut stack = Vec::new();
         while let (Some(&symbol), Some(&next)) =
             (symbols.symbol.get(place), symbols.next.get(place))
         {
             let mut start = symbols.start[place];
-            let stop = symbols.start.get(next as usize).copied().unwrap_or(end);
+            let stop = symbols.start[next as usize];
             stack.push((symbol, 0));
             while let Some((symbol, depth)) = stack.pop() {
                 let is_unused = self.is_unused.get(symbol as usize) == Some(&true);
@@ -273,7 +279,7 @@ impl ScoredBpe {
                     continue;
                 }
                 let whole = stop - start;
-                let length = if stack.is_empty() { whole } else { self.lengths[symbol as usize] };
+                let length = if stack.is_empty() { whole } else { self.spellings.length(symbol) };
                 each(Step { id: self.id(symbol), start, end: start + length });
                 start += length;
             }
@@ -294,13 +300,11 @@ impl ScoredBpe {
     }
 }
 
-/// Numbers for all that can be joined: pieces by id, then the characters in them that are none, from `n_pieces` on; and the
-/// first number that is free.
-fn name_symbols<'a>(
+/// The characters in pieces that are none themselves, with numbers from `n_pieces` on.
+fn other_chars<'a>(
     pieces: impl Iterator<Item = (&'a str, u32)> + Clone,
     n_pieces: u32,
-) -> (Vec<(&'a str, u32)>, u32) {
-    let mut symbols: Vec<_> = pieces.clone().collect();
+) -> Vec<(&'a str, u32)> {
     // A bit for each character.
     let mut seen = vec![0_u64; char::MAX as usize / 64 + 1];
     let mut is_new = |c: char| {
@@ -314,17 +318,16 @@ fn name_symbols<'a>(
             is_new(c);
         }
     }
-    let mut n_symbols = n_pieces;
+    let mut others = Vec::new();
     for (piece, _) in pieces {
         for (start, c) in piece.char_indices() {
             if is_new(c) {
                 let text = piece.get(start..start + c.len_utf8()).unwrap_or_default();
-                symbols.push((text, n_symbols));
-                n_symbols += 1;
+                others.push((text, n_pieces + index(others.len())));
             }
         }
     }
-    (symbols, n_symbols)
+    others
 }
 
 /// The rank of each piece: 0 for the best score, equal ones for equal scores.
@@ -334,67 +337,4 @@ fn rank(pieces: &[SentencePieceEntry]) -> Vec<u32> {
     scores.dedup_by(|a, b| a.to_bits() == b.to_bits());
     let rank_of = |score: f32| scores.partition_point(|other| other.total_cmp(&score).is_gt());
     pieces.iter().map(|piece| u32::try_from(rank_of(piece.score)).unwrap_or(NONE)).collect()
-}
-
-/// Every two symbols that together spell a piece, with its rank and id. Pieces, with which the symbols begin, differ, so no two
-/// spell more than one.
-fn find_pairs(
-    pieces: &[(&str, u32)],
-    symbols: &[(&str, u32)],
-    ranks: &[u32],
-) -> Vec<((u32, u32), (u32, u32))> {
-    let prefixes = Prefixes::new(symbols.iter().map(|(text, _)| text.bytes()));
-    let suffixes = Prefixes::new(symbols.iter().map(|(text, _)| text.bytes().rev()));
-    let mut pairs = Vec::new();
-    let symbol = |at: u32| symbols[at as usize];
-    for (at, &(piece, id)) in pieces.iter().enumerate() {
-        // Short ends meet long beginnings.
-        let mut starts = prefixes.of(at).iter().rev().map(|&at| symbol(at)).peekable();
-        for (end, right) in suffixes.of(at).iter().map(|&at| symbol(at)) {
-            let n_bytes = piece.len() - end.len();
-            while starts.next_if(|(start, _)| start.len() > n_bytes).is_some() {}
-            if let Some((_, left)) = starts.next_if(|(start, _)| start.len() == n_bytes) {
-                pairs.push(((left, right), (ranks[id as usize], id)));
-            }
-        }
-    }
-    pairs
-}
-
-/// For each of different texts, those of them that it begins with and that are shorter, by their numbers, short ones first.
-///
-/// In the order of the alphabet a text comes after what it begins with, and between the two stands only what begins with that,
-/// too: what the texts so far have left open is a stack.
-struct Prefixes {
-    numbers: Vec<u32>,
-    ranges: Vec<Range<usize>>,
-}
-
-impl Prefixes {
-    fn new<T: Iterator<Item = u8>>(texts: impl Iterator<Item = T>) -> Self {
-        let mut arena = Vec::new();
-        let mut places = Vec::new();
-        for text in texts {
-            let start = arena.len();
-            arena.extend(text);
-            places.push(start..arena.len());
-        }
-        let text = |at: u32| &arena[places[at as usize].clone()];
-        let mut order: Vec<u32> = (0..).take(places.len()).collect();
-        order.sort_unstable_by(|&a, &b| text(a).cmp(text(b)));
-        let mut prefixes = Self { numbers: Vec::new(), ranges: vec![0..0; places.len()] };
-        let mut open: Vec<u32> = Vec::new();
-        for at in order {
-            while open.pop_if(|before| !text(at).starts_with(text(*before))).is_some() {}
-            let start = prefixes.numbers.len();
-            prefixes.numbers.extend_from_slice(&open);
-            prefixes.ranges[at as usize] = start..prefixes.numbers.len();
-            open.push(at);
-        }
-        prefixes
-    }
-
-    fn of(&self, at: usize) -> &[u32] {
-        &self.numbers[self.ranges[at].clone()]
-    }
 }

@@ -219,7 +219,11 @@ fn placed(
     let mut learned = learned.into_iter();
     let mut pieces = Vec::with_capacity(n_pieces);
     for id in 0..n_pieces {
-        let normal = |(text, score)| SentencePieceEntry { text, score, kind: PieceKind::Normal };
+        let normal = |(text, score): Scored| SentencePieceEntry {
+            text: text.into(),
+            score,
+            kind: PieceKind::Normal,
+        };
         pieces.extend(metas.remove(&id).or_else(|| learned.next().map(normal)));
     }
     match metas.into_iter().next() {

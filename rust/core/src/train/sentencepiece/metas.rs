@@ -56,7 +56,7 @@ pub(super) fn metas(options: &SentencePieceOptions) -> Result<Metas> {
 }
 
 fn entry(text: &str, kind: PieceKind) -> SentencePieceEntry {
-    SentencePieceEntry { text: text.to_owned(), score: 0.0, kind }
+    SentencePieceEntry { text: text.into(), score: 0.0, kind }
 }
 
 fn add_symbols(options: &SentencePieceOptions, metas: &mut Metas) -> Result<()> {

@@ -137,7 +137,7 @@ impl<'de> Visitor<'de> for PieceSeed<'_> {
         let Some((kind, _)) = KINDS.iter().find(|(_, known)| *known == name) else {
             return Err(refuse(&format!("the kind {}", quote(&name))));
         };
-        Ok(SentencePieceEntry { text: text.into_owned(), score: score as f32, kind: *kind })
+        Ok(SentencePieceEntry { text: text.into(), score: score as f32, kind: *kind })
     }
 }
 
