@@ -17,6 +17,7 @@ __all__ = [
     "WordCounter",
     "WordCounts",
     "document_format",
+    "multiply_few_rows",
     "n_best",
     "sample",
     "sample_batch",
@@ -48,6 +49,13 @@ UNICODE_VERSION: str
 VERSION: str
 
 def document_format(path: str | os.PathLike[str]) -> str: ...
+def multiply_few_rows(
+    rows: NDArray[np.float32],
+    matrix: NDArray[np.float32],
+    out: NDArray[np.float32],
+    is_transposed: bool,
+    n_threads: int,
+) -> None: ...
 
 @final
 class DecodeStream:

@@ -24,10 +24,12 @@ lies in the operations, and is the same with either: work in parts that stay in 
 (`workspace.py`), causal blocks that skip hidden keys, logits that never exist all at once, shards of the batch on
 threads with a BLAS of one thread each (`threads.py`).
 
-Why no kernels in Rust. Of that step, 70 % is linear layers and the output layer, 13 % attention, 17 % all else. The
-same command times each operation beside PyTorch's compiled one: attention, layer norm, AdamW and GELU are faster there,
-by 23, 15, 13 and 3 ms of the 953 ms that a step takes with its update; the output layer is faster here. Kernels as good
-would save 6 %, for a second form of each operation that would have to be held equal to the first.
+Why one kernel in Rust, and no more. A token for each of a few texts meets all weights, and BLAS packs them anew each
+time: the kernel reads them once (`ops/product.py`; eight texts a fifth faster). Of a training step, 70 % is linear
+layers and the output layer, 13 % attention, 17 % all else. The command above times each operation beside PyTorch's
+compiled one: attention, layer norm, AdamW and GELU are faster there, by 23, 15, 13 and 3 ms of the 953 ms that a step
+takes with its update; the output layer is faster here. Kernels as good would save 6 %, for a second form of each
+operation that would have to be held equal to the first.
 """
 
 from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch

@@ -88,6 +88,12 @@ def one_blas_thread() -> Iterator[None]:
         _setting.lock.release()
 
 
+def n_blas_threads() -> int:
+    """Return the number of threads that BLAS uses now; with a BLAS that is not known, the processors at hand."""
+    functions = _openblas()
+    return functions[0]() if functions else os.cpu_count() or 1
+
+
 def _after_fork() -> None:
     """In a child process: whoever held the lock or had set the number is not there."""
     global _setting  # noqa: PLW0603  # a lock cannot be freed by another thread

@@ -22,6 +22,7 @@ from merganser.transformer.blas import blas_threads, same_blas_threads
 from merganser.transformer.blocks import Shapes
 from merganser.transformer.configs import Config
 from merganser.transformer.loss import Loss
+from merganser.transformer.ops.product import multiply
 from merganser.transformer.tape import Parameters, Tape
 from merganser.transformer.threads import pool
 from merganser.transformer.workspace import Array, workspace
@@ -311,7 +312,7 @@ def output_logits(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """
     rows = x.reshape(-1, x.shape[-1])
     logits = np.empty((len(rows), len(weight)), np.result_type(rows, weight))
-    np.matmul(rows, weight.T, out=logits)
+    multiply(rows, weight.T, logits)
     if bias is not None:
         logits += bias
     workspace().end_step()

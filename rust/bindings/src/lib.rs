@@ -9,6 +9,7 @@ mod decode_stream;
 mod documents;
 mod encoding;
 mod errors;
+mod kernels;
 mod sampling;
 mod tokenizer;
 mod training;
@@ -24,6 +25,8 @@ mod _core {
     use crate::decode_stream::DecodeStream;
     #[pymodule_export]
     use crate::documents::{PyDocumentReader, document_format};
+    #[pymodule_export]
+    use crate::kernels::multiply_few_rows;
     #[pymodule_export]
     use crate::sampling::{n_best, sample, sample_batch};
     #[pymodule_export]

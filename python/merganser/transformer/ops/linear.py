@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from merganser.transformer.ops.product import multiply
 from merganser.transformer.workspace import Array, empty
 
 
@@ -33,7 +34,7 @@ def linear_forward(x: Array, weight: Array, bias: Array | None) -> tuple[Array, 
     """
     rows = x.reshape(-1, x.shape[-1])
     out = empty((rows.shape[0], weight.shape[1]), x.dtype)
-    np.matmul(rows, weight, out=out)
+    multiply(rows, weight, out)
     if bias is not None:
         out += bias
     return out.reshape(*x.shape[:-1], weight.shape[1]), LinearCache(x, weight, bias is not None)

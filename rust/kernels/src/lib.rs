@@ -1,0 +1,13 @@
+//! merganser-kernels: what the transformer computes outside NumPy.
+//!
+//! A kernel is here because a measurement showed that it pays, and has a twin in NumPy (`transformer/kernels.py`) that says what
+//! it means. Vectors are those of the processor at hand, by `pulp`.
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::inline_always,
+    reason = "what works on vectors must become part of the function made for a processor"
+)]
+
+mod few_rows;
+
+pub use few_rows::{Layout, multiply};
