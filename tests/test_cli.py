@@ -278,6 +278,12 @@ def test_inspect_shows_tokens(tokenizer_path: Path) -> None:
     assert "no tokens" in run("inspect", tokenizer_path, "").stdout
 
 
+def test_inspect_of_a_long_text_shows_its_beginning(tokenizer_path: Path) -> None:
+    shown = run("inspect", tokenizer_path, "-", stdin=b"\xc3\xa4" * 50_000).stdout
+    assert "100,000 bytes; the first 2,000 are shown" in shown
+    assert shown.count("\n") < 5_000
+
+
 def test_inspect_json(tokenizer_path: Path) -> None:
     result = run("inspect", tokenizer_path, "--json", "--on-special", "encode", "-", stdin="ä<|end|>".encode())
     tokenizer = mg.Tokenizer.load(tokenizer_path)

@@ -24,6 +24,8 @@ __all__ = ["TokenView", "inspect_text", "render", "visible"]
 _MARKS = {" ": "·", "\n": "↵", "\t": "→", "\r": "␍"}
 # Neighbours differ, and black is readable on each.
 _COLORS = ("#a6cee3", "#fdbf6f", "#b2df8a", "#fb9a99", "#cab2d6", "#ffff99")
+# More than anyone looks at; a file of a megabyte would take minutes and gigabytes.
+_MAX_SHOWN = 2000
 _FIRST_ESCAPED = 0xDC80
 _LAST_ESCAPED = 0xDCFF
 
@@ -138,7 +140,7 @@ def render(tokens: Sequence[TokenView], *, has_color: bool) -> RenderableType:
     Parameters
     ----------
     tokens : sequence of TokenView
-        The tokens.
+        The tokens; of more than 2,000 the first ones are shown.
     has_color : bool
         Whether colours will be seen; without them a bar stands between tokens.
 
@@ -151,7 +153,8 @@ def render(tokens: Sequence[TokenView], *, has_color: bool) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    n_bytes = sum(len(token.data) for token in tokens)
+    n_tokens, n_bytes = len(tokens), sum(len(token.data) for token in tokens)
+    tokens = tokens[:_MAX_SHOWN]
     running = Text("" if has_color else "|").join(
         _colored(token, place, has_color=has_color) for place, token in enumerate(tokens)
     )
@@ -163,7 +166,9 @@ def render(tokens: Sequence[TokenView], *, has_color: bool) -> RenderableType:
     for place, token in enumerate(tokens):
         shown = _colored(token, place, has_color=has_color, is_row=True)
         table.add_row(str(place), str(token.id), shown, Text(token.data.hex(" "), style="dim"))
-    total = f"{len(tokens):,} token{'' if len(tokens) == 1 else 's'}, {n_bytes:,} byte{'' if n_bytes == 1 else 's'}"
+    total = f"{n_tokens:,} token{'' if n_tokens == 1 else 's'}, {n_bytes:,} byte{'' if n_bytes == 1 else 's'}"
+    if n_tokens > _MAX_SHOWN:
+        total += f"; the first {_MAX_SHOWN:,} are shown, --json gives all"
     return Group(running, Text(), table, Text(), Text(total)) if tokens else Text("no tokens: the text is empty")
 
 

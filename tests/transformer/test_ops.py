@@ -1,5 +1,6 @@
 """Every operation's backward function against finite differences of its forward one, in float64."""
 
+import functools
 import math
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from merganser.transformer import ops
 from merganser.transformer.batch import IGNORED
 from merganser.transformer.mask import AttentionMask
+from merganser.transformer.threads import run_all
 
 RNG = np.random.default_rng(20)
 
@@ -233,3 +235,25 @@ def test_operations_stay_in_float32():
     )
     assert loss.dtype == np.float32
     assert {part.dtype for part in cache} == {np.dtype(np.float32)}
+
+
+def test_attention_on_threads_gives_the_same_bits(monkeypatch):
+    q, k, v = (draw(1, 300, 3, 16, part).astype(np.float32)[..., 0] for part in (1, 2, 3))
+    mask = AttentionMask(is_causal=True)
+    results = []
+    for n_threads in (1, 2, 3):
+        monkeypatch.setattr(ops.attention, "_MIN_SHARED_SCORES", 0)
+        monkeypatch.setattr(ops.attention, "n_blas_threads", lambda n_threads=n_threads: n_threads)
+        results.append(ops.attention_forward(q, k, v, mask, scale=0.25)[0].copy())
+    assert np.array_equal(results[0], results[1])
+    assert np.array_equal(results[0], results[2])
+
+
+def test_what_a_thread_raises_is_raised():
+    done = []
+
+    def fail():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_all([fail, *(functools.partial(done.append, n) for n in range(5))], n_threads=2)

@@ -1,6 +1,6 @@
 """Threads of our own: the shards of a batch run on them, each with a BLAS of one thread.
 
-The small products of attention run with a BLAS of one thread too (`one_blas_thread`). All else is left to the threads
+The small products of attention run with a BLAS of one thread too (`one_blas_thread`), blocks of long rows side by side. All else is left to the threads
 of BLAS, the quickest on a machine that is not shared: they spin between two products and begin at once, where a
 sleeping thread takes as long to wake as a product of one row takes. Beside other work each product waits for the
 slowest of them, a time slice of the system's; there, ``OPENBLAS_NUM_THREADS=1`` is quicker.
@@ -9,9 +9,11 @@ slowest of them, a time slice of the system's; there, ``OPENBLAS_NUM_THREADS=1``
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-__all__ = ["pool"]
+__all__ = ["pool", "run_all"]
 
 # By process too: the threads of a pool do not survive a fork.
 _POOLS: dict[tuple[int, int], ThreadPoolExecutor] = {}
@@ -24,3 +26,24 @@ def pool(n_threads: int) -> ThreadPoolExecutor:
         # Of two callers at once one's is kept; an executor has no threads before its first work.
         _POOLS.setdefault(key, ThreadPoolExecutor(n_threads - 1, thread_name_prefix="merganser"))
     return _POOLS[key]
+
+
+def run_all(works: Iterable[Callable[[], None]], n_threads: int) -> None:
+    """Do works that do not depend on one another, the caller and the other threads each taking the next one."""
+    # The caller is not of the pool, so that works may not wait for one another.
+    iterator, lock = iter(works), threading.Lock()
+
+    def run() -> None:
+        while True:
+            with lock:
+                work = next(iterator, None)
+            if work is None:
+                return
+            work()
+
+    others = [pool(n_threads).submit(run) for _ in range(n_threads - 1)] if n_threads > 1 else []
+    try:
+        run()
+    finally:
+        for other in others:
+            other.result()

@@ -14,20 +14,24 @@ E is kept between the two where it is small, and computed again where it would b
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.transformer.blas import one_blas_thread
+from merganser.transformer.blas import n_blas_threads, one_blas_thread
 from merganser.transformer.mask import AttentionMask
 from merganser.transformer.ops.dropout import draw_kept
+from merganser.transformer.threads import run_all
 from merganser.transformer.workspace import Array, empty, empty_like
 
 # Queries in a block: fewer skip more of a causal mask, more make the products more efficient.
 _BLOCK_QUERIES = 128
 # Scores in a block of many short rows.
 _BLOCK_SCORES = 1 << 17
+# With fewer scores, threads cost more than they save.
+_MIN_SHARED_SCORES = 1 << 20
 # With more keys than this, the exponentials are computed again instead of kept.
 _MAX_KEPT_KEYS = 512
 
@@ -103,9 +107,11 @@ def attention_forward(
     kept = empty((n_rows, n_heads, n_queries, n_keys), q.dtype) if is_kept else None
     seed = int(rng.integers(1 << 63)) if rng is not None and dropout > 0 else None
     cache = AttentionCache(q, k, v, out, bias, mask, scale, dropout, seed, kept, inverse_sums)
+    n_threads = n_blas_threads() if inverse_sums.size * n_keys >= _MIN_SHARED_SCORES else 1
     with one_blas_thread():
-        for block in _blocks(cache):
-            _mix(cache, block)
+        # Late blocks see more keys: begun first, they leave the small ones to even out the threads.
+        works = [functools.partial(_mix, cache, block) for block in _blocks(cache)]
+        run_all(reversed(works), n_threads)
     return out, cache
 
 
