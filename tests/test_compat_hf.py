@@ -42,8 +42,9 @@ def test_words_are_texts_of_their_own(hf: HFTokenizer, small: mg.Tokenizer) -> N
         assert word[start:end] == encoding.encoding.surface(token) != ""
     first, after = encoding.word_to_tokens(3)
     assert (encoding.offsets[first][0], encoding.offsets[after - 1][1]) == (0, 4)
-    batch = hf([words, ["a"]], is_split_into_words=True)
+    batch = hf([words, ["a"], []], is_split_into_words=True, return_offsets_mapping=True)
     assert batch.word_ids(0) == encoding.word_ids
+    assert batch["offset_mapping"][1:] == [[(0, 1)], []]
     pair = hf.encode(words, ["a", "dog"], is_pretokenized=True)
     assert pair.sequence_ids[-1] == 1
     assert pair.word_ids[-1] == 1

@@ -30,6 +30,7 @@ def test_special_tokens_raise_unless_allowed(enc: TiktokenEncoding, tok: mg.Toke
         enc.encode(text, allowed_special={END})
     assert enc.encode(text, allowed_special="all") == [*dog, end, *dog, start]
     assert enc.encode(text, disallowed_special=()) == tok.encode(text, on_special="text")
+    assert enc.encode(text, disallowed_special=None) == tok.encode(text, on_special="text")
     assert enc.encode(text, disallowed_special=enc.special_tokens_set - {END, START}) == enc.encode_ordinary(text)
     mixed = enc.encode(text, allowed_special={END}, disallowed_special=())
     assert mixed == [*dog, end, *dog, *tok.encode(START, on_special="text")]

@@ -227,6 +227,7 @@ def test_padding_fills_a_batch(bert: mg.Tokenizer) -> None:
         lambda: mg.Padding(side="both"),
         lambda: mg.Padding(id=1 << 32),
         lambda: mg.Padding(multiple_of=-8),
+        lambda: mg.Padding(multiple_of=0),
     ],
 )
 def test_settings_out_of_range_are_refused(make) -> None:

@@ -191,6 +191,9 @@ def test_saving_refuses_what_a_format_cannot_express(tmp_path: Path) -> None:
     shuffled = load(tokenizer_json(two, "gpt2", ids=[*range(256), 257, 256]))
     with pytest.raises(UnsupportedError):
         shuffled.save(tmp_path / "ranks.tiktoken")
+    added = mg.train_bpe(["hello"], vocab_size=257, pre_tokenizer="gpt2").with_added_tokens(["<tool>"])
+    with pytest.raises(UnsupportedError, match="<tool>"):
+        added.save(tmp_path / "ranks.tiktoken")
     assert not (tmp_path / "ranks.tiktoken").exists()
     assert not (tmp_path / "vocab.json").exists()
 

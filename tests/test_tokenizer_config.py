@@ -26,7 +26,10 @@ def test_chat_template_is_text_that_is_carried_through() -> None:
     assert TokenizerConfig("{}").chat_template is None
 
 
-@pytest.mark.parametrize("text", ["[]", "{", '{"bos_token": 1}', '{"bos_token": {"content": null}}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "{", '{"bos_token": 1}', '{"bos_token": "\\ud800"}', '{"bos_token": {"content": null}}', "[" * 100_000],
+)
 def test_malformed_config_is_refused(text: str) -> None:
     with pytest.raises(FormatError):
         TokenizerConfig(text)

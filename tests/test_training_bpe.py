@@ -94,6 +94,8 @@ def test_going_on_refuses_what_it_cannot_keep() -> None:
     for tok, options, message in cases:
         with pytest.raises(ConfigError, match=message):
             mg.train_bpe(["abc"], **{"vocab_size": 310, "continue_from": tok, **options})
+    with pytest.raises(TypeError, match=r"Tokenizer\.load"):
+        mg.train_bpe(["abc"], vocab_size=310, continue_from="tokenizer.json")  # type: ignore[call-overload]
     other = mg.WordCounts.count(["abc"], pre_tokenizer="cl100k")
     with pytest.raises(ConfigError, match="another normalizer or pre_tokenizer"):
         mg.train_bpe(other, vocab_size=310, continue_from=base)

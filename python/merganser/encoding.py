@@ -387,7 +387,8 @@ def _to_chars(
     datas = [text if isinstance(text, bytes) else text.encode() for text in texts]
     is_start = (np.frombuffer(b"".join(datas), dtype=np.uint8) & 0xC0) != 0x80
     n_chars_before = np.concatenate(([0], np.cumsum(is_start)))
-    starts = np.concatenate(([0], np.cumsum([len(data) for data in datas])))[text_ids][:, np.newaxis]
+    ends = np.cumsum([len(data) for data in datas], dtype=np.int64)
+    starts = np.concatenate(([0], ends))[text_ids][:, np.newaxis]
     chars: NDArray[np.int64] = n_chars_before[starts + offsets] - n_chars_before[starts]
     return chars
 

@@ -98,9 +98,10 @@ class Padding:
     token: str = "[PAD]"  # noqa: S105 - a token of a vocabulary
 
     def __post_init__(self) -> None:
-        for value, name in ((self.length, "length"), (self.multiple_of, "multiple_of")):
-            if value is not None:
-                check_count(value, name)
+        if self.length is not None:
+            check_count(self.length, "length")
+        if self.multiple_of is not None:
+            check_count(self.multiple_of, "multiple_of", start=1)
         check_choice(self.side, ("left", "right"), "side")
         check_count(self.id, "id", 1 << 32)
         check_count(self.type_id, "type_id", 1 << 32)
@@ -111,10 +112,10 @@ class Padding:
         return (self.length, self.side, self.multiple_of, self.id, self.type_id, self.token)
 
 
-def check_count(value: int, name: str, end: int = 1 << 63) -> None:
-    """Refuse what is no number from 0 to below `end`."""
-    if not 0 <= operator.index(value) < end:
-        msg = f"{name} must be from 0 to {end - 1}, got {value}"
+def check_count(value: int, name: str, end: int = 1 << 63, *, start: int = 0) -> None:
+    """Refuse what is no number from `start` to below `end`."""
+    if not start <= operator.index(value) < end:
+        msg = f"{name} must be from {start} to {end - 1}, got {value}"
         raise ConfigError(msg)
 
 

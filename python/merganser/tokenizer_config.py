@@ -106,4 +106,7 @@ def _text_of(token: object, role: str) -> str:
     if not isinstance(text, str):
         msg = f"{CONFIG_FILE}: {role} must be a text or an object with a text as content, got {token!r}"
         raise FormatError(msg)
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
+        msg = f"{CONFIG_FILE}: {role} holds a lone surrogate, which is no text: {text!r}"
+        raise FormatError(msg)
     return text

@@ -77,7 +77,7 @@ class TiktokenEncoding:
         return self._tokenizer.encode(_repaired(text), add_special_tokens=False, on_special="text")
 
     def encode(
-        self, text: str, *, allowed_special: SpecialTokens = (), disallowed_special: SpecialTokens = "all"
+        self, text: str, *, allowed_special: SpecialTokens = (), disallowed_special: SpecialTokens | None = "all"
     ) -> list[int]:
         """Encode text.
 
@@ -87,7 +87,7 @@ class TiktokenEncoding:
             The text. A lone surrogate becomes U+FFFD.
         allowed_special : "all" or collection of str
             Special tokens whose text becomes their id.
-        disallowed_special : "all" or collection of str
+        disallowed_special : "all", collection of str, or None
             Texts that must not occur; ``"all"``: those of special tokens that are not allowed. What is neither is
             ordinary text.
 
@@ -108,7 +108,7 @@ class TiktokenEncoding:
         return ids
 
     def encode_to_numpy(
-        self, text: str, *, allowed_special: SpecialTokens = (), disallowed_special: SpecialTokens = "all"
+        self, text: str, *, allowed_special: SpecialTokens = (), disallowed_special: SpecialTokens | None = "all"
     ) -> NDArray[np.uint32]:
         """Encode as :meth:`encode`, into an array of uint32."""
         allowed = self._check(text, allowed_special, disallowed_special)
@@ -130,7 +130,7 @@ class TiktokenEncoding:
         *,
         num_threads: int = 8,
         allowed_special: SpecialTokens = (),
-        disallowed_special: SpecialTokens = "all",
+        disallowed_special: SpecialTokens | None = "all",
     ) -> list[list[int]]:
         """Encode many texts as :meth:`encode`."""
         allowed: frozenset[str] = frozenset()
@@ -148,7 +148,7 @@ class TiktokenEncoding:
         return batch.to_list()
 
     def encode_with_unstable(
-        self, text: str, *, allowed_special: SpecialTokens = (), disallowed_special: SpecialTokens = "all"
+        self, text: str, *, allowed_special: SpecialTokens = (), disallowed_special: SpecialTokens | None = "all"
     ) -> tuple[list[int], list[list[int]]]:
         """Encode the part of text whose ids no further text changes, and all ids that the rest may begin.
 
@@ -259,14 +259,14 @@ class TiktokenEncoding:
     def _completions(self) -> Completions:
         return Completions(self._tokenizer, self._ranks)
 
-    def _check(self, text: str, allowed: SpecialTokens, disallowed: SpecialTokens) -> frozenset[str]:
+    def _check(self, text: str, allowed: SpecialTokens, disallowed: SpecialTokens | None) -> frozenset[str]:
         """Raise if one of `disallowed` is in `text`; return the special tokens that are allowed."""
         if not isinstance(text, str):
             msg = f"text must be str, got {type(text).__name__}"
             raise TypeError(msg)
         specials = frozenset(self._special_tokens)
         wanted = specials if allowed == "all" else frozenset(allowed)
-        refused = specials - wanted if disallowed == "all" else frozenset(disallowed)
+        refused = specials - wanted if disallowed == "all" else frozenset(disallowed or ())
         found = _alternatives(refused).search(text) if refused else None
         if found is not None:
             token = found.group()

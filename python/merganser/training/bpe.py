@@ -259,6 +259,9 @@ def train_bpe(
         "superwords": superwords.to_dict() if isinstance(superwords, Superwords) else superwords,
     }
     options = given(train_bpe, locals() | said)
+    if not isinstance(continue_from, Tokenizer | None):
+        msg = f"continue_from must be a Tokenizer, got {type(continue_from).__name__}; load one by Tokenizer.load"
+        raise TypeError(msg)
     if continue_from is not None and (characters is not None or initial != list(_ALL_BYTES)):
         msg = "the alphabet is that of continue_from: alphabet and initial_alphabet cannot be given with it"
         raise ConfigError(msg)

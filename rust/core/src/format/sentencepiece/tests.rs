@@ -213,6 +213,20 @@ proptest! {
 }
 
 #[test]
+fn a_long_piece_not_in_use_is_taken_apart_wholly_or_refused() {
+    let chain = |n_chars: usize| {
+        let texts: Vec<String> = (2..=n_chars).map(|n| "a".repeat(n)).collect();
+        let mut pieces = with(&[("a", -1000.0, 1)]);
+        pieces.extend(texts.iter().zip(1_u8..).map(|(text, n)| (&**text, f32::from(n), 5)));
+        file(&pieces, 2, false)
+    };
+    assert_eq!(ids(&runner(&chain(102)), &"a".repeat(102)), [2; 102]);
+    let error = crate::Tokenizer::new(read(&chain(103)).unwrap()).unwrap_err();
+    assert!(matches!(&error, Error::Unsupported { .. }), "{error}");
+    assert!(error.to_string().contains("pieces[104]"), "{error}");
+}
+
+#[test]
 fn samples_have_the_distribution_of_their_segmentations() {
     let pieces: Vec<(String, f32)> =
         [("a", -1.0), ("aa", -1.5), ("aaa", -3.0)].map(|(p, s)| (p.to_owned(), s)).into();

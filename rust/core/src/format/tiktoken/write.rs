@@ -36,6 +36,10 @@ pub fn write(definition: &Definition) -> Result<Vec<u8>> {
         let problem = "tiktoken splits by the matches of one regular expression and adds no space";
         return Err(refuse("pre_tokenizer", problem));
     }
+    if let Some(token) = definition.added_tokens.iter().find(|token| !token.is_special) {
+        let problem = format!("the file holds no added tokens, such as {}", quote(&token.content));
+        return Err(refuse("added_tokens", problem));
+    }
     let tokens = ranked_tokens(definition, bpe)?;
     refuse_missing_bytes(&tokens)?;
     check_merges(bpe, &tokens)?;

@@ -15,6 +15,7 @@ use super::spellings::Spellings;
 use super::{POLL_CHARS, char_len};
 use crate::definition::{PieceKind, SentencePieceEntry};
 use crate::error::{Error, Result};
+use crate::format::sentencepiece::FORMAT;
 use crate::model::Random;
 use crate::model::bpe::cuts::Cuts;
 use crate::model::piece_trie::PieceTrie;
@@ -28,8 +29,8 @@ const NONE: u32 = u32::MAX;
 /// A character that occurs in no piece.
 const STRANGER: u32 = NONE - 1;
 
-/// A piece is taken apart so many times at the most, as in SentencePiece.
-const MAX_DEPTH: usize = 100;
+/// SentencePiece takes a piece that is not in use apart 101 times at the most: one of so many characters wholly.
+const MAX_UNUSED_CHARS: usize = 102;
 
 /// The tables.
 #[derive(Debug)]
@@ -69,12 +70,20 @@ struct Symbols {
 
 impl ScoredBpe {
     /// # Errors
-    /// [`Error::Vocab`] when the pieces together exceed 4 GiB.
+    /// [`Error::Unsupported`] for a piece that SentencePiece would take apart in part, [`Error::Vocab`] when the pieces together
+    /// exceed 4 GiB.
     pub(super) fn new(
         pieces: &[SentencePieceEntry],
         unk_id: u32,
         user_defined: PieceTrie,
     ) -> Result<Self> {
+        let is_too_long = |piece: &SentencePieceEntry| {
+            piece.kind == PieceKind::Unused && piece.text.chars().nth(MAX_UNUSED_CHARS).is_some()
+        };
+        if let Some(id) = pieces.iter().position(is_too_long) {
+            let problem = format!("a piece not in use may have {MAX_UNUSED_CHARS} characters");
+            return Err(Error::unsupported(FORMAT, format!("pieces[{id}]"), problem));
+        }
         let is_mergeable =
             |kind| matches!(kind, PieceKind::Normal | PieceKind::UserDefined | PieceKind::Unused);
         let mergeable = pieces.iter().zip(0_u32..).filter(|(piece, _)| is_mergeable(piece.kind));
@@ -267,15 +276,12 @@ impl ScoredBpe {
         {
             let mut start = symbols.start[place];
             let stop = symbols.start[next as usize];
-            stack.push((symbol, 0));
-            while let Some((symbol, depth)) = stack.pop() {
+            stack.push(symbol);
+            while let Some(symbol) = stack.pop() {
                 let is_unused = self.is_unused.get(symbol as usize) == Some(&true);
-                if is_unused
-                    && depth <= MAX_DEPTH
-                    && let Some(&(left, right)) = symbols.parts.get(&symbol)
-                {
-                    stack.push((right, depth + 1));
-                    stack.push((left, depth + 1));
+                if is_unused && let Some(&(left, right)) = symbols.parts.get(&symbol) {
+                    stack.push(right);
+                    stack.push(left);
                     continue;
                 }
                 let whole = stop - start;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind};
 
 use super::folding;
 use crate::error::{Error, Result};
@@ -103,10 +103,30 @@ fn parse(part: &str, pattern: &str, place: &str) -> Result<Branch> {
 }
 
 fn plain_branch(hir: Hir, pattern: &str, place: &str) -> Result<Branch> {
-    if hir.properties().look_set().is_empty() {
-        return Ok(Branch { hir, spares_last_space: false });
+    if !hir.properties().look_set().is_empty() {
+        return Err(ambiguous("an anchor", pattern, place));
     }
-    Err(ambiguous("an anchor", pattern, place))
+    if repeats_nothing(&hir) {
+        return Err(ambiguous("a repetition of what may match nothing", pattern, place));
+    }
+    Ok(Branch { hir, spares_last_space: false })
+}
+
+/// Whether something that may match nothing is repeated: engines differ on when they give up.
+fn repeats_nothing(hir: &Hir) -> bool {
+    let subs: &[Hir] = match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            let sub = &repetition.sub;
+            if repetition.max != Some(1) && sub.properties().minimum_len() == Some(0) {
+                return true;
+            }
+            std::slice::from_ref(&**sub)
+        }
+        HirKind::Capture(capture) => std::slice::from_ref(&*capture.sub),
+        HirKind::Concat(subs) | HirKind::Alternation(subs) => subs,
+        _ => &[],
+    };
+    subs.iter().any(repeats_nothing)
 }
 
 fn ambiguous(what: &str, pattern: &str, place: &str) -> Error {
