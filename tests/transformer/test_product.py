@@ -78,3 +78,14 @@ def test_infinities_and_nans_stay():
     product.multiply(rows, matrix, out)
     assert np.all(np.isinf(out[0]))
     assert np.all(np.isnan(out[1]))
+
+
+def test_shapes_that_do_not_fit_are_refused(calls):
+    for rows, matrix, out in (
+        ((4, 300), (256, 512), (4, 512)),
+        ((4, 256), (256, 512), (4, 500)),
+        ((4, 256), (256, 512), (5, 512)),
+    ):
+        with pytest.raises(ValueError, match="mismatch"):
+            product.multiply(draw(*rows), draw(*matrix), np.empty(out, np.float32))
+    assert calls == []

@@ -1,7 +1,7 @@
 //! merganser-kernels: what the transformer computes outside NumPy.
 //!
-//! A kernel is here because a measurement showed that it pays, and has a twin in NumPy (`transformer/kernels.py`) that says what
-//! it means. Vectors are those of the processor at hand, by `pulp`.
+//! A kernel is here because a measurement showed that it pays, and beside the call of it (`transformer/ops/product.py`) stands
+//! what it means in NumPy. Vectors are those of the processor at hand, by `pulp`.
 #![forbid(unsafe_code)]
 #![expect(
     clippy::inline_always,

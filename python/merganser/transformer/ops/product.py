@@ -34,12 +34,15 @@ def multiply(rows: Array, matrix: Array, out: Array) -> None:
         stored = matrix.T if is_transposed else matrix
         _core.multiply_few_rows(rows, stored, out, is_transposed, n_blas_threads())
     else:
+        # It also says which shapes do not fit.
         np.matmul(rows, matrix, out=out)
 
 
 def _is_for_kernel(rows: Array, matrix: Array, out: Array) -> bool:
     return (
         len(rows) in _FEW
+        and (rows.shape[1], matrix.shape[1]) == (len(matrix), out.shape[1])
+        and len(out) == len(rows)
         and matrix.size >= _MIN_SIZE
         and rows.dtype == matrix.dtype == out.dtype == np.float32
         and (matrix.flags.c_contiguous or matrix.flags.f_contiguous)
