@@ -41,6 +41,22 @@ def test_no_text_gives_the_alphabet_or_an_error(name: str, nothing: list[str]) -
         TRAINERS[name](nothing, allow_smaller=False)
 
 
+@EVERY_OF_COUNTS
+@pytest.mark.parametrize("option", ["allow_smaller", "min_count"])
+def test_options_of_another_type_are_refused_by_name(name: str, option: str) -> None:
+    with pytest.raises(TypeError, match=option):
+        TRAINERS[name](TEXTS, **{option: None})
+
+
+def test_arguments_of_another_type_are_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="criterion"):
+        mg.train_wordpiece(TEXTS, vocab_size=100, criterion=3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="initial_alphabet"):
+        mg.train_bpe(TEXTS, vocab_size=300, initial_alphabet="ab")  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match="start"):
+        mg.Superwords(start=None)  # type: ignore[arg-type]
+
+
 @EVERY
 def test_ten_million_times_one_character(name: str) -> None:
     # Unigram takes about a second for a million, and ten for ten.

@@ -132,3 +132,22 @@ def test_bad_settings_are_refused_by_name():
     with pytest.raises(ConfigError, match="contiguous"):
         optimizer, params = AdamW(), {"w": np.ones((2, 3), np.float32).T}
         optimizer.update(params, params, optimizer.start(params), step=0, rate=0.1)
+
+
+def test_threads_change_no_number():
+    rng = np.random.default_rng(4)
+    shapes = {"w": (700, 1000), "b": (1000,), "none": (3, 3)}
+    results = []
+    start = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    gradients = {name: rng.standard_normal(start[name].shape).astype(np.float32) for name in ("w", "b")}
+    for n_threads in (1, 2, 3):
+        params = {name: array.copy() for name, array in start.items()}
+        optimizer = AdamW()
+        moments = optimizer.start(params)
+        for step in range(2):
+            optimizer.update(params, gradients, moments, step=step, rate=0.1, n_threads=n_threads)
+        results.append((params, moments.first, moments.second))
+    for other in results[1:]:
+        for one, same in zip(results[0], other, strict=True):
+            assert all(np.array_equal(one[name], same[name]) for name in shapes)
+    assert not np.array_equal(results[0][0]["w"], start["w"])

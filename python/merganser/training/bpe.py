@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, overload
 
 from merganser import _core
@@ -232,6 +232,9 @@ def train_bpe(
         msg = f'like must be "tokenizers" or None, got {like!r}'
         raise ConfigError(msg)
     characters = _characters(alphabet)
+    if not isinstance(initial_alphabet, (bytes, bytearray, Sequence)) or isinstance(initial_alphabet, str):
+        msg = f"initial_alphabet must be bytes, got {type(initial_alphabet).__name__}"
+        raise TypeError(msg)
     initial = list(initial_alphabet)
     core_options = {
         "vocab_sizes": sizes,

@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, TypeAlias, cast, runtime_checkable
 
 from merganser import _core
-from merganser.arguments import check_limits, document_lists, path_of, utf8
+from merganser.arguments import check_limits, document_lists, path_of, utf8, whole_number
 from merganser.errors import ConfigError, TextError
 from merganser.progress import Report
 
@@ -324,7 +324,8 @@ def temperature_weights(sizes: Mapping[str, int], temperature: float) -> dict[st
 
 def check_counting(min_count: int, max_memory: int | None, spill_dir: str | os.PathLike[str] | None) -> None:
     """Refuse a count below zero, a memory limit below one byte, and a folder for what nothing is spilled."""
-    check_limits(min_count=(min_count, 0), max_memory=(max_memory, 1))
+    whole_number(min_count, "min_count")
+    check_limits(max_memory=(max_memory, 1))
     if spill_dir is None:
         return
     path_of(spill_dir, "spill_dir")

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from merganser import _core
 from merganser.progress import Progress, Report, reporting
 from merganser.tokenizer import Tokenizer
@@ -101,8 +103,17 @@ def given(trainer: Callable[..., object], arguments: Mapping[str, Any]) -> dict[
     Returns
     -------
     dict
+
+    Raises
+    ------
+    TypeError
+        If an option that is true or false is neither.
     """
     parameters = inspect.signature(trainer).parameters
+    for name, parameter in parameters.items():
+        if parameter.annotation == "bool" and not isinstance(arguments[name], (bool, np.bool_)):
+            msg = f"{name} must be True or False, got {arguments[name]!r}"
+            raise TypeError(msg)
     plain = {name: _plain(arguments[name]) for name in parameters if name not in _NOT_OPTIONS}
     return {name: value for name, value in plain.items() if value != _plain(parameters[name].default)}
 

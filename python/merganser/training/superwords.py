@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from merganser import _core
-from merganser.arguments import check_limits, utf8, valid_texts
+from merganser.arguments import check_limits, utf8, valid_texts, whole_number
 from merganser.errors import ConfigError
 from merganser.progress import Report
 from merganser.training.counting import FileSource, count_documents, named_sources
@@ -88,7 +88,8 @@ class Superwords:
     pre_tokenizer: PreTokenizer | None = None
 
     def __post_init__(self) -> None:
-        check_limits(start=(self.start, 1), max_words=(self.max_words, 1))
+        whole_number(self.start, "start", 1)
+        check_limits(max_words=(self.max_words, 1))
         stops = tuple(valid_texts(self.stops, "stops", "a text of stops"))
         if "" in stops:
             msg = "stops must not be empty texts: every token holds one"

@@ -149,6 +149,7 @@ def train_wordpiece(
     ['##gs', 'pu']
     """
     specials = valid_texts(special_tokens, "special_tokens", "special token")
+    valid_text(criterion, "criterion")
     check_limits(
         vocab_size=(vocab_size, 1),
         min_frequency=(min_frequency, 0),

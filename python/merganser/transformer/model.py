@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -24,7 +25,7 @@ from merganser.transformer.configs import Config
 from merganser.transformer.loss import Loss
 from merganser.transformer.ops.product import multiply
 from merganser.transformer.tape import Parameters, Tape
-from merganser.transformer.threads import pool
+from merganser.transformer.threads import pool, run_all
 from merganser.transformer.workspace import Array, workspace
 
 ConfigT = TypeVar("ConfigT", bound=Config)
@@ -213,13 +214,12 @@ class Model(abc.ABC, Generic[ConfigT]):
 
         losses = _run_all(run, len(shards))
         loss = self._checked(sum(losses[1:], losses[0]), params, batch)
-        for other in accumulated[1:]:
-            for name, gradient in other.items():
-                if name in accumulated[0]:
-                    accumulated[0][name] += gradient
-                else:
-                    accumulated[0][name] = gradient
-        return loss, accumulated[0]
+        summed, *others = accumulated
+        for other in others:
+            pairs = [(summed[name], gradient) for name, gradient in other.items() if name in summed]
+            run_all((functools.partial(np.add, *pair, out=pair[0]) for pair in pairs), len(shards))
+            summed |= {name: gradient for name, gradient in other.items() if name not in summed}
+        return loss, summed
 
     def _check(self, params: Parameters, batch: Batch, label_smoothing: float) -> None:
         self.check_parameters(params)

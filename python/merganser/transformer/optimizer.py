@@ -14,20 +14,25 @@ Kingma and Ba, Adam, 2015, algorithm 1; Loshchilov and Hutter, Decoupled Weight 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
+from merganser.transformer.threads import run_all
 
 __all__ = ["Adam", "AdamW", "Moments", "ParameterGroup", "clip_by_global_norm", "global_norm"]
 
 Arrays = Mapping[str, NDArray[np.float32]]
 # Two scratch arrays and four pieces of this many float32 stay in a second-level cache.
 PIECE = 1 << 15
+# What a thread takes at a time.
+_SHARE = PIECE * 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,6 +153,7 @@ class Adam:
         step: int,
         rate: float,
         gradient_scale: float = 1.0,
+        n_threads: int = 1,
     ) -> None:
         """Make one update in place.
 
@@ -165,8 +171,10 @@ class Adam:
             Learning rate.
         gradient_scale : float, default 1.0
             Multiplies every gradient on the way, such as the factor of `clip_by_global_norm`.
+        n_threads : int, default 1
+            Threads; the numbers do not depend on it.
         """
-        scratch = np.empty((2, PIECE), np.float32)
+        works: list[Callable[[], None]] = []
         for name, param in params.items():
             gradient = gradients.get(name)
             if gradient is None:
@@ -177,10 +185,10 @@ class Adam:
             decay, scale = self._settings(name, param)
             if scale:
                 flat = [_flat(array) for array in (param, gradient, moments.first[name], moments.second[name])]
-                for start in range(0, param.size, PIECE):
-                    pieces = [array[start : start + PIECE] for array in flat]
-                    pieces += [*scratch[:, : pieces[0].size]]
-                    self._update_piece(pieces, step, rate * scale, decay, gradient_scale)
+                for start in range(0, param.size, _SHARE):
+                    arrays = [array[start : start + _SHARE] for array in flat]
+                    works.append(functools.partial(self._update, arrays, step, rate * scale, decay, gradient_scale))
+        run_all(works, n_threads)
 
     def _settings(self, name: str, param: NDArray[np.float32]) -> tuple[float, float]:
         """Return weight decay and scale of the learning rate of one parameter."""
@@ -189,6 +197,13 @@ class Adam:
                 decay = self.weight_decay if group.weight_decay is None else group.weight_decay
                 return decay, group.rate_scale
         return (self.weight_decay if param.ndim > 1 or self.decays_vectors else 0.0), 1.0
+
+    def _update(self, arrays: Sequence[NDArray[np.float32]], *settings: Any) -> None:
+        """Update a part of a parameter piece by piece; `arrays` are it, its gradient and its moments."""
+        scratch = np.empty((2, PIECE), np.float32)
+        for start in range(0, arrays[0].size, PIECE):
+            pieces = [array[start : start + PIECE] for array in arrays]
+            self._update_piece([*pieces, *scratch[:, : pieces[0].size]], *settings)
 
     def _update_piece(
         self,

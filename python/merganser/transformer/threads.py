@@ -29,7 +29,7 @@ def pool(n_threads: int) -> ThreadPoolExecutor:
     return _POOLS[key]
 
 
-def run_all(works: Iterable[Callable[[], None]], n_threads: int) -> None:
+def run_all(works: Iterable[Callable[[], object]], n_threads: int) -> None:
     """Do works that do not depend on one another, the caller and the other threads each taking the next one."""
     # The caller is not of the pool, so that works may not wait for one another.
     iterator, lock = iter(works), threading.Lock()

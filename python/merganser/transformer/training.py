@@ -300,7 +300,15 @@ class Trainer:
             msg = f"step {state.step}: the loss is finite, its gradients are not: {where}"
             raise NonFiniteError(msg)
         rate = self.schedule(state.step)
-        self.optimizer.update(state.params, gradients, state.moments, step=state.step, rate=rate, gradient_scale=factor)
+        self.optimizer.update(
+            state.params,
+            gradients,
+            state.moments,
+            step=state.step,
+            rate=rate,
+            gradient_scale=factor,
+            n_threads=self.n_threads,
+        )
         state.step += 1
         return StepReport(state.step, loss.mean, rate, norm, loss.n_targets, time.perf_counter() - began)
 
