@@ -15,6 +15,7 @@ from common_checks import deadline
 from definitions import added_token, load, pre_tokenizer_json, spell, tokenizer_json, vocabulary
 
 import merganser as mg
+from merganser import files
 from merganser.errors import ConfigError, FormatError, PatternLimitError, UnsupportedError, VocabError
 from merganser.reference import bpe
 
@@ -196,6 +197,15 @@ def test_saving_refuses_what_a_format_cannot_express(tmp_path: Path) -> None:
         added.save(tmp_path / "ranks.tiktoken")
     assert not (tmp_path / "ranks.tiktoken").exists()
     assert not (tmp_path / "vocab.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="this system has no device without an end")
+@pytest.mark.parametrize("name", ["tokenizer.json", "x.model", "x.tiktoken"])
+def test_a_file_without_an_end_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_MAX_BYTES", 64 << 20)
+    (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(FormatError, match="64 MiB"):
+        mg.Tokenizer.load(tmp_path / name)
 
 
 def test_folder_holds_tokenizer_and_config(tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ _FORMATS = (
     "and vocab.txt (WordPiece)"
 )
 
+_MAX_BYTES = 1 << 30
+_PART_BYTES = 1 << 24
+
 
 @dataclass(frozen=True)
 class LoadOptions:
@@ -49,12 +52,26 @@ def load(path: Path, options: LoadOptions) -> tuple[_core.Tokenizer, TokenizerCo
         path = _file_in(path)
     _check(path, options)
     config = TokenizerConfig.beside(path.parent) if path.name in _IN_FOLDER else None
-    data = path.read_bytes()
+    data = _contents(path)
     try:
         core = _read(path, data, options, config)
     except (FormatError, VocabError, ConfigError) as error:
         raise type(error)(f"{path}: {error}") from None
     return core, config
+
+
+def _contents(path: Path) -> bytes:
+    """Read a file that is not too large; one without an end, such as a device, is told by that too."""
+    parts: list[bytes] = []
+    n_bytes = 0
+    with path.open("rb") as file:
+        while part := file.read(_PART_BYTES):
+            parts.append(part)
+            n_bytes += len(part)
+            if n_bytes > _MAX_BYTES:
+                msg = f"{path}: a vocabulary file may have {_MAX_BYTES >> 20} MiB, and this one is larger"
+                raise FormatError(msg)
+    return b"".join(parts)
 
 
 def _read(path: Path, data: bytes, options: LoadOptions, config: TokenizerConfig | None) -> _core.Tokenizer:
@@ -66,7 +83,7 @@ def _read(path: Path, data: bytes, options: LoadOptions, config: TokenizerConfig
     if path.suffix == ".txt":
         return _core.Tokenizer.from_vocab_txt(data, *_casing(options, config))
     if path.name == "vocab.json":
-        return _core.Tokenizer.from_vocab_merges(data, path.with_name("merges.txt").read_bytes(), [])
+        return _core.Tokenizer.from_vocab_merges(data, _contents(path.with_name("merges.txt")), [])
     if path.name.startswith("tekken") and path.suffix == ".json":
         return _core.Tokenizer.from_tekken(data)
     if path.suffix == ".json":
