@@ -132,6 +132,14 @@ def outcome(call: Callable[[], Any]) -> Any:
         return None
 
 
+def test_flags_of_added_tokens_equal_tokenizers(pair: Pair) -> None:
+    ours, theirs = pair.ours.get_added_tokens_decoder(), pair.theirs.get_added_tokens_decoder()
+    names = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
+    assert {id_: [getattr(token, name) for name in names] for id_, token in ours.items()} == {
+        id_: [getattr(token, name) for name in names] for id_, token in theirs.items()
+    }
+
+
 @pytest.mark.parametrize("add_special_tokens", [True, False])
 def test_encodings_equal_tokenizers(
     pair: Pair, add_special_tokens: bool, data: Path, report_line: Callable[[str], None]

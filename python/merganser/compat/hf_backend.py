@@ -6,6 +6,7 @@ A merganser tokenizer never changes. Calls that change the face, such as `add_to
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,12 +23,24 @@ from merganser.settings import Padding, Side, Strategy, Truncation
 if TYPE_CHECKING:
     from merganser.tokenizer import Tokenizer
 
-__all__ = ["Backend", "split_pair"]
+__all__ = ["AddedToken", "Backend", "split_pair"]
 
 Input: TypeAlias = "str | Sequence[str]"
 """A text, or its words."""
 
 Flags: TypeAlias = "tuple[str, bool, bool, bool, bool, bool]"
+
+
+@dataclasses.dataclass
+class AddedToken:
+    """A token that is found in a text before the model sees it, with what decides where: names as in `tokenizers`."""
+
+    content: str
+    single_word: bool
+    lstrip: bool
+    rstrip: bool
+    normalized: bool
+    special: bool
 
 
 class Backend:
@@ -125,6 +138,10 @@ class Backend:
         if with_added_tokens:
             vocab.update((content, id_) for content, id_, _ in self._tokenizer._inner.added_tokens)
         return vocab
+
+    def get_added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """Return every added token by its id."""
+        return {token[0]: AddedToken(*token[1:]) for token in self._tokenizer._inner.added_token_flags}
 
     def get_vocab_size(self, with_added_tokens: bool = True) -> int:
         """Return how many tokens there are."""

@@ -465,7 +465,7 @@ fn impossible_options_are_refused_by_name() {
                 forbidden_tokens: vec![b"ab".to_vec()],
                 ..bytes(300)
             },
-            "may not be made",
+            "another option forbids",
         ),
         (BpeOptions { seed_tokens: vec![Vec::new()], ..bytes(300) }, "not written in the alphabet"),
         (

@@ -78,7 +78,9 @@ impl Seeds {
             while let [left, right, ..] = symbols[..] {
                 let pair = (left, right);
                 if !engine.rules.may_merge(pair) {
-                    return Err(refused(&text, "needs a token that may not be made"));
+                    let why = "needs on its way a token that another option forbids, such as a part of a character: make its parts \
+                               seeds before it, or drop that option";
+                    return Err(refused(&text, why));
                 }
                 if engine.rules.n_tokens() >= n_tokens {
                     return Err(refused(&text, "and those before need a larger vocab_size"));
@@ -112,5 +114,7 @@ fn join(symbols: &mut Vec<u32>, pair: Pair, product: u32) {
 }
 
 fn refused(text: &[u8], why: &str) -> Error {
-    Error::Config(format!("seed token \"{}\" {why}", text.escape_ascii()))
+    let shown = std::str::from_utf8(text)
+        .map_or_else(|_| format!("\"{}\"", text.escape_ascii()), |text| format!("{text:?}"));
+    Error::Config(format!("seed token {shown} {why}"))
 }
