@@ -34,7 +34,7 @@ _FORMATS = (
 )
 
 _MAX_BYTES = 1 << 30
-_PART_BYTES = 1 << 24
+_PART_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,11 @@ def load(path: Path, options: LoadOptions) -> tuple[_core.Tokenizer, TokenizerCo
 
 
 def _contents(path: Path) -> bytes:
-    """Read a file that is not too large; one without an end, such as a device, is told by that too."""
+    """Read a file that is not too large; a pipe or a device has no size, and may have no end."""
+    if path.is_file() and path.stat().st_size <= _MAX_BYTES:
+        return path.read_bytes()
     parts: list[bytes] = []
-    n_bytes = 0
+    n_bytes = path.stat().st_size
     with path.open("rb") as file:
         while part := file.read(_PART_BYTES):
             parts.append(part)
