@@ -62,17 +62,17 @@ def load(path: Path, options: LoadOptions) -> tuple[_core.Tokenizer, TokenizerCo
 
 def _contents(path: Path) -> bytes:
     """Read a file that is not too large; a pipe or a device has no size, and may have no end."""
-    if path.is_file() and path.stat().st_size <= _MAX_BYTES:
+    n_bytes = path.stat().st_size
+    if 0 < n_bytes <= _MAX_BYTES:
         return path.read_bytes()
     parts: list[bytes] = []
-    n_bytes = path.stat().st_size
     with path.open("rb") as file:
-        while part := file.read(_PART_BYTES):
+        while n_bytes <= _MAX_BYTES and (part := file.read(_PART_BYTES)):
             parts.append(part)
             n_bytes += len(part)
-            if n_bytes > _MAX_BYTES:
-                msg = f"{path}: a vocabulary file may have {_MAX_BYTES >> 20} MiB, and this one is larger"
-                raise FormatError(msg)
+    if n_bytes > _MAX_BYTES:
+        msg = f"{path}: a vocabulary file may have {_MAX_BYTES >> 20} MiB, and this one is larger"
+        raise FormatError(msg)
     return b"".join(parts)
 
 

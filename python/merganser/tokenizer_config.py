@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from merganser.errors import FormatError
+from merganser.arguments import utf8
+from merganser.errors import FormatError, TextError
 
 __all__ = ["CONFIG_FILE", "TokenizerConfig"]
 
@@ -106,7 +107,9 @@ def _text_of(token: object, role: str) -> str:
     if not isinstance(text, str):
         msg = f"{CONFIG_FILE}: {role} must be a text or an object with a text as content, got {token!r}"
         raise FormatError(msg)
-    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
-        msg = f"{CONFIG_FILE}: {role} holds a lone surrogate, which is no text: {text!r}"
-        raise FormatError(msg)
+    try:
+        utf8(text)
+    except TextError as error:
+        msg = f"{CONFIG_FILE}: {role} {text!r} has a {error}"
+        raise FormatError(msg) from None
     return text

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal, overload
 
 from merganser import _core
-from merganser.arguments import check_limits, integer, many_texts, utf8, valid_text, valid_texts
+from merganser.arguments import check_limits, integer, is_iterable, many_texts, utf8, valid_text, valid_texts
 from merganser.errors import ConfigError
 from merganser.progress import Progress
 from merganser.tokenizer import Tokenizer
@@ -232,7 +232,7 @@ def train_bpe(
         msg = f'like must be "tokenizers" or None, got {like!r}'
         raise ConfigError(msg)
     characters = _characters(alphabet)
-    if not isinstance(initial_alphabet, (bytes, bytearray, Sequence)) or isinstance(initial_alphabet, str):
+    if isinstance(initial_alphabet, str) or not is_iterable(initial_alphabet):
         msg = f"initial_alphabet must be bytes, got {type(initial_alphabet).__name__}"
         raise TypeError(msg)
     initial = list(initial_alphabet)

@@ -147,7 +147,7 @@ class Model(abc.ABC, Generic[ConfigT]):
             workspace().end_step()
             return _loss(nats, shards[index], has_per_token=has_per_token)
 
-        losses = _run_all(run, len(shards))
+        losses = _run_shards(run, len(shards))
         return self._checked(sum(losses[1:], losses[0]), params, batch)
 
     def loss_and_gradients(
@@ -212,7 +212,7 @@ class Model(abc.ABC, Generic[ConfigT]):
             workspace().end_step()
             return loss
 
-        losses = _run_all(run, len(shards))
+        losses = _run_shards(run, len(shards))
         loss = self._checked(sum(losses[1:], losses[0]), params, batch)
         summed, *others = accumulated
         for other in others:
@@ -262,7 +262,7 @@ def _child(rng: np.random.Generator) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(int(rng.integers(1 << 63))))
 
 
-def _run_all(run: Callable[[int], Loss], n_shards: int) -> list[Loss]:
+def _run_shards(run: Callable[[int], Loss], n_shards: int) -> list[Loss]:
     """Run each shard in a thread of its own, with one BLAS thread each."""
     if n_shards == 1:
         with same_blas_threads():

@@ -18,21 +18,19 @@ import functools
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
 from merganser.transformer.threads import run_all
+from merganser.transformer.workspace import empty
 
 __all__ = ["Adam", "AdamW", "Moments", "ParameterGroup", "clip_by_global_norm", "global_norm"]
 
 Arrays = Mapping[str, NDArray[np.float32]]
 # Two scratch arrays and four pieces of this many float32 stay in a second-level cache.
 PIECE = 1 << 15
-# What a thread takes at a time.
-_SHARE = PIECE * 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,9 +183,11 @@ class Adam:
             decay, scale = self._settings(name, param)
             if scale:
                 flat = [_flat(array) for array in (param, gradient, moments.first[name], moments.second[name])]
-                for start in range(0, param.size, _SHARE):
-                    arrays = [array[start : start + _SHARE] for array in flat]
-                    works.append(functools.partial(self._update, arrays, step, rate * scale, decay, gradient_scale))
+                for start in range(0, param.size, PIECE):
+                    pieces = [array[start : start + PIECE] for array in flat]
+                    works.append(
+                        functools.partial(self._update_piece, pieces, step, rate * scale, decay, gradient_scale)
+                    )
         run_all(works, n_threads)
 
     def _settings(self, name: str, param: NDArray[np.float32]) -> tuple[float, float]:
@@ -198,13 +198,6 @@ class Adam:
                 return decay, group.rate_scale
         return (self.weight_decay if param.ndim > 1 or self.decays_vectors else 0.0), 1.0
 
-    def _update(self, arrays: Sequence[NDArray[np.float32]], *settings: Any) -> None:
-        """Update a part of a parameter piece by piece; `arrays` are it, its gradient and its moments."""
-        scratch = np.empty((2, PIECE), np.float32)
-        for start in range(0, arrays[0].size, PIECE):
-            pieces = [array[start : start + PIECE] for array in arrays]
-            self._update_piece([*pieces, *scratch[:, : pieces[0].size]], *settings)
-
     def _update_piece(
         self,
         pieces: Sequence[NDArray[np.float32]],
@@ -214,7 +207,8 @@ class Adam:
         gradient_scale: float,
     ) -> None:
         # Scalars are Python floats: a float64 scalar of NumPy would turn every product into float64.
-        param, gradient, first, second, scaled, root = pieces
+        param, gradient, first, second = pieces
+        scaled, root = empty((2, param.size))
         np.multiply(gradient, gradient_scale, out=scaled)
         if decay and self.is_decoupled:
             param *= 1.0 - rate * decay

@@ -15,7 +15,6 @@ use super::spellings::Spellings;
 use super::{POLL_CHARS, char_len};
 use crate::definition::{PieceKind, SentencePieceEntry};
 use crate::error::{Error, Result};
-use crate::format::sentencepiece::FORMAT;
 use crate::model::Random;
 use crate::model::bpe::cuts::Cuts;
 use crate::model::piece_trie::PieceTrie;
@@ -82,7 +81,7 @@ impl ScoredBpe {
         };
         if let Some(id) = pieces.iter().position(is_too_long) {
             let problem = format!("a piece not in use may have {MAX_UNUSED_CHARS} characters");
-            return Err(Error::unsupported(FORMAT, format!("pieces[{id}]"), problem));
+            return Err(Error::unsupported("sentencepiece", format!("pieces[{id}]"), problem));
         }
         let is_mergeable =
             |kind| matches!(kind, PieceKind::Normal | PieceKind::UserDefined | PieceKind::Unused);
