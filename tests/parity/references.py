@@ -19,9 +19,10 @@ import merganser as mg
 Offsets = list[tuple[int, int]]
 OnSpecial = Literal["encode", "text"]
 
-# tiktoken panics on a million spaces, and tokenizers and sentencepiece take seconds on each long text: there they get
-# the beginning, or with --parity-full more of it.
-CUT_CHARACTERS, FULL_CUT_CHARACTERS = 20_000, 200_000
+# Long texts take seconds each in tokenizers and sentencepiece: without --parity-full only the beginning is compared.
+CUT_CHARACTERS = 20_000
+# tiktoken's engine has no stack for some long texts; of those it gets so much.
+REFUSED_CHARACTERS = 200_000
 
 
 class Reading(NamedTuple):
@@ -44,6 +45,18 @@ class Subject:
     special_tokens: tuple[str, ...]
     counts_bytes: bool = False
     knows_ends: bool = True
+
+    def readable(self, text: str) -> str:
+        """Return the text, or its beginning if the library refuses the whole."""
+        if self.library != "tiktoken" or len(text) <= REFUSED_CHARACTERS:
+            return text
+        try:
+            self.read(text)
+        except ValueError as error:
+            if "stack" not in str(error):
+                raise
+            return text[:REFUSED_CHARACTERS]
+        return text
 
     def read_ours(self, text: str) -> Reading:
         """Read a text with merganser, the whole encoding, and check that the other paths give the same ids."""
