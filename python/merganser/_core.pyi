@@ -16,9 +16,16 @@ __all__ = [
     "Trained",
     "WordCounter",
     "WordCounts",
+    "activation_backward",
+    "activation_forward",
+    "adam_update",
+    "d_scores",
     "document_format",
+    "exponentials",
     "multiply_few_rows",
     "n_best",
+    "norm_backward",
+    "norm_forward",
     "sample",
     "sample_batch",
     "stage_texts",
@@ -29,6 +36,7 @@ __all__ = [
     "train_wordpiece",
 ]
 
+_Floats: TypeAlias = NDArray[np.float32]
 _Side: TypeAlias = Literal["left", "right"]
 _Truncation: TypeAlias = tuple[int, Literal["longest_first", "only_first", "only_second"], int, _Side]
 _Padding: TypeAlias = tuple[int | None, _Side, int | None, int, int, str]
@@ -48,12 +56,36 @@ _Arrays: TypeAlias = tuple[
 UNICODE_VERSION: str
 VERSION: str
 
+def activation_backward(name: str, x: _Floats, d_out: _Floats, d_x: _Floats, n_threads: int) -> None: ...
+def activation_forward(name: str, x: _Floats, out: _Floats, n_threads: int) -> None: ...
+def adam_update(
+    param: _Floats,
+    gradient: _Floats,
+    first: _Floats,
+    second: _Floats,
+    factors: tuple[float, float, float, float, float, float, float, float, float],
+) -> None: ...
+def d_scores(rows: _Floats, r: _Floats, powers: _Floats) -> None: ...
 def document_format(path: str | os.PathLike[str]) -> str: ...
-def multiply_few_rows(
-    rows: NDArray[np.float32],
-    matrix: NDArray[np.float32],
-    out: NDArray[np.float32],
-    is_transposed: bool,
+def exponentials(rows: _Floats, sums: _Floats, highest: _Floats, n_queries: int, n_seen: int) -> None: ...
+def multiply_few_rows(rows: _Floats, matrix: _Floats, out: _Floats, is_transposed: bool, n_threads: int) -> None: ...
+def norm_backward(
+    d_out: _Floats,
+    x_hat: _Floats,
+    inverse: _Floats,
+    weight: _Floats,
+    d_x: _Floats,
+    d_weight: _Floats,
+    d_bias: _Floats | None,
+) -> None: ...
+def norm_forward(
+    x: _Floats,
+    weight: _Floats,
+    bias: _Floats | None,
+    epsilon: float,
+    out: _Floats,
+    x_hat: _Floats,
+    inverse: _Floats,
     n_threads: int,
 ) -> None: ...
 

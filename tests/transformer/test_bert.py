@@ -56,7 +56,7 @@ def test_bert_gradients_do_not_depend_on_threads(task, n_threads):
     assert many.mean == pytest.approx(one.mean, rel=1e-6)
     assert set(gradients) == set(expected)
     for name, gradient in expected.items():
-        np.testing.assert_allclose(gradients[name], gradient, atol=1e-6 * np.abs(gradient).max() + 1e-7)
+        np.testing.assert_allclose(gradients[name], gradient, atol=4e-6 * np.abs(gradient).max() + 1e-7)
 
 
 def test_bert_pretraining_loss_has_a_mean_for_each_task():

@@ -63,7 +63,7 @@ def test_gpt_gradients_of_parts_add_up_to_those_of_the_whole():
         losses.append(loss)
     assert (losses[0] + losses[1]).mean == pytest.approx(whole.mean, rel=1e-6)
     for name, gradient in expected.items():
-        np.testing.assert_allclose(gradients[name], gradient, atol=1e-6 * np.abs(gradient).max() + 1e-7)
+        np.testing.assert_allclose(gradients[name], gradient, atol=4e-6 * np.abs(gradient).max() + 1e-7)
 
 
 @pytest.mark.parametrize("n_threads", [2, 3, 9])
@@ -76,7 +76,7 @@ def test_gpt_gradients_do_not_depend_on_threads(n_threads):
     assert parts.mean == pytest.approx(one.mean, rel=1e-6)
     assert parts.per_token.shape == batch.targets.shape
     for name, gradient in expected.items():
-        np.testing.assert_allclose(gradients[name], gradient, atol=1e-6 * np.abs(gradient).max() + 1e-7)
+        np.testing.assert_allclose(gradients[name], gradient, atol=4e-6 * np.abs(gradient).max() + 1e-7)
 
 
 def test_gpt_gradients_are_the_same_to_the_bit_when_repeated():

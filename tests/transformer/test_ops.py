@@ -170,7 +170,7 @@ def test_cross_entropy_gradient_is_that_of_finite_differences(label_smoothing, h
     if is_blocked:
         monkeypatch.setattr(module, "_BLOCK_ELEMENTS", 1)
         monkeypatch.setattr(module, "_MIN_ROWS", 2)
-        monkeypatch.setattr(module, "_CHUNK", 1)
+        monkeypatch.setattr(ops.softmax, "_CHUNK", 1)
     x, weight, bias = 2 * draw(6, 4), draw(5, 4), draw(5) if has_bias else None
     targets = np.array([1, IGNORED, 0, 4, 4, 2])
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from merganser import _core
+from merganser.transformer import kernels
 from merganser.transformer.ops import linear_forward, product
 
 
@@ -16,7 +17,8 @@ def calls(monkeypatch):
         seen.append((rows.shape, matrix.shape))
         kernel(rows, matrix, out, *rest)
 
-    monkeypatch.setattr(product._core, "multiply_few_rows", spy)
+    monkeypatch.setattr(_core, "multiply_few_rows", spy)
+    monkeypatch.setattr(kernels, "IS_ENABLED", True)
     return seen
 
 
@@ -89,3 +91,26 @@ def test_shapes_that_do_not_fit_are_refused(calls):
         with pytest.raises(ValueError, match="mismatch"):
             product.multiply(draw(*rows), draw(*matrix), np.empty(out, np.float32))
     assert calls == []
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize(("n_rows", "d_in", "d_out"), [(9, 300, 333), (70, 12, 33), (64, 5, 64), (333, 4, 9)])
+@pytest.mark.parametrize("is_transposed", [False, True])
+def test_parts_of_a_large_product_make_the_whole(n_rows, d_in, d_out, is_transposed, n_threads, monkeypatch):
+    monkeypatch.setattr(product, "_MIN_SHARED", 1)
+    monkeypatch.setattr(product, "n_blas_threads", lambda: n_threads)
+    # Whole numbers, whose sums are exact in any order.
+    rows, matrix = np.round(draw(n_rows, d_in)), np.round(draw(d_in, d_out))
+    stored = np.ascontiguousarray(matrix.T).T if is_transposed else matrix
+    out = np.full((n_rows, d_out), np.nan, np.float32)
+    product.multiply(rows, stored, out)
+    np.testing.assert_array_equal(out, rows @ matrix)
+
+
+def test_a_large_product_is_shared_out(monkeypatch):
+    shared = []
+    monkeypatch.setattr(product, "n_blas_threads", lambda: 2)
+    monkeypatch.setattr(product, "run_all", lambda works, n_threads: shared.extend((len(works), n_threads)))
+    for n_rows in (1023, 1024):
+        product.multiply(draw(n_rows, 512), draw(512, 256), np.empty((n_rows, 256), np.float32))
+    assert shared == [2, 2]

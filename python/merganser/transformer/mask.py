@@ -42,12 +42,12 @@ class AttentionMask:
         return min(n_keys, self.first_query + last_query) if self.is_causal else n_keys
 
     def additive(self, rows: slice, queries: slice, n_keys: int, dtype: DTypeLike) -> Array | None:
-        """Return what to add to the scores of some queries with the first ``n_keys`` keys.
+        """Return what to add to the scores of some queries with the first ``n_keys`` keys, causality aside.
 
         Returns
         -------
         ndarray of float, shape (rows or 1, 1, queries or 1, n_keys), or None
-            None where every query sees every key.
+            None where causality alone decides.
         """
         allowed: NDArray[np.bool_] | None = None
         if self.keys is not None:
@@ -55,11 +55,6 @@ class AttentionMask:
         if self.segments is not None:
             same = self.segments[rows, queries, None] == self.segments[rows, None, :n_keys]
             allowed = same if allowed is None else allowed & same
-        first = self.first_query + queries.start
-        if self.is_causal and first + 1 < n_keys:
-            places = np.arange(first, self.first_query + queries.stop)[:, None]
-            earlier = (np.arange(n_keys) <= places)[None]
-            allowed = earlier if allowed is None else allowed & earlier
         if allowed is None or allowed.all():
             return None
         return np.where(allowed, 0.0, -np.inf).astype(dtype)[:, None]

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
+from merganser.transformer.kernels import kernel
 from merganser.transformer.threads import run_all
 from merganser.transformer.workspace import empty
 
@@ -206,27 +207,36 @@ class Adam:
         decay: float,
         gradient_scale: float,
     ) -> None:
-        # Scalars are Python floats: a float64 scalar of NumPy would turn every product into float64.
+        # Python floats: a float64 scalar of NumPy would turn every product into float64.
+        keep, decay = (1.0 - rate * decay, 0.0) if self.is_decoupled else (1.0, decay)
+        root_scale = 1.0 / math.sqrt(1.0 - self.beta2 ** (step + 1))
+        rate /= 1.0 - self.beta1 ** (step + 1)
+        first_share, second_share = 1.0 - self.beta1, 1.0 - self.beta2
+        run = kernel("adam_update", *pieces)
+        if run is not None:
+            moments = first_share, self.beta2, second_share, root_scale, self.epsilon
+            run(*pieces, (gradient_scale, keep, decay, *moments, rate))
+            return
         param, gradient, first, second = pieces
         scaled, root = empty((2, param.size))
         np.multiply(gradient, gradient_scale, out=scaled)
-        if decay and self.is_decoupled:
-            param *= 1.0 - rate * decay
-        elif decay:
+        if keep != 1.0:
+            param *= keep
+        if decay:
             np.multiply(param, decay, out=root)
             scaled += root
         np.subtract(scaled, first, out=root)
-        root *= 1.0 - self.beta1
+        root *= first_share
         first += root
         np.multiply(scaled, scaled, out=scaled)
-        scaled *= 1.0 - self.beta2
+        scaled *= second_share
         second *= self.beta2
         second += scaled
         np.sqrt(second, out=root)
-        root *= 1.0 / math.sqrt(1.0 - self.beta2 ** (step + 1))
+        root *= root_scale
         root += self.epsilon
         np.divide(first, root, out=root)
-        root *= rate / (1.0 - self.beta1 ** (step + 1))
+        root *= rate
         param -= root
 
 

@@ -26,7 +26,10 @@ mod _core {
     #[pymodule_export]
     use crate::documents::{PyDocumentReader, document_format};
     #[pymodule_export]
-    use crate::kernels::multiply_few_rows;
+    use crate::kernels::{
+        activation_backward, activation_forward, adam_update, d_scores, exponentials,
+        multiply_few_rows, norm_backward, norm_forward,
+    };
     #[pymodule_export]
     use crate::sampling::{n_best, sample, sample_batch};
     #[pymodule_export]

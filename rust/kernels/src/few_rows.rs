@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use crate::threads::{n_each, run_all};
+
 /// How the matrix lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
@@ -44,7 +46,7 @@ pub fn multiply(
     }
     let rows: Vec<&[f32]> = rows.chunks_exact(n_in).collect();
     // Whole vectors for all threads but the last, so that sums are the same however many there are.
-    let n_each = n_out.div_ceil(n_threads.max(1)).next_multiple_of(32);
+    let n_each = n_each(n_out, n_threads, 32, 0);
     let mut parts: Vec<Part<'_>> = (0..n_out)
         .step_by(n_each)
         .map(|start| Part {
@@ -62,13 +64,7 @@ pub fn multiply(
         }
     }
     let arch = Arch::new();
-    std::thread::scope(|scope| {
-        let first = parts.remove(0);
-        for part in parts {
-            scope.spawn(move || arch.dispatch(part));
-        }
-        arch.dispatch(first);
-    });
+    run_all(parts, |part| arch.dispatch(part));
 }
 
 /// The outputs that one thread computes.

@@ -1,7 +1,7 @@
 """Pointwise non-linear functions: ReLU, GELU exact and by tanh, SiLU, tanh, and the gated product.
 
-Each works through its array in chunks that stay in the cache of a core, in place, and keeps its input alone: the
-backward function computes again what the forward one had on the way, which is cheaper than to store and fetch it.
+Each keeps its input alone: the backward function computes again what the forward one had on the way, which is cheaper
+than to store and fetch it. GELU and SiLU go to a kernel; in NumPy they work in chunks that stay in the cache of a core.
 
 The exact GELU is ``x Phi(x)``, ``Phi`` the normal distribution. NumPy has no error function; in float32 it is taken as
 ``erf(z) = tanh(z P(z^2))`` with a polynomial P of degree 6 fitted so that no value is further than 6e-8 from the true
@@ -15,6 +15,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from merganser.transformer.blas import n_blas_threads
+from merganser.transformer.kernels import kernel
 from merganser.transformer.workspace import Array, empty, empty_like
 
 _CHUNK = 1 << 16
@@ -54,32 +56,32 @@ def relu_backward(d_out: Array, cache: Array) -> Array:
 
 def gelu_forward(x: Array) -> tuple[Array, Array]:
     """Return ``x Phi(x)`` (Hendrycks and Gimpel, 2016), and the cache."""
-    return _by_chunk(_gelu, x), x
+    return _pointwise("gelu", _gelu, x), x
 
 
 def gelu_backward(d_out: Array, cache: Array) -> Array:
     """Return the gradient of ``x``: ``d_out (Phi(x) + x phi(x))``."""
-    return _by_chunk(_d_gelu, cache, d_out)
+    return _pointwise("gelu", _d_gelu, cache, d_out)
 
 
 def gelu_tanh_forward(x: Array) -> tuple[Array, Array]:
     """Return the approximation ``x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))``, and the cache."""
-    return _by_chunk(_gelu_tanh, x), x
+    return _pointwise("gelu_tanh", _gelu_tanh, x), x
 
 
 def gelu_tanh_backward(d_out: Array, cache: Array) -> Array:
     """Return the gradient of ``x``: with t the tanh and u its argument, ``d_out/2 (1 + t + x (1 - t^2) u')``."""
-    return _by_chunk(_d_gelu_tanh, cache, d_out)
+    return _pointwise("gelu_tanh", _d_gelu_tanh, cache, d_out)
 
 
 def silu_forward(x: Array) -> tuple[Array, Array]:
     """Return ``x sigmoid(x)``, and the cache."""
-    return _by_chunk(_silu, x), x
+    return _pointwise("silu", _silu, x), x
 
 
 def silu_backward(d_out: Array, cache: Array) -> Array:
     """Return the gradient of ``x``: with s the sigmoid, ``d_out s (1 + x (1 - s))``."""
-    return _by_chunk(_d_silu, cache, d_out)
+    return _pointwise("silu", _d_silu, cache, d_out)
 
 
 def tanh_forward(x: Array) -> tuple[Array, Array]:
@@ -114,15 +116,21 @@ def gate_backward(d_out: Array, cache: tuple[Array, Array]) -> tuple[Array, Arra
     return d_gate, d_x
 
 
-def _by_chunk(function: Callable[..., None], *inputs: Array) -> Array:
-    """Apply ``function(out, scratch, other scratch, *inputs)`` to flat chunks of arrays of one shape."""
+def _pointwise(name: str, function: Callable[..., None], *inputs: Array) -> Array:
+    """Return the values of an activation or, with ``d_out`` as second input, its slopes times that.
+
+    By its kernel, or by ``function(out, scratch, other scratch, *inputs)`` on flat chunks.
+    """
     out = empty(inputs[0].shape, inputs[0].dtype)
+    flat = [array.reshape(-1) for array in (*inputs, out)]
+    run = kernel("activation_forward" if len(inputs) == 1 else "activation_backward", *flat)
+    if run is not None:
+        run(name, *flat, n_blas_threads())
+        return out
     first, second = (empty((min(_CHUNK, out.size),), out.dtype) for _ in range(2))
-    flat = [array.reshape(-1) for array in (out, *inputs)]
     for start in range(0, out.size, _CHUNK):
-        parts = [array[start : start + _CHUNK] for array in flat]
-        n_elements = parts[0].size
-        function(parts[0], first[:n_elements], second[:n_elements], *parts[1:])
+        *parts, part = (array[start : start + _CHUNK] for array in flat)
+        function(part, first[: part.size], second[: part.size], *parts)
     return out
 
 

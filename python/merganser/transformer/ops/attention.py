@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from merganser.transformer.blas import n_blas_threads, one_blas_thread
 from merganser.transformer.mask import AttentionMask
 from merganser.transformer.ops.dropout import draw_kept
+from merganser.transformer.ops.softmax import exponentials, to_d_scores
 from merganser.transformer.threads import run_all
 from merganser.transformer.workspace import Array, empty, empty_like
 
@@ -49,7 +50,8 @@ class AttentionCache:
     scale: float
     dropout: float
     seed: int | None
-    exponentials: Array | None
+    # Of each block by its number, shape (rows, H, queries, n_keys); None where they are computed again.
+    exponentials: list[Array] | None
     inverse_sums: Array
 
 
@@ -103,14 +105,16 @@ def attention_forward(
     n_keys = k.shape[1]
     out = empty(q.shape, q.dtype)
     inverse_sums = empty((n_rows, n_heads, n_queries, 1), q.dtype)
-    is_kept = is_recorded and n_keys <= _MAX_KEPT_KEYS
-    kept = empty((n_rows, n_heads, n_queries, n_keys), q.dtype) if is_kept else None
     seed = int(rng.integers(1 << 63)) if rng is not None and dropout > 0 else None
+    kept: list[Array] | None = [] if is_recorded and n_keys <= _MAX_KEPT_KEYS else None
     cache = AttentionCache(q, k, v, out, bias, mask, scale, dropout, seed, kept, inverse_sums)
+    blocks = list(_blocks(cache))
+    if kept is not None:
+        kept.extend(empty(_shape(cache, block), q.dtype) for block in blocks)
     n_threads = n_blas_threads() if inverse_sums.size * n_keys >= _MIN_SHARED_SCORES else 1
     with one_blas_thread():
         # Late blocks see more keys: begun first, they leave the small ones to even out the threads.
-        works = [functools.partial(_mix, cache, block) for block in _blocks(cache)]
+        works = [functools.partial(_mix, cache, block) for block in blocks]
         run_all(reversed(works), n_threads)
     return out, cache
 
@@ -128,8 +132,7 @@ def attention_backward(
     # The last block of a row sees the most keys: it comes first and writes, the others add.
     for block, is_first in _backward_blocks(cache):
         rows, queries, n_keys = block.rows, block.queries, block.n_keys
-        powers = cache.exponentials
-        powers = _exponentials(cache, block) if powers is None else powers[rows, :, queries, :n_keys]
+        powers = _exponentials(cache, block)[0] if cache.exponentials is None else cache.exponentials[block.number]
         d_block = d_out[rows, queries].transpose(0, 2, 1, 3)
         g = d_block * cache.inverse_sums[rows, :, queries]
         r = np.einsum("bhtk,bhtk->bht", g, cache.out[rows, queries].transpose(0, 2, 1, 3))[..., None]
@@ -143,8 +146,7 @@ def attention_backward(
             d_scores *= keep
             d_scores *= factor
             _add(d_v, block, is_first, (powers * keep * factor).swapaxes(2, 3), g)
-        d_scores -= r
-        d_scores *= powers
+        to_d_scores(d_scores, r, powers)
         if d_bias is not None:
             d_bias[:, queries, :n_keys] += d_scores.sum(axis=0)
         d_queries = d_q[rows, queries].transpose(0, 2, 1, 3)
@@ -156,8 +158,7 @@ def attention_backward(
 
 def _mix(cache: AttentionCache, block: _Block) -> None:
     """Write the output and the inverse sums of a block."""
-    powers = _exponentials(cache, block)
-    sums = powers.sum(axis=-1, keepdims=True)
+    powers, sums = _exponentials(cache, block)
     if cache.mask.may_hide_all:
         sums[sums == 0] = 1.0
     inverse = cache.inverse_sums[block.rows, :, block.queries]
@@ -168,27 +169,27 @@ def _mix(cache: AttentionCache, block: _Block) -> None:
     mixed *= inverse
 
 
-def _exponentials(cache: AttentionCache, block: _Block) -> Array:
-    """Return ``exp(scores - max of the row)`` of a block, shape (rows, H, queries, n_keys)."""
+def _exponentials(cache: AttentionCache, block: _Block) -> tuple[Array, Array]:
+    """Return ``exp(scores - max of the row)`` of a block, shape (rows, H, queries, n_keys), and their sums."""
     rows, queries, n_keys = block.rows, block.queries, block.n_keys
     scaled = _heads(cache.q, rows)[:, :, queries] * cache.scale
     keys = _heads(cache.k, rows, n_keys).swapaxes(2, 3)
-    if cache.exponentials is None:
-        scores = empty((*scaled.shape[:3], n_keys), scaled.dtype)
-    else:
-        scores = cache.exponentials[rows, :, queries, :n_keys]
+    kept = cache.exponentials
+    scores = empty(_shape(cache, block), scaled.dtype) if kept is None else kept[block.number]
     np.matmul(scaled, keys, out=scores)
     if cache.bias is not None:
         scores += cache.bias[:, queries, :n_keys]
     additive = cache.mask.additive(rows, queries, n_keys, scores.dtype)
     if additive is not None:
         scores += additive
-    highest = scores.max(axis=-1, keepdims=True)
-    if cache.mask.may_hide_all:
-        highest[highest == -np.inf] = 0.0
-    scores -= highest
-    np.exp(scores, out=scores)
-    return scores
+    sums, _ = exponentials(scores, cache.mask.n_seen(queries.start + 1, n_keys))
+    return scores, sums[..., None]
+
+
+def _shape(cache: AttentionCache, block: _Block) -> tuple[int, ...]:
+    """Return the shape of a block's scores."""
+    n_rows, n_queries = (part.stop - part.start for part in (block.rows, block.queries))
+    return n_rows, cache.q.shape[2], n_queries, block.n_keys
 
 
 def _blocks(cache: AttentionCache) -> Iterator[_Block]:

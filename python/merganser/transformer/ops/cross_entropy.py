@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.transformer.batch import IGNORED
+from merganser.transformer.ops.product import multiply
+from merganser.transformer.ops.softmax import exponentials
 from merganser.transformer.workspace import Array, empty
 
 # Logits in a block. More rows make the products more efficient, fewer save memory.
 _BLOCK_ELEMENTS = 1 << 21
 _MIN_ROWS = 256
-# Logits that are worked on at a time, within a core's cache.
-_CHUNK = 1 << 16
 
 
 class CrossEntropyCache(NamedTuple):
@@ -75,7 +75,7 @@ def linear_cross_entropy_forward(
     for start in range(0, len(rows), step):
         part = slice(start, min(start + step, len(rows)))
         logits = buffer[: part.stop - part.start]
-        np.matmul(rows[part], weight.T, out=logits)
+        multiply(rows[part], weight.T, logits)
         sums = _exponentials(logits, bias, wanted[part], losses[part], label_smoothing)
         if gradients is not None:
             gradients.add(part, logits, sums, wanted[part], label_smoothing)
@@ -153,22 +153,13 @@ def _exponentials(
     logits: Array, bias: Array | None, targets: NDArray[np.integer[Any]], losses: Array, label_smoothing: float
 ) -> Array:
     """Replace logits by ``exp(logit - max of the row)``; write the losses; return the sums, shape (N,)."""
-    n_rows, vocab_size = logits.shape
-    sums = np.empty(n_rows, logits.dtype)
-    ones = np.ones(vocab_size, logits.dtype)
-    step = max(1, _CHUNK // vocab_size)
-    for start in range(0, n_rows, step):
-        part = slice(start, min(start + step, n_rows))
-        block = logits[part]
-        if bias is not None:
-            block += bias
-        block -= block.max(axis=1, keepdims=True)
-        expected = (1.0 - label_smoothing) * block[np.arange(len(block)), targets[part]]
-        if label_smoothing:
-            expected += label_smoothing / vocab_size * (block @ ones)
-        np.exp(block, out=block)
-        sums[part] = block @ ones
-        np.subtract(np.log(sums[part]), expected, out=losses[part])
+    if bias is not None:
+        logits += bias
+    wanted = logits[np.arange(len(logits)), targets]
+    mean = logits @ np.full(logits.shape[1], 1.0 / logits.shape[1], logits.dtype) if label_smoothing else wanted
+    sums, highest = exponentials(logits)
+    expected = (1.0 - label_smoothing) * (wanted - highest) + label_smoothing * (mean - highest)
+    np.subtract(np.log(sums), expected, out=losses)
     return sums
 
 
@@ -192,15 +183,15 @@ class _Gradients:
             powers -= (label_smoothing / powers.shape[1] * sums)[:, None]
         powers[np.arange(len(powers)), targets] -= (1.0 - label_smoothing) * sums
         factors = self.scale / sums
-        np.matmul(powers, self.weight, out=self.d_rows[part])
+        multiply(powers, self.weight, self.d_rows[part])
         self.d_rows[part] *= factors[:, None]
         scaled = self.rows[part] * factors[:, None]
         if part.start == 0:
-            np.matmul(powers.T, scaled, out=self.d_weight)
+            multiply(powers.T, scaled, self.d_weight)
         else:
             if self.scratch is None:
                 self.scratch = empty(self.d_weight.shape, self.d_weight.dtype)
-            np.matmul(powers.T, scaled, out=self.scratch)
+            multiply(powers.T, scaled, self.scratch)
             self.d_weight += self.scratch
         if self.d_bias is not None:
             self.d_bias += factors @ powers

@@ -46,9 +46,9 @@ def linear_backward(d_out: Array, cache: LinearCache) -> tuple[Array, Array, Arr
     d_rows = d_out.reshape(-1, d_out.shape[-1])
     rows = x.reshape(-1, x.shape[-1])
     d_x = empty(rows.shape, x.dtype)
-    np.matmul(d_rows, weight.T, out=d_x)
+    multiply(d_rows, weight.T, d_x)
     d_weight = empty(weight.shape, x.dtype)
-    np.matmul(rows.T, d_rows, out=d_weight)
+    multiply(rows.T, d_rows, d_weight)
     return d_x.reshape(x.shape), d_weight, sum_rows(d_rows) if has_bias else None
 
 

@@ -6,7 +6,7 @@ normalised input and ``g = d_out * weight``, both have the gradient
 
     d_x = (g - mean(g) - x_hat * mean(g * x_hat)) / sqrt(variance + epsilon)
 
-where RMS norm lacks the term ``mean(g)``. Rows are taken in chunks that stay in the cache of a core.
+where RMS norm lacks the term ``mean(g)``. In NumPy, rows are taken in chunks that stay in the cache of a core.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from merganser.transformer.blas import n_blas_threads
+from merganser.transformer.kernels import kernel
 from merganser.transformer.workspace import Array, empty, empty_like
 
 # Elements in a chunk: a few arrays of them fit into the second-level cache.
@@ -45,18 +47,7 @@ def layer_norm_forward(x: Array, weight: Array, bias: Array, epsilon: float) -> 
     out : ndarray of float, shape (..., D)
     cache : NormCache
     """
-    rows = x.reshape(-1, x.shape[-1])
-    n_rows, width = rows.shape
-    out, x_hat = empty_like(rows), empty_like(rows)
-    inverse = empty((n_rows, 1), x.dtype)
-    averaging = np.full(width, 1.0 / width, x.dtype)
-    for part in _chunks(n_rows, width):
-        hat = x_hat[part]
-        np.subtract(rows[part], (rows[part] @ averaging)[:, None], out=hat)
-        _normalise(hat, inverse[part], epsilon)
-        np.multiply(hat, weight, out=out[part])
-        out[part] += bias
-    return out.reshape(x.shape), NormCache(x_hat, inverse, weight)
+    return _norm_forward(x, weight, bias, epsilon)
 
 
 def layer_norm_backward(d_out: Array, cache: NormCache) -> tuple[Array, Array, Array]:
@@ -80,15 +71,7 @@ def rms_norm_forward(x: Array, weight: Array, epsilon: float) -> tuple[Array, No
     out : ndarray of float, shape (..., D)
     cache : NormCache
     """
-    rows = x.reshape(-1, x.shape[-1])
-    out, x_hat = empty_like(rows), empty_like(rows)
-    inverse = empty((rows.shape[0], 1), x.dtype)
-    for part in _chunks(*rows.shape):
-        hat = x_hat[part]
-        np.copyto(hat, rows[part])
-        _normalise(hat, inverse[part], epsilon)
-        np.multiply(hat, weight, out=out[part])
-    return out.reshape(x.shape), NormCache(x_hat, inverse, weight)
+    return _norm_forward(x, weight, None, epsilon)
 
 
 def rms_norm_backward(d_out: Array, cache: NormCache) -> tuple[Array, Array]:
@@ -97,14 +80,33 @@ def rms_norm_backward(d_out: Array, cache: NormCache) -> tuple[Array, Array]:
     return d_x, d_weight
 
 
-def _normalise(hat: Array, inverse: Array, epsilon: float) -> None:
-    """Divide the rows by the root of their mean square, and note the inverse."""
-    mean_square = np.einsum("nd,nd->n", hat, hat)[:, None]
-    mean_square *= 1.0 / hat.shape[1]
-    mean_square += epsilon
-    np.sqrt(mean_square, out=mean_square)
-    np.divide(1.0, mean_square, out=inverse)
-    hat *= inverse
+def _norm_forward(x: Array, weight: Array, bias: Array | None, epsilon: float) -> tuple[Array, NormCache]:
+    """Normalise with the mean where there is a bias, without where there is none."""
+    rows = x.reshape(-1, x.shape[-1])
+    n_rows, width = rows.shape
+    out, x_hat = empty_like(rows), empty_like(rows)
+    inverse = empty((n_rows, 1), x.dtype)
+    cache = NormCache(x_hat, inverse, weight)
+    run = kernel("norm_forward", rows, weight, rows if bias is None else bias)
+    if run is not None:
+        run(rows, weight, bias, epsilon, out, x_hat, inverse[:, 0], n_blas_threads())
+        return out.reshape(x.shape), cache
+    averaging = np.full(width, 1.0 / width, x.dtype)
+    for part in _chunks(n_rows, width):
+        hat = x_hat[part]
+        if bias is None:
+            np.copyto(hat, rows[part])
+        else:
+            np.subtract(rows[part], (rows[part] @ averaging)[:, None], out=hat)
+        mean_square = np.einsum("nd,nd->n", hat, hat)[:, None]
+        mean_square *= 1.0 / width
+        mean_square += epsilon
+        np.divide(1.0, np.sqrt(mean_square), out=inverse[part])
+        hat *= inverse[part]
+        np.multiply(hat, weight, out=out[part])
+        if bias is not None:
+            out[part] += bias
+    return out.reshape(x.shape), cache
 
 
 def _norm_backward(d_out: Array, cache: NormCache, *, is_centred: bool) -> tuple[Array, Array, Array]:
@@ -113,6 +115,10 @@ def _norm_backward(d_out: Array, cache: NormCache, *, is_centred: bool) -> tuple
     n_rows, width = x_hat.shape
     d_x = empty_like(x_hat)
     d_weight, d_bias = np.zeros_like(weight), np.zeros_like(weight)
+    run = kernel("norm_backward", d_rows, x_hat, inverse, weight)
+    if run is not None:
+        run(d_rows, x_hat, inverse[:, 0], weight, d_x, d_weight, d_bias if is_centred else None)
+        return d_x.reshape(d_out.shape), d_weight, d_bias
     averaging = weight * (1.0 / width)
     for part in _chunks(n_rows, width):
         hat, d_part, d_hat = x_hat[part], d_rows[part], d_x[part]
