@@ -11,7 +11,8 @@ engine whose losses (or logits, or tokens) differ from torch's ends the task bef
 | gpt2-forward | `Gpt.logits`, GPT-2 small, 1 x 512 | as gpt-step |
 | generate-1, generate-8 | `generate`, GPT-2 small, greedy with a cache | `transformers.generate` |
 
-The GPT step is shown in jax (compiled) and autograd, too, where they are installed.
+Ours runs a second time without its kernels, in NumPy alone. The GPT step is shown in jax (compiled) and autograd, too,
+where they are installed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import numpy as np
 
 from benchmarks import measure, result_files, transformer_report
 from benchmarks.summary import SUBJECT, spread
-from benchmarks.transformer_engines import ENGINES, REFERENCE_TASKS, WEIGHTS, build
+from benchmarks.transformer_engines import ENGINES, NUMPY_ALONE, REFERENCE_TASKS, WEIGHTS, build
 from benchmarks.transformer_report import PEER
 from benchmarks.workers import environment, turns
 
@@ -59,9 +60,9 @@ def work(engine: str, task: str, size: dict[str, Any], n_threads: int, folder: s
 
 
 def engines_of(task: str) -> list[str]:
-    """Return the engines that do a task and are installed; the first two always."""
+    """Return the engines that do a task and are installed; the first three always."""
     others = [name for name in ("jax", "autograd") if task in REFERENCE_TASKS and importlib.util.find_spec(name)]
-    return [SUBJECT, PEER, *others]
+    return [SUBJECT, NUMPY_ALONE, PEER, *others]
 
 
 def compare(task: str, size: dict[str, Any], *, n_threads: int, n_repeats: int) -> dict[str, Any]:
@@ -104,7 +105,8 @@ def _start(engine: str, task: str, size: dict[str, Any], n_threads: int, folder:
     command = [sys.executable, "-m", "benchmarks.transformer", "--worker", engine, "--tasks", task]
     command += ["--size", json.dumps(size), "--threads", str(n_threads), "--folder", folder]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment(n_threads))
+    kernels = {"MERGANSER_KERNELS": "0" if engine == NUMPY_ALONE else "1"}
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment(n_threads) | kernels)
 
 
 def _ask(worker: subprocess.Popen[str]) -> dict[str, Any]:

@@ -287,4 +287,5 @@ class Autograd(Functional):
 
 
 REFERENCE_TASKS = ("gpt-step",)
-ENGINES: dict[str, Any] = {"merganser": Ours, "torch": Torch, "jax": Jax, "autograd": Autograd}
+NUMPY_ALONE = "NumPy alone"
+ENGINES: dict[str, Any] = {"merganser": Ours, NUMPY_ALONE: Ours, "torch": Torch, "jax": Jax, "autograd": Autograd}

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.summary import SUBJECT
+from benchmarks.transformer_engines import NUMPY_ALONE
 
 PEER = "torch"
-_REFERENCES = ("jax", "autograd")
+_OTHERS = (NUMPY_ALONE, "jax", "autograd")
 
 
 def table(document: dict[str, Any]) -> list[list[str]]:
@@ -22,13 +23,22 @@ def table(document: dict[str, Any]) -> list[list[str]]:
     -------
     list of list of str
     """
-    found = [name for name in _REFERENCES if any(name in task["engines"] for task in document["tasks"].values())]
+    found = [name for name in _OTHERS if any(name in task["engines"] for task in document["tasks"].values())]
     engines = [SUBJECT, PEER, *found]
-    lines = [["task", *(f"{engine}, ms" for engine in engines), f"x {PEER}", "peak MB", f"of {PEER}'s memory"]]
+    lines = [
+        [
+            "task",
+            *(f"{engine}, ms" for engine in engines),
+            f"x {PEER} ({NUMPY_ALONE})",
+            "peak MB",
+            f"of {PEER}'s memory",
+        ]
+    ]
     for name, task in document["tasks"].items():
         rows = task["engines"]
         peaks = " / ".join(f"{rows[engine]['peak_mb']:,.0f}" for engine in engines if engine in rows)
-        ratios = [f"{speed(task):.2f}x", peaks, f"{memory(task):.2f}"]
+        alone = f" ({speed(task, NUMPY_ALONE):.2f}x)" if NUMPY_ALONE in rows else ""
+        ratios = [f"{speed(task):.2f}x{alone}", peaks, f"{memory(task):.2f}"]
         lines.append([f"{name}: {shape(task)}", *(cell(rows.get(engine)) for engine in engines), *ratios])
     return lines
 
@@ -57,10 +67,10 @@ def cell(row: dict[str, float] | None) -> str:
     return f"{median:,.0f} ({low:,.0f}-{high:,.0f}), {cpu:,.0f} CPU"
 
 
-def speed(task: dict[str, Any]) -> float:
-    """Return how many times faster the subject is, by medians of wall time."""
+def speed(task: dict[str, Any], engine: str = SUBJECT) -> float:
+    """Return how many times faster than the peer the subject or another engine is, by medians of wall time."""
     rows = task["engines"]
-    return float(rows[PEER]["seconds_median"] / rows[SUBJECT]["seconds_median"])
+    return float(rows[PEER]["seconds_median"] / rows[engine]["seconds_median"])
 
 
 def memory(task: dict[str, Any]) -> float:

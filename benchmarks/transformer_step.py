@@ -1,4 +1,4 @@
-"""What a training step is made of: the cost of the tape, the time of each operation, and what fused kernels could save.
+"""What a training step is made of: the cost of the tape, the time of each operation, and what kernels could save.
 
 ``python -m benchmarks.transformer_step`` measures the GPT step of `benchmarks.transformer` on one thread, in CPU time,
 which other work on the machine changes little, three ways:
@@ -6,10 +6,10 @@ which other work on the machine changes little, three ways:
 1. through the tape, and with the same operations wired by hand (`explicit_gradients`), taken in turn, after their
    gradients were found equal to the bit;
 2. by operation;
-3. each operation beside PyTorch's compiled kernels for it, on the step's shapes: what kernels of our own could save, if
-   they were as good. Where PyTorch is slower, nothing is saved.
+3. each operation beside PyTorch's compiled kernels for it, on the step's shapes: what could still be saved by being as
+   good. Where PyTorch is slower, nothing is saved.
 
-Two decisions rest on it: that models are written on a tape, and that their operations stay in NumPy.
+Two decisions rest on it: that models are written on a tape, and which operations have kernels.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def test_reference_step_is_ours_in_other_functions(tmp_path):
 def test_references_do_the_gpt_step_only(tmp_path):
     with pytest.raises(ValueError, match="gpt-step, got generate-1"):
         Functional(np, "generate-1", QUICK, str(tmp_path))
-    assert engines_of("generate-1") == ["merganser", "torch"]
+    assert engines_of("generate-1") == ["merganser", "NumPy alone", "torch"]
 
 
 def make_row(seconds, peak_mb):
@@ -79,22 +79,24 @@ def make_result(task, engines):
 def test_table_has_a_line_a_task_with_ratios_to_torch():
     both = {"merganser": make_row(1.0, 300), "torch": make_row(1.5, 1200)}
     tasks = {
-        "gpt-step": make_result("gpt-step", both | {"jax": make_row(2.0, 900)}),
+        "gpt-step": make_result("gpt-step", both | {"NumPy alone": make_row(1.2, 301), "jax": make_row(2.0, 900)}),
         "pair-step": make_result("pair-step", both),
     }
     head, first, second = transformer_report.table({"tasks": tasks})
-    assert head == ["task", "merganser, ms", "torch, ms", "jax, ms", "x torch", "peak MB", "of torch's memory"]
+    engines = ["merganser, ms", "torch, ms", "NumPy alone, ms", "jax, ms"]
+    assert head == ["task", *engines, "x torch (NumPy alone)", "peak MB", "of torch's memory"]
     assert first == [
         "gpt-step: 4 layers of 256, 8 x 256 tokens, V 8,192",
         "1,000 (900-1,100), 2,000 CPU",
         "1,500 (1,400-1,600), 3,000 CPU",
+        "1,200 (1,100-1,300), 2,400 CPU",
         "2,000 (1,900-2,100), 4,000 CPU",
-        "1.50x",
-        "300 / 1,200 / 900",
+        "1.50x (1.25x)",
+        "300 / 1,200 / 301 / 900",
         "0.25",
     ]
     assert second[0] == "pair-step: 6 + 6 layers of 512, 16 x 64 + 64 tokens, V 32,000"
-    assert second[3] == "-"
+    assert second[3:6] == ["-", "-", "1.50x"]
     assert result_files.describe({"tasks": tasks}) == (
         "- gpt-step, pair-step: 2020-02-02, commit abc, 2 threads, 7 repeats, load average 0.2 at the start; "
         "merganser 0.1.0, torch 9.9."

@@ -273,6 +273,8 @@ def test_banned_ids_are_the_suppressed_tokens_of_transformers(torch, models, rep
 
 
 def test_training_follows_torch_step_by_step(torch, transformers, report_error, tmp_path):
+    # Some steps later, the loss of a token or two hangs on the last bits of the parameters.
+    n_steps = 30
     config = transformers.GPT2Config(
         vocab_size=61, n_positions=32, n_embd=32, n_layer=2, n_head=4, resid_pdrop=0, embd_pdrop=0, attn_pdrop=0
     )
@@ -284,8 +286,8 @@ def test_training_follows_torch_step_by_step(torch, transformers, report_error, 
     trainer = Trainer(
         model=model,
         batches=batches,
-        schedule=Linear(3e-3, n_steps=50, n_warmup=5),
-        n_steps=50,
+        schedule=Linear(3e-3, n_steps=n_steps, n_warmup=5),
+        n_steps=n_steps,
         optimizer=AdamW(weight_decay=0.1),
         label_smoothing=0.1,
     )
@@ -295,10 +297,10 @@ def test_training_follows_torch_step_by_step(torch, transformers, report_error, 
         {"params": [p for p in peer_model.parameters() if p.ndim == 1], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=3e-3)
-    schedule = transformers.get_linear_schedule_with_warmup(optimizer, 5, 50)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, 5, n_steps)
     peer_model.train()
     worst = 0.0
-    for step in range(50):
+    for step in range(n_steps):
         batch = batches(step)
         logits = peer_model(torch.from_numpy(batch.inputs)).logits
         loss = torch.nn.functional.cross_entropy(
@@ -310,7 +312,7 @@ def test_training_follows_torch_step_by_step(torch, transformers, report_error, 
         optimizer.step()
         schedule.step()
         worst = max(worst, abs(trainer.step(state).loss - loss.item()) / loss.item())
-    report_error("50 training steps, AdamW, linear schedule, smoothing 0.1: losses", worst, 1e-4)
+    report_error(f"{n_steps} training steps, AdamW, linear schedule, smoothing 0.1: losses", worst, 1e-5)
 
 
 @pytest.mark.parametrize("task", ["gpt-step", "pair-step", "generate-1"])
