@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
+from merganser.transformer.layers import three
 from merganser.transformer.tape import Value
 from merganser.transformer.workspace import Array
 
@@ -29,10 +30,7 @@ class LayerCache:
 
     def extend(self, parts: Value | tuple[Value, Value, Value]) -> tuple[Value, Value, Value]:
         """Write the new keys and values behind the old; return the new queries with all keys and values."""
-        if isinstance(parts, Value):
-            q, k, v = np.split(parts.data, 3, axis=-1)
-        else:
-            q, k, v = (part.data for part in parts)
+        q, k, v = three(parts)
         stop = self.length + q.shape[1]
         for store, new in ((self.keys, k), (self.values, v)):
             heads = new.reshape(*new.shape[:2], store.shape[1], store.shape[3])

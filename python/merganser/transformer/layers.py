@@ -189,7 +189,7 @@ def attention(
     is_fused = isinstance(parts, Value)
     below = [part.gradient for part in ((parts,) if isinstance(parts, Value) else parts)]
     below_bias = None if bias is None else bias.gradient
-    q, k, v = (_split_heads(part, n_heads) for part in _three(parts))
+    q, k, v = (_split_heads(part, n_heads) for part in three(parts))
     data, cache = ops.attention_forward(
         q,
         k,
@@ -207,7 +207,7 @@ def attention(
         d_heads = _split_heads(d_out, n_heads)
         if is_fused:
             whole = empty((*d_out.shape[:2], 3 * d_out.shape[2]), d_out.dtype)
-            into = tuple(_split_heads(part, n_heads) for part in np.split(whole, 3, axis=-1))
+            into = tuple(_split_heads(part, n_heads) for part in thirds(whole))
             *_, d_bias = ops.attention_backward(d_heads, cache, into=(into[0], into[1], into[2]))
             below[0].add(whole)
         else:
@@ -274,10 +274,18 @@ def cross_entropy(
     return loss.reshape(targets.shape)
 
 
-def _three(parts: tuple[Value, Value, Value] | Value) -> tuple[Array, ...]:
+def three(parts: tuple[Value, Value, Value] | Value) -> tuple[Array, Array, Array]:
+    """Return the arrays of three values, or the thirds of one along its last axis."""
     if isinstance(parts, Value):
-        return tuple(np.split(parts.data, 3, axis=-1))
-    return tuple(part.data for part in parts)
+        return thirds(parts.data)
+    q, k, v = parts
+    return q.data, k.data, v.data
+
+
+def thirds(array: Array) -> tuple[Array, Array, Array]:
+    """View the thirds of an array along its last axis."""
+    width = array.shape[-1] // 3
+    return array[..., :width], array[..., width : 2 * width], array[..., 2 * width :]
 
 
 def _split_heads(array: Array, n_heads: int) -> Array:

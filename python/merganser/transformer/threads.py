@@ -31,6 +31,10 @@ def pool(n_threads: int) -> ThreadPoolExecutor:
 
 def run_all(works: Iterable[Callable[[], object]], n_threads: int) -> None:
     """Do works that do not depend on one another, the caller and the other threads each taking the next one."""
+    if n_threads <= 1:
+        for work in works:
+            work()
+        return
     # The caller is not of the pool, so that works may not wait for one another.
     iterator, lock = iter(works), threading.Lock()
 
@@ -42,7 +46,7 @@ def run_all(works: Iterable[Callable[[], object]], n_threads: int) -> None:
                 return
             work()
 
-    others = [pool(n_threads).submit(run) for _ in range(n_threads - 1)] if n_threads > 1 else []
+    others = [pool(n_threads).submit(run) for _ in range(n_threads - 1)]
     try:
         run()
     finally:
