@@ -9,26 +9,34 @@ import shutil
 
 import numpy as np
 import pytest
+from child_process import run as run_script
 
 from merganser.errors import ConfigError, FormatError, NonFiniteError
 from merganser.transformer import (
     IGNORED,
     AdamW,
     ArraySource,
+    Bert,
+    BertConfig,
     Blocks,
     Constant,
     Cosine,
     Gpt,
     GptConfig,
     LmBatch,
+    ParameterGroup,
     Trainer,
+    kernels,
     load_checkpoint,
+    next_sentence_batch,
     plot_curves,
     read_log,
     save_checkpoint,
 )
 from merganser.transformer import checkpoint as checkpoint_module
 from merganser.transformer.curves import smooth
+from merganser.transformer.describing import described
+from merganser.transformer.model import not_finite
 
 CONFIG = GptConfig(vocab_size=11, d_model=16, n_layers=2, n_heads=2, d_ff=32, max_positions=12)
 MODEL = Gpt(CONFIG)
@@ -143,6 +151,54 @@ def test_loss_that_is_not_finite_stops_with_step_and_layer():
         np.testing.assert_array_equal(state.params[name], array)
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -0.01, "0.01"])
+def test_rate_that_is_none_is_refused_and_the_state_kept(tmp_path, wrong):
+    trainer = make_trainer(
+        schedule=lambda step: 0.01 if step < 3 else wrong, checkpoints=tmp_path, checkpoint_every=1, n_kept=1
+    )
+    state = trainer.start()
+    with pytest.raises(ConfigError, match="step 3: schedule must give a rate that is finite and not negative, got"):
+        trainer.run(state)
+    assert_same_state(trainer.resume(), state)
+    assert not_finite(state.params) is None
+
+
+@pytest.mark.parametrize("has_kernels", [False, True])
+@pytest.mark.parametrize("checkpoint_every", [1, 6])
+def test_parameters_beyond_float32_are_neither_saved_nor_returned(tmp_path, monkeypatch, has_kernels, checkpoint_every):
+    monkeypatch.setattr(kernels, "IS_ENABLED", has_kernels)
+    trainer = make_trainer(
+        schedule=lambda step: 0.01 if step != 3 else 3e38,
+        checkpoints=tmp_path,
+        checkpoint_every=checkpoint_every,
+        n_kept=1,
+    )
+    # Of two rates apart, the error names the one that did it, also where only the next loss shows it.
+    with pytest.raises(
+        NonFiniteError, match=r"step 3: after the update at rate 3e\+38 the parameter '.*' is not finite"
+    ):
+        trainer.run()
+    assert checkpoint_module.checkpoint_steps(tmp_path) == ([3] if checkpoint_every == 1 else [])
+    with pytest.raises(NonFiniteError, match="step 0: after the update"):
+        make_trainer(schedule=Constant(3e38), n_steps=1).run()
+
+
+def test_moment_beyond_float32_is_not_saved(tmp_path):
+    class Steep:
+        config = CONFIG
+        initialize = staticmethod(MODEL.initialize)
+
+        def loss_and_gradients(self, params, batch, **options):
+            loss, gradients = MODEL.loss_and_gradients(params, batch, **options)
+            gradients["final_norm.bias"][:] = 1e25
+            return loss, gradients
+
+    trainer = make_trainer(model=Steep(), clip_norm=None, checkpoints=tmp_path, checkpoint_every=1)
+    with pytest.raises(NonFiniteError, match=r"step 0: .* the second moment of 'final_norm\.bias' is not finite"):
+        trainer.run()
+    assert not checkpoint_module.checkpoint_steps(tmp_path)
+
+
 def test_gradient_that_is_not_finite_stops_with_step_and_parameter():
     class Broken:
         config = CONFIG
@@ -156,6 +212,22 @@ def test_gradient_that_is_not_finite_stops_with_step_and_parameter():
     trainer = make_trainer(model=Broken())
     with pytest.raises(NonFiniteError, match=r"step 0: .*blocks\.0\.attention\.qkv\.weight"):
         trainer.run()
+
+
+def test_next_sentences_alone_can_be_learned():
+    model = Bert(BertConfig(vocab_size=40, d_model=16, n_layers=1, n_heads=2, d_ff=32, max_positions=16))
+    documents = [[[10 * document + sentence] * 3 for sentence in range(3)] for document in range(1, 4)]
+
+    def batches(number):
+        rng = np.random.default_rng(number)
+        return next_sentence_batch(documents, rng=rng, n_rows=4, length=12, cls_id=1, sep_id=2, pad_id=0)
+
+    trainer = make_trainer(model=model, batches=batches)
+    state = trainer.start()
+    report = trainer.step(state)
+    assert report.n_targets == 4
+    assert report.loss == pytest.approx(np.log(2), rel=0.2)
+    assert report.gradient_norm > 0
 
 
 def test_batch_without_targets_is_refused_with_its_step():
@@ -290,6 +362,70 @@ def test_loaders_of_others_resume_by_what_they_describe(tmp_path):
         make_trainer(batches=loader(DescribedLoader, 399), checkpoints=folder).resume()
 
 
+RATE = """
+import functools, numpy as np
+from merganser.transformer import *
+
+def rate(step, peak=0.01):
+    return peak
+
+class Rates:
+    def rate(self, step):
+        return 0.01
+
+    __call__ = rate
+
+model = Gpt(GptConfig(vocab_size=11, d_model=8, n_layers=1, n_heads=2, d_ff=8, max_positions=8))
+batches = Blocks(ArraySource(np.arange(99) % 11), n_rows=2, length=4)
+schedules = (rate, lambda step: 0.01, functools.partial(rate, peak=0.02), Rates().rate, Rates())
+trainers = [
+    Trainer(model=model, batches=batches, schedule=schedule, n_steps=1, checkpoints=f"{FOLDER}/{number}")
+    for number, schedule in enumerate(schedules)
+]
+"""
+
+
+def test_training_by_a_function_resumes_in_another_process(tmp_path):
+    script = f"FOLDER = {os.fspath(tmp_path)!r}{RATE}"
+    run_script(script + "[trainer.run() for trainer in trainers]\nprint(0)")
+    # Another seed of hashes, other addresses.
+    steps = run_script(script + "print([trainer.resume().step for trainer in trainers])", PYTHONHASHSEED="7")
+    assert steps == [1] * 5
+
+
+def test_resume_tells_functions_apart_by_their_names(tmp_path):
+    def rate(step):
+        return 0.01
+
+    def other(step):
+        return 0.01
+
+    make_trainer(schedule=rate, checkpoints=tmp_path).run()
+    assert make_trainer(schedule=rate, checkpoints=tmp_path).resume().step == N_STEPS
+    with pytest.raises(ConfigError, match=r"made with schedule .*test_training\.\S*\.rate, not .*\.other"):
+        make_trainer(schedule=other, checkpoints=tmp_path).resume()
+
+
+def test_training_resumes_whatever_types_its_numbers_have(tmp_path):
+    groups = (ParameterGroup(".*bias", weight_decay=0.0), ParameterGroup(".*norm.*", rate_scale=0.5))
+    make_trainer(checkpoints=tmp_path, optimizer=AdamW(beta2=0.98, groups=groups)).run()
+    groups = (
+        ParameterGroup(".*bias", weight_decay=np.float64(0.0)),
+        ParameterGroup(".*norm.*", rate_scale=np.float64(0.5)),
+    )
+    options = {
+        "schedule": Cosine(np.float64(0.02), n_steps=np.int64(N_STEPS), n_warmup=np.int32(2)),
+        "seed": np.int64(5),
+        "n_threads": np.int64(1),
+        "clip_norm": np.float32(1.0),
+        "optimizer": AdamW(beta2=np.float64(0.98), groups=groups),
+    }
+    assert make_trainer(checkpoints=tmp_path, **options).resume().step == N_STEPS
+    # What is described goes on as what was saved: the form is that of dataclasses.
+    assert described(options["schedule"]) == repr(Cosine(0.02, n_steps=N_STEPS, n_warmup=2))
+    assert described(groups[:1]) == repr((ParameterGroup(".*bias", weight_decay=0.0),))
+
+
 @pytest.mark.parametrize("failing", ["fsync", "rename"])
 def test_interrupted_checkpoint_keeps_the_last_good_one(tmp_path, monkeypatch, failing):
     trainer = make_trainer(checkpoints=tmp_path)
@@ -382,8 +518,16 @@ def test_bad_settings_are_refused_by_name():
         ("clip_norm", 0.0),
         ("label_smoothing", 1.0),
         ("checkpoint_every", 2),
+        ("n_steps", 2.5),
+        ("n_threads", "2"),
+        ("seed", -1),
+        ("seed", 0.5),
+        ("batches", [1]),
+        ("schedule", 0.01),
+        ("optimizer", "adam"),
+        ("optimizer", AdamW),
     ):
-        with pytest.raises(ConfigError, match=name):
+        with pytest.raises(ConfigError, match=f"{name} "):
             make_trainer(**{name: value})
     with pytest.raises(ConfigError, match="checkpoints"):
         make_trainer().resume()
