@@ -272,6 +272,35 @@ def test_log_holds_every_step_once_whatever_was_interrupted(tmp_path):
         read_log(log)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_evaluation_that_is_not_finite_is_null_in_the_log(tmp_path, number):
+    log = tmp_path / "log.jsonl"
+    # Of an earlier training, as Python writes it.
+    log.write_text(f'{{"step": 0, "loss": 1.0, "evaluation": {json.dumps(number)}}}\n')
+    make_trainer(log=log, evaluate=lambda params: number, evaluate_every=3).run()
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    lines = [json.loads(line, parse_constant=refuse) for line in log.read_text().splitlines()]
+    assert lines == read_log(log)
+    assert [record["step"] for record in lines if "evaluation" in record] == [0, 3, 6]
+    assert all(record["evaluation"] is None for record in lines if "evaluation" in record)
+    pytest.importorskip("matplotlib")
+    plot_curves({"one": log}, tmp_path / "curves.svg")
+    svg = (tmp_path / "curves.svg").read_text()
+    assert "one, smoothed" in svg
+    assert "held out" not in svg
+
+
+def test_log_that_is_not_text_is_refused(tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b'{"step"\xff')
+    for call in (lambda: read_log(log), lambda: make_trainer(log=log).run()):
+        with pytest.raises(FormatError, match=r"log\.jsonl: is not the log of a training: not UTF-8 at byte 7"):
+            call()
+
+
 def test_curves_are_drawn(tmp_path):
     pytest.importorskip("matplotlib")
     records = [{"step": step, "loss": 3.0 / step, "rate": 0.1} for step in range(1, 20)]
@@ -288,9 +317,11 @@ def test_smoothed_curve_neither_lags_nor_heeds_what_is_not_finite():
     line = np.linspace(5.0, 1.0, 101)
     # In the middle of a straight fall, a mean of the past would be 9 steps late.
     assert smooth(line, 0.9)[50] == pytest.approx(3.0)
-    np.testing.assert_allclose(smooth([2.0, float("nan"), 2.0, float("inf")], 0.5), 2.0)
+    np.testing.assert_allclose(smooth([2.0, float("nan"), 2.0, float("inf"), 2.0], 0.5), 2.0)
     np.testing.assert_array_equal(smooth([3.0, 1.0], 0.0), [3.0, 1.0])
     assert smooth([9.0, 3.0, 1.0], 0.9)[0] == 9.0
+    # Near the ends a straight fall stays one, up to the last loss.
+    np.testing.assert_allclose(smooth(line[:20], 0.9), line[:20])
     assert np.isnan(smooth([float("nan")], 0.9)).all()
 
 
