@@ -492,6 +492,38 @@ def test_killed_process_leaves_nothing_that_loads(tmp_path):
         save_checkpoint(tmp_path, state, settings={})
 
 
+def test_next_checkpoint_removes_what_a_killed_process_left(tmp_path):
+    script = f"""
+    import os, signal
+    from merganser.transformer import checkpoint, Moments
+    checkpoint.sha256_of = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+    state = checkpoint.TrainingState(step=1, params={{}}, moments=Moments(first={{}}, second={{}}))
+    checkpoint.save_checkpoint({os.fspath(tmp_path)!r}, state, settings={{}})
+    """
+    with pytest.raises(AssertionError, match="ended with -9"):
+        run_script(script)
+    assert [name.startswith(".unfinished-") for name in os.listdir(tmp_path)] == [True]
+    save_checkpoint(tmp_path, make_trainer().start(), settings={})
+    assert os.listdir(tmp_path) == ["step-000000000"]
+
+
+def test_checkpoint_leaves_alone_what_another_writer_is_at(tmp_path, monkeypatch):
+    one, two = make_trainer().start(), make_trainer().start()
+    two.step = 1
+    write = checkpoint_module.write_tensors
+
+    def write_beside_another(path, arrays):
+        monkeypatch.setattr(checkpoint_module, "write_tensors", write)
+        write(path, arrays)
+        save_checkpoint(tmp_path, two, settings={})
+
+    monkeypatch.setattr(checkpoint_module, "write_tensors", write_beside_another)
+    save_checkpoint(tmp_path, one, settings={})
+    assert checkpoint_module.checkpoint_steps(tmp_path) == [0, 1]
+    for state in (one, two):
+        assert_same_state(load_checkpoint(tmp_path, step=state.step)[0], state)
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "checkpoint.json"])
 @pytest.mark.parametrize("fault", ["truncated", "changed", "missing"])
 def test_damaged_checkpoint_is_refused_by_its_file(tmp_path, name, fault):
