@@ -1,5 +1,7 @@
 """BERT: the gradients of each head, what padding must not change, and the sentence embeddings."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from gradients import check_gradients, widen
@@ -34,6 +36,7 @@ def mlm_batch(seed=0):
 BATCHES = {
     "masked_lm": lambda: MlmBatch(mlm_batch().inputs, mlm_batch().targets),
     "pretraining": mlm_batch,
+    "next_sentence": lambda: dataclasses.replace(mlm_batch(), targets=np.full((3, 8), IGNORED)),
     "classification": lambda: LabelBatch(draw_ids(1, 3, 8), np.array([2, IGNORED, 0]), mask=MASK, token_types=TYPES),
     "span": lambda: SpanBatch(draw_ids(2, 3, 8), np.array([1, 4, IGNORED]), np.array([1, 4, 6]), mask=MASK),
 }
@@ -43,7 +46,11 @@ BATCHES = {
 def test_bert_gradients_are_those_of_finite_differences(task):
     params = widen(MODEL.initialize(seed=1))
     gradients = check_gradients(MODEL, params, BATCHES[task]())
-    used = {"pretraining": ("pooler", "masked_lm", "next_sentence"), "classification": ("pooler", "classification")}
+    used = {
+        "pretraining": ("pooler", "masked_lm", "next_sentence"),
+        "next_sentence": ("pooler", "next_sentence"),
+        "classification": ("pooler", "classification"),
+    }
     heads = {name.split(".")[0] for name in gradients} & set(BERT_HEADS)
     assert heads == set(used.get(task, (task,)))
 

@@ -264,6 +264,12 @@ def test_gpt_refuses_parameters_that_do_not_fit():
         MODEL.loss({key: array for key, array in PARAMS.items() if key != name}, batch)
 
 
+@pytest.mark.parametrize(("seed", "rule"), [(-1, "at least 0, got -1"), (0.5, "a whole number, got 0.5")])
+def test_gpt_refuses_a_seed_that_cannot_be_one(seed, rule):
+    with pytest.raises(ConfigError, match=f"seed must be {rule}"):
+        MODEL.initialize(seed=seed)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_gpt_names_the_parameter_when_the_loss_is_not_finite(bad):
     params = {name: array.copy() for name, array in PARAMS.items()}

@@ -42,8 +42,10 @@ def test_permuted_does_not_need_the_whole_range():
 def test_generator_depends_on_the_whole_path():
     draws = {generator(*path).random() for path in ((0,), (0, 0), (0, 0, 0), (0, 1), (1, 0))}
     assert len(draws) == 5
-    with pytest.raises(ConfigError, match="seed"):
+    with pytest.raises(ConfigError, match="seed must be at least 0, got -1"):
         generator(-1)
+    with pytest.raises(ConfigError, match="path must be at least 0, got -2"):
+        generator(0, -2)
 
 
 def test_blocks_are_a_function_of_the_step_and_cover_an_epoch():
@@ -99,6 +101,60 @@ def test_blocks_read_token_shards(tmp_path, tok):
 def test_blocks_refuse_a_source_that_is_too_short():
     with pytest.raises(ConfigError, match="more tokens than length 8, got 8"):
         Blocks(ArraySource(np.arange(8)), n_rows=1, length=8)
+
+
+@pytest.mark.parametrize("ids", [np.linspace(0, 15, 100), np.zeros((50, 2), int), np.zeros(100, bool)])
+def test_sources_of_anything_but_a_row_of_whole_numbers_are_refused(ids):
+    class Source:
+        n_tokens = 100
+
+        def tokens(self, start, stop):
+            return ids[start:stop]
+
+    with pytest.raises(ConfigError, match="ids must be one row of whole numbers"):
+        ArraySource(ids)
+    with pytest.raises(ConfigError, match="tokens of source must be one row of whole numbers"):
+        Blocks(Source(), n_rows=1, length=8)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"source": np.arange(100)}, r"source must be a TokenSource, such as ArraySource\(ids\) .*, got ndarray"),
+        ({"separator_id": "<|endoftext|>"}, r"separator_id must be a whole number, got '<\|endoftext\|>'"),
+        ({"separator_id": -1}, "separator_id must be at least 0, got -1"),
+        ({"n_rows": 1.5}, "n_rows must be a whole number, got 1.5"),
+        ({"length": 0}, "length must be at least 1, got 0"),
+        ({"seed": -1}, "seed must be at least 0, got -1"),
+    ],
+)
+def test_blocks_refuse_wrong_settings_by_name(options, message):
+    with pytest.raises(ConfigError, match=message):
+        Blocks(**{"source": ArraySource(np.arange(100)), "n_rows": 1, "length": 8, **options})
+
+
+def test_loaders_refuse_the_number_of_a_batch_below_zero():
+    blocks = Blocks(ArraySource(np.arange(100)), n_rows=1, length=8)
+    pairs = Pairs([[5, 6]], [[7]], n_rows=1, start_id=1, end_id=2, pad_id=0)
+    for batches in (blocks, pairs):
+        with pytest.raises(ConfigError, match="batch must be at least 0, got -1"):
+            batches(-1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sources": [5, 6]}, r"sources must be a list of lists of ids, such as \[\[1, 2\], \[3\]\], got int at 0"),
+        ({"targets": np.array([7])}, "targets must be a list of lists of ids, .* got int64 at 0"),
+        ({"targets": 7}, "targets must be a list of lists of ids, .* got int"),
+        ({"end_id": "</s>"}, "end_id must be a whole number, got '</s>'"),
+        ({"n_pooled": 0}, "n_pooled must be at least 1, got 0"),
+    ],
+)
+def test_pairs_refuse_wrong_settings_by_name(options, message):
+    settings = {"sources": [[5, 6]], "targets": [[7]], "n_rows": 1, "start_id": 1, "end_id": 2, "pad_id": 0}
+    with pytest.raises(ConfigError, match=message):
+        Pairs(**{**settings, **options})
 
 
 def test_pairs_cover_an_epoch_and_keep_pairs_together():
@@ -160,5 +216,13 @@ def test_pad_and_targets_refuse_what_does_not_fit():
         pad([[1, 2], [1, [2, 3]]], pad_id=0)
     with pytest.raises(ConfigError, match="token"):
         pack([[]], length=4, pad_id=0)
+    with pytest.raises(ConfigError, match="side must be one of left, right, got 'centre'"):
+        pad([[1, 2], [3]], pad_id=0, side="centre")
+    for wrong in ([1, 2, 3], np.arange(3), 5, iter([[1]])):
+        for call in (lambda ids: pad(ids, pad_id=0), lambda ids: pack(ids, length=4, pad_id=0)):
+            with pytest.raises(ConfigError, match=r"sequences must be a list of lists of ids, such as"):
+                call(wrong)
+    with pytest.raises(ConfigError, match=r"pad_id must be a whole number, got 2\.7"):
+        pad([[1, 2], [3]], pad_id=2.7)
     ids, mask = pad([[1, 2], [3]], pad_id=0, side="left", length=3)
     assert next_token_targets(ids, mask=mask).tolist() == [[IGNORED, 2, IGNORED], [IGNORED] * 3]

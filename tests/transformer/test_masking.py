@@ -134,3 +134,8 @@ def test_corrupt_spans_refuses_what_it_cannot_do():
         corrupt_spans([1, 9], rng=rng, sentinel_ids=[9, 8])
     with pytest.raises(ConfigError, match="two tokens"):
         corrupt_spans([1], rng=rng, sentinel_ids=[9, 8])
+    for wrong in (0, -3.0, float("nan")):
+        with pytest.raises(ConfigError, match="mean_length must be at least 1"):
+            corrupt_spans([1, 2, 3], rng=rng, sentinel_ids=[9, 8], mean_length=wrong)
+        with pytest.raises(ConfigError, match="density must lie between 0 and 1"):
+            corrupt_spans([1, 2, 3], rng=rng, sentinel_ids=[9, 8], density=wrong)

@@ -125,6 +125,14 @@ def test_bad_settings_are_refused_by_name():
     for name, value in (("beta1", 1.0), ("beta2", -0.1), ("epsilon", 0.0), ("weight_decay", -1.0)):
         with pytest.raises(ConfigError, match=name):
             AdamW(**{name: value})
+    for value in (-1.0, math.nan, math.inf):
+        with pytest.raises(ConfigError, match="weight_decay must be finite and not negative"):
+            AdamW(weight_decay=value)
+        for name in ("weight_decay", "rate_scale"):
+            with pytest.raises(ConfigError, match=f"{name} must be finite and not negative"):
+                ParameterGroup(".*", **{name: value})
+    with pytest.raises(ConfigError, match="epsilon must be finite and positive"):
+        AdamW(epsilon=math.inf)
     with pytest.raises(ConfigError, match="regular expression"):
         ParameterGroup("(")
     with pytest.raises(ConfigError, match="gradient of w"):

@@ -3,13 +3,15 @@
 ``step-000001000/`` holds ``model.safetensors`` (the parameters), ``optimizer.safetensors`` (both moments) and
 ``checkpoint.json`` (step, settings, checksums of the others). The folder is written under a hidden name, forced to disk
 and renamed. So a write that is interrupted leaves the checkpoints before it as they were, and the newest one is always
-whole.
+whole. What a killed process leaves under a hidden name is removed by the next one that writes there: the lock that
+writers share shows that none of them is still at work.
 
 The order of the parameters is part of the state, since sums over all of them are taken in it; the files keep it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import json
@@ -17,7 +19,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ __all__ = ["TrainingState", "checkpoint_steps", "load_checkpoint", "save_checkpo
 VERSION = 1
 MODEL_NAME, OPTIMIZER_NAME, HEAD_NAME = "model.safetensors", "optimizer.safetensors", "checkpoint.json"
 _FOLDER = re.compile(r"step-(\d{9,})")
+_HIDDEN = ".unfinished-"
 _MAX_HEAD_BYTES = 1 << 20
 Params = dict[str, NDArray[np.float32]]
 
@@ -98,7 +101,38 @@ def save_checkpoint(
     if target.exists():
         raise FileExistsError(errno.EEXIST, "holds a checkpoint of this step", str(target))
     Path(folder).mkdir(parents=True, exist_ok=True)
-    hidden = Path(folder) / f".unfinished-{secrets.token_hex(6)}"
+    with _writing(folder):
+        _write(Path(folder) / f"{_HIDDEN}{secrets.token_hex(6)}", target, state, settings)
+    force_folder_to_disk(folder)
+    if n_kept is not None:
+        for step in checkpoint_steps(folder)[: -max(1, n_kept)]:
+            shutil.rmtree(_step_folder(folder, step))
+    return target
+
+
+@contextlib.contextmanager
+def _writing(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold a share of the folder's lock; first, where no other process has one, remove what killed ones have left."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Not to be had: another process is writing, or this file system has no locks.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in Path(folder).glob(f"{_HIDDEN}*"):
+                shutil.rmtree(left, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _write(hidden: Path, target: Path, state: TrainingState, settings: Mapping[str, str]) -> None:
     hidden.mkdir()
     try:
         moments = {f"first.{name}": array for name, array in state.moments.first.items()}
@@ -115,11 +149,6 @@ def save_checkpoint(
     except BaseException:
         shutil.rmtree(hidden, ignore_errors=True)
         raise
-    force_folder_to_disk(folder)
-    if n_kept is not None:
-        for step in checkpoint_steps(folder)[: -max(1, n_kept)]:
-            shutil.rmtree(_step_folder(folder, step))
-    return target
 
 
 def load_checkpoint(folder: str | os.PathLike[str], *, step: int | None = None) -> tuple[TrainingState, dict[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ class TrainingLog:
         with contextlib.suppress(FileNotFoundError):
             kept = [record for record in read_log(path, allow_torn_end=True) if record["step"] <= after]
         with atomic_write(path) as file:
-            file.writelines(json.dumps(record).encode() + b"\n" for record in kept)
+            file.writelines(_line(record).encode() for record in kept)
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
 
     def write(self, record: StepReport) -> None:
@@ -55,7 +56,7 @@ class TrainingLog:
         fields["tokens_per_second"] = round(record.tokens_per_second, 1)
         if record.evaluation is None:
             del fields["evaluation"]
-        self._file.write(json.dumps(fields) + "\n")
+        self._file.write(_line(fields))
         self._file.flush()
 
     def __enter__(self) -> TrainingLog:
@@ -82,14 +83,18 @@ def read_log(path: str | os.PathLike[str], *, allow_torn_end: bool = False) -> _
     -------
     list of dict
         A step each: ``step``, ``loss``, ``rate``, ``gradient_norm``, ``n_targets``, ``seconds``,
-        ``tokens_per_second``, and ``evaluation`` where there was one.
+        ``tokens_per_second``, and ``evaluation`` where there was one; None is a number that was not finite.
 
     Raises
     ------
     FormatError
-        A line is not a record; the message says which.
+        A line is not a record; the message says which. Or the file is not text.
     """
-    lines = Path(path).read_text("utf-8").split("\n")
+    try:
+        lines = Path(path).read_text("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        msg = f"{os.fspath(path)}: is not the log of a training: not UTF-8 at byte {error.start}"
+        raise FormatError(msg) from None
     records = []
     for number, line in enumerate(lines, 1):
         if not line:
@@ -104,6 +109,14 @@ def read_log(path: str | os.PathLike[str], *, allow_torn_end: bool = False) -> _
             raise FormatError(msg) from None
         records.append(record)
     return records
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    """Write a record as a line; JSON has no number for what is not finite."""
+    numbers = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in fields.items()
+    }
+    return json.dumps(numbers, allow_nan=False) + "\n"
 
 
 def plot_curves(
@@ -121,7 +134,8 @@ def plot_curves(
     out : str or PathLike
         The picture; its ending (``.svg``, ``.png``, ``.pdf``) says in which form.
     smoothing : float, default 0.9
-        The bold line is a mean over ``smoothing / (1 - smoothing)`` steps to either side; the pale one was recorded.
+        The bold line is a mean over ``smoothing / (1 - smoothing)`` steps to either side, fewer near the ends; the
+        pale one was recorded.
 
     Raises
     ------
@@ -145,7 +159,9 @@ def plot_curves(
         color = f"C{index}"
         axes.plot(steps, losses, color=color, alpha=0.25, linewidth=0.8)
         axes.plot(steps, smooth(losses, smoothing), color=color, linewidth=1.6, label=f"{name}, smoothed")
-        evaluated = [(record["step"], record["evaluation"]) for record in records if "evaluation" in record]
+        evaluated = [
+            (record["step"], record["evaluation"]) for record in records if record.get("evaluation") is not None
+        ]
         if evaluated:
             axes.plot(*zip(*evaluated, strict=True), "o--", color=color, markersize=4, label=f"{name}, held out")
     axes.set_xlabel("step")
@@ -161,18 +177,18 @@ def plot_curves(
 def smooth(values: Sequence[float], weight: float) -> NDArray[np.float64]:
     """Return the mean of the finite values around each step: a mean of the past alone would lag behind a fall.
 
-    It takes ``weight / (1 - weight)`` steps to either side; fewer near the start, where the fall is steep.
+    It takes ``weight / (1 - weight)`` steps to either side; near the ends fewer, and as many on one side as on the
+    other. A step with nothing finite around it is NaN.
     """
     n_values = len(values)
     places = np.arange(n_values)
-    before = np.minimum(places, round(weight / (1 - weight)))
-    after = np.minimum(before, n_values - 1 - places)
+    reaches = np.minimum(np.minimum(places, places[::-1]), round(weight / (1 - weight)))
     is_finite = np.isfinite(values)
     finite = np.where(is_finite, values, 0.0)
     sums, n_used = np.zeros(n_values), np.zeros(n_values)
-    reach = int(before.max(initial=0))
+    reach = int(reaches.max(initial=0))
     for offset in range(-reach, reach + 1):
-        near = places[(-before <= offset) & (offset <= after)]
+        near = places[abs(offset) <= reaches]
         sums[near] += finite[near + offset]
         n_used[near] += is_finite[near + offset]
     means: NDArray[np.float64] = np.divide(sums, n_used, out=np.full(n_values, np.nan), where=n_used > 0)

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
-from merganser.transformer.batch import IGNORED, LmBatch, Seq2SeqBatch
-from merganser.transformer.packing import next_token_targets, pad
+from merganser.transformer.batch import IGNORED, LmBatch, Seq2SeqBatch, whole_number
+from merganser.transformer.packing import check_nested, next_token_targets, pad
 from merganser.transformer.randomness import generator, permuted
 
 __all__ = ["ArraySource", "Blocks", "Pairs", "TokenSource", "epoch_order"]
@@ -48,6 +48,9 @@ class ArraySource:
     """
 
     ids: Ints
+
+    def __post_init__(self) -> None:
+        _check_tokens("ids", self.ids)
 
     @property
     def n_tokens(self) -> int:
@@ -121,12 +124,19 @@ class Blocks:
     separator_id: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n_rows < 1 or self.length < 1:
-            msg = f"n_rows and length must be at least 1, got {self.n_rows} and {self.length}"
+        for name, least in (("n_rows", 1), ("length", 1), ("seed", 0)):
+            whole_number(name, getattr(self, name), least)
+        if self.separator_id is not None:
+            whole_number("separator_id", self.separator_id, 0)
+        if not all(hasattr(self.source, name) for name in ("n_tokens", "tokens")):
+            msg = (
+                f"source must be a TokenSource, such as ArraySource(ids) of an array, got {type(self.source).__name__}"
+            )
             raise ConfigError(msg)
         if self.source.n_tokens <= self.length:
             msg = f"source must have more tokens than length {self.length}, got {self.source.n_tokens}"
             raise ConfigError(msg)
+        _check_tokens("tokens of source", self.source.tokens(0, 1))
 
     def __repr__(self) -> str:
         return self.describe()
@@ -142,6 +152,7 @@ class Blocks:
 
     def __call__(self, batch: int) -> LmBatch:
         """Return batch number `batch`, from 0."""
+        batch = whole_number("batch", batch, 0)
         blocks = epoch_order(batch, n_items=self.n_blocks, n_rows=self.n_rows, seed=self.seed)
         rows = np.empty((self.n_rows, self.length + 1), dtype=np.int64)
         for row, block in zip(rows, blocks.tolist(), strict=True):
@@ -194,12 +205,15 @@ class Pairs:
     n_pooled: int = 16
 
     def __post_init__(self) -> None:
+        check_nested("sources", self.sources)
+        check_nested("targets", self.targets)
         if not len(self.sources) == len(self.targets) > 0:
             msg = f"sources and targets must be as many, and some, got {len(self.sources)} and {len(self.targets)}"
             raise ConfigError(msg)
-        if self.n_rows < 1 or self.n_pooled < 1:
-            msg = f"n_rows and n_pooled must be at least 1, got {self.n_rows} and {self.n_pooled}"
-            raise ConfigError(msg)
+        for name in ("n_rows", "n_pooled"):
+            whole_number(name, getattr(self, name), 1)
+        for name in ("start_id", "end_id", "pad_id", "seed"):
+            whole_number(name, getattr(self, name), 0)
         for place, source in enumerate(self.sources):
             if not len(source):
                 msg = f"sources must not be empty, got nothing at {place}"
@@ -214,7 +228,7 @@ class Pairs:
 
     def __call__(self, batch: int) -> Seq2SeqBatch:
         """Return batch number `batch`, from 0."""
-        pool, place = divmod(batch, self.n_pooled)
+        pool, place = divmod(whole_number("batch", batch, 0), self.n_pooled)
         items = epoch_order(pool, n_items=len(self.sources), n_rows=self.n_rows * self.n_pooled, seed=self.seed)
         items = np.array(sorted(items.tolist(), key=lambda item: (len(self.sources[item]), len(self.targets[item]))))
         # Batches of a pool come in random order: sorted ones would go from short to long, again and again.
@@ -232,6 +246,14 @@ class Pairs:
             targets=next_token_targets(ids, mask=mask)[:, :-1],
             source_mask=None if source_mask.all() else source_mask,
         )
+
+
+def _check_tokens(name: str, tokens: Ints) -> None:
+    """Raise ConfigError unless there is one row of whole numbers: others would be cut to such without a word."""
+    array = np.asarray(tokens)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        msg = f"{name} must be one row of whole numbers, got {array.dtype} of shape {array.shape}"
+        raise ConfigError(msg)
 
 
 def _described(batches: Blocks | Pairs, **size: int) -> str:

@@ -173,9 +173,9 @@ def corrupt_spans(
     sentinel_ids : sequence of int
         In the order of use: T5's go down from the last id of the vocabulary.
     density : float, default 0.15
-        Share of tokens that is taken out.
+        Share of tokens that is taken out; between 0 and 1.
     mean_length : float, default 3.0
-        Mean length of a span.
+        Mean length of a span; at least 1.
 
     Returns
     -------
@@ -196,6 +196,12 @@ def corrupt_spans(
     >>> restore_spans(inputs, targets, sentinel_ids=[99, 98, 97]).tolist()
     [1, 2, 3, 4, 5, 6]
     """
+    if not 0 < density < 1:
+        msg = f"density must lie between 0 and 1, got {density}"
+        raise ConfigError(msg)
+    if not mean_length >= 1:
+        msg = f"mean_length must be at least 1, got {mean_length}"
+        raise ConfigError(msg)
     tokens = np.asarray(ids, dtype=np.int64)
     if tokens.size < 2 or np.isin(tokens, sentinel_ids).any():
         msg = f"ids must be at least two tokens, none of them a sentinel, got {tokens.size}"

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
-from merganser.transformer.batch import IGNORED, Batch
+from merganser.transformer.batch import IGNORED, Batch, whole_number
 from merganser.transformer.blas import blas_threads, same_blas_threads
 from merganser.transformer.blocks import Shapes
 from merganser.transformer.configs import Config
@@ -79,13 +79,14 @@ class Model(abc.ABC, Generic[ConfigT]):
         Parameters
         ----------
         seed : int
-            Each parameter depends on it and on the parameter's place alone.
+            Not negative. Each parameter depends on it and on the parameter's place alone.
 
         Returns
         -------
         dict of str to ndarray of float32
             Biases are 0 and norms 1; weights are drawn as the family's publication says.
         """
+        seed = whole_number("seed", seed, 0)
         parameters: dict[str, NDArray[np.float32]] = {}
         for place, (name, shape) in enumerate(self.shapes().items()):
             if name.endswith("bias"):
@@ -194,7 +195,7 @@ class Model(abc.ABC, Generic[ConfigT]):
         """
         self._check(params, batch, label_smoothing)
         counts = batch.counts if total is None else total
-        if total is None and not counts[0]:
+        if total is None and not any(counts):
             raise ConfigError("batch must have a target that is not ignored")
         options = LossOptions(label_smoothing, tuple(1.0 / count if count else 0.0 for count in counts))
         shards = list(batch.split(max(1, n_threads)))

@@ -58,9 +58,11 @@ class ParameterGroup:
         except re.error as error:
             msg = f"pattern {self.pattern!r} is not a regular expression: {error}"
             raise ConfigError(msg) from None
-        if self.rate_scale < 0:
-            msg = f"rate_scale must not be negative, got {self.rate_scale}"
-            raise ConfigError(msg)
+        for name in ("weight_decay", "rate_scale"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                msg = f"{name} must be finite and not negative, got {value}"
+                raise ConfigError(msg)
 
 
 @dataclasses.dataclass
@@ -113,8 +115,11 @@ class Adam:
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
             msg = f"beta1 and beta2 must be at least 0 and below 1, got {self.beta1} and {self.beta2}"
             raise ConfigError(msg)
-        if not (self.epsilon > 0 and self.weight_decay >= 0):
-            msg = f"epsilon must be positive and weight_decay not negative, got {self.epsilon} and {self.weight_decay}"
+        if not 0 < self.epsilon < math.inf:
+            msg = f"epsilon must be finite and positive, got {self.epsilon}"
+            raise ConfigError(msg)
+        if not 0 <= self.weight_decay < math.inf:
+            msg = f"weight_decay must be finite and not negative, got {self.weight_decay}"
             raise ConfigError(msg)
 
     def start(self, params: Arrays) -> Moments:
@@ -219,25 +224,27 @@ class Adam:
             return
         param, gradient, first, second = pieces
         scaled, root = empty((2, param.size))
-        np.multiply(gradient, gradient_scale, out=scaled)
-        if keep != 1.0:
-            param *= keep
-        if decay:
-            np.multiply(param, decay, out=root)
-            scaled += root
-        np.subtract(scaled, first, out=root)
-        root *= first_share
-        first += root
-        np.multiply(scaled, scaled, out=scaled)
-        scaled *= second_share
-        second *= self.beta2
-        second += scaled
-        np.sqrt(second, out=root)
-        root *= root_scale
-        root += self.epsilon
-        np.divide(first, root, out=root)
-        root *= rate
-        param -= root
+        # As silent as the kernel: `Trainer` looks for what is not finite where it matters.
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.multiply(gradient, gradient_scale, out=scaled)
+            if keep != 1.0:
+                param *= keep
+            if decay:
+                np.multiply(param, decay, out=root)
+                scaled += root
+            np.subtract(scaled, first, out=root)
+            root *= first_share
+            first += root
+            np.multiply(scaled, scaled, out=scaled)
+            scaled *= second_share
+            second *= self.beta2
+            second += scaled
+            np.sqrt(second, out=root)
+            root *= root_scale
+            root += self.epsilon
+            np.divide(first, root, out=root)
+            root *= rate
+            param -= root
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,14 +6,15 @@ lets a token see its own sequence only; nothing is asked across a border.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
-from merganser.transformer.batch import IGNORED, LmBatch
+from merganser.transformer.batch import IGNORED, LmBatch, whole_number
+from merganser.transformer.configs import check_choice
 
 __all__ = ["next_token_targets", "pack", "pad"]
 
@@ -57,6 +58,8 @@ def pad(
     >>> ids.tolist(), mask.tolist()
     ([[5, 6, 7], [0, 0, 8]], [[True, True, True], [False, False, True]])
     """
+    check_choice("side", side, ("left", "right"))
+    check_nested("sequences", sequences)
     if not len(sequences):
         msg = "sequences must hold at least one"
         raise ConfigError(msg)
@@ -65,7 +68,7 @@ def pad(
     if not 1 <= n_columns >= longest:
         msg = f"length must be at least 1 and that of the longest sequence, {longest}, got {n_columns}"
         raise ConfigError(msg)
-    ids = np.full((len(sequences), n_columns), pad_id, dtype=np.int64)
+    ids = np.full((len(sequences), n_columns), whole_number("pad_id", pad_id), dtype=np.int64)
     mask = np.zeros(ids.shape, dtype=np.bool_)
     for row, sequence in enumerate(sequences):
         try:
@@ -80,6 +83,18 @@ def pad(
         ids[row, columns] = tokens
         mask[row, columns] = True
     return ids, mask
+
+
+def check_nested(name: str, sequences: object) -> None:
+    """Raise ConfigError unless there are sequences in a sequence: one alone is easily given without its outer list."""
+    wanted = f"{name} must be a list of lists of ids, such as [[1, 2], [3]]"
+    if not isinstance(sequences, Sized) or not isinstance(sequences, Iterable):
+        msg = f"{wanted}, got {type(sequences).__name__}"
+        raise ConfigError(msg)
+    for place, sequence in enumerate(sequences):
+        if not isinstance(sequence, Sized):
+            msg = f"{wanted}, got {type(sequence).__name__} at {place}"
+            raise ConfigError(msg)
 
 
 def next_token_targets(ids: Ints, segments: Ints | None = None, mask: NDArray[np.bool_] | None = None) -> Ints:
@@ -137,9 +152,8 @@ def pack(sequences: Sequence[Sequence[int] | Ints], *, length: int, pad_id: int)
     >>> batch.targets.tolist()
     [[2, 3, -100, -100], [5, -100, -100, -100]]
     """
-    if length < 1:
-        msg = f"length must be at least 1, got {length}"
-        raise ConfigError(msg)
+    length = whole_number("length", length, 1)
+    check_nested("sequences", sequences)
     pieces = [seq[start : start + length] for seq in sequences for start in range(0, len(seq), length)]
     if not pieces:
         msg = "sequences must hold at least one token"

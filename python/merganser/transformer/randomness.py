@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.errors import ConfigError
+from merganser.transformer.batch import whole_number
 
 __all__ = ["generator", "permuted"]
 
@@ -36,10 +36,8 @@ def generator(seed: int, *path: int) -> np.random.Generator:
     >>> generator(1, 2).random() == generator(1, 2).random() != generator(1, 3).random()
     True
     """
-    if seed < 0 or any(number < 0 for number in path):
-        msg = f"seed must not be negative, got {seed}"
-        raise ConfigError(msg)
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, len(path), *path])))
+    numbers = [whole_number("seed", seed, 0), len(path), *(whole_number("path", number, 0) for number in path)]
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(numbers)))
 
 
 def permuted(indices: NDArray[np.int64], n: int, *, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import math
+import numbers
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -22,10 +23,12 @@ from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
 from merganser.progress import Progress, Report, reporting
-from merganser.transformer.batch import Batch
+from merganser.transformer.batch import Batch, whole_number
 from merganser.transformer.checkpoint import TrainingState, checkpoint_steps, load_checkpoint, save_checkpoint
 from merganser.transformer.curves import TrainingLog
+from merganser.transformer.describing import described
 from merganser.transformer.loss import Loss
+from merganser.transformer.model import not_finite
 from merganser.transformer.optimizer import Adam, AdamW, clip_by_global_norm
 from merganser.transformer.randomness import generator
 from merganser.transformer.schedules import Schedule
@@ -107,7 +110,8 @@ class Trainer:
         method ``describe()``, as those two have, `resume` asks that the str which that returns be the same, so it must
         be short and the same in each process; any other is "a function", and that it is the same is left to you.
     schedule : Schedule
-        Learning rate of each step.
+        Learning rate of each step: `Constant`, `Cosine`, `Linear`, `Noam` or a function of the step, which `resume`
+        knows by its module and name alone.
     n_steps : int
         Updates of the whole training.
     optimizer : Adam
@@ -173,9 +177,19 @@ class Trainer:
     def __post_init__(self) -> None:
         for name in ("n_steps", "accumulation", "n_threads", "checkpoint_every", "n_kept", "evaluate_every"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                msg = f"{name} must be at least 1, got {value}"
+            if value is not None:
+                whole_number(name, value, 1)
+        whole_number("seed", self.seed, 0)
+        for name, value, wanted in (
+            ("batches", self.batches, "a function of a batch's number, such as Blocks(...)"),
+            ("schedule", self.schedule, "a function of the step, such as Constant(0.001)"),
+        ):
+            if not callable(value):
+                msg = f"{name} must be {wanted}, got {value!r}"
                 raise ConfigError(msg)
+        if isinstance(self.optimizer, type) or not hasattr(self.optimizer, "start"):
+            msg = f"optimizer must be an optimizer, such as AdamW(), got {self.optimizer!r}"
+            raise ConfigError(msg)
         if self.clip_norm is not None and not self.clip_norm > 0:
             msg = f"clip_norm must be positive, got {self.clip_norm}"
             raise ConfigError(msg)
@@ -248,8 +262,11 @@ class Trainer:
 
         Raises
         ------
+        ConfigError
+            The schedule gives a rate that is not finite, or negative; names the step.
         NonFiniteError
             A loss or gradient is NaN or infinite; names the step and the layer. `state` is as it was before that step.
+            Or the state itself is; so no checkpoint ever is, and `resume` goes back to the last one.
         FileExistsError
             `checkpoints` holds later steps than `state`: of another training, or of this one, to be resumed.
         """
@@ -259,11 +276,14 @@ class Trainer:
         with TrainingLog(self.log, after=state.step) as log, reporting(progress) as report:
             while state.step < self.n_steps:
                 record = self.step(state)
+                is_checkpoint_due = self._is_due(state.step, self.checkpoint_every)
+                if is_checkpoint_due:
+                    _check_finite(state, record.rate)
                 if self.evaluate is not None and self._is_due(state.step, self.evaluate_every):
                     record = dataclasses.replace(record, evaluation=float(self.evaluate(state.params)))
                 log.write(record)
                 _show(report, record, self.n_steps)
-                if self.checkpoints is not None and self._is_due(state.step, self.checkpoint_every):
+                if self.checkpoints is not None and is_checkpoint_due:
                     save_checkpoint(self.checkpoints, state, settings=self._settings(), n_kept=self.n_kept)
         return state
 
@@ -281,15 +301,18 @@ class Trainer:
 
         Raises
         ------
-        NonFiniteError
-            As `run`.
+        ConfigError, NonFiniteError
+            As `run`, but that the state is not looked at after the update.
         """
         began = time.perf_counter()
+        rate = self._rate(state.step)
         first = state.step * self.accumulation
         batches = [self.batches(number) for number in range(first, first + self.accumulation)]
         try:
             loss, gradients = self._loss_and_gradients(state, batches)
         except NonFiniteError as error:
+            if state.step:
+                _check_finite(state, self._rate(state.step - 1))
             msg = f"step {state.step}: {error}"
             raise NonFiniteError(msg) from None
         factor, norm = clip_by_global_norm(gradients, math.inf if self.clip_norm is None else self.clip_norm)
@@ -299,7 +322,6 @@ class Trainer:
             where = f"the gradient of {broken[-1]} is not" if broken else "only their squares overflow"
             msg = f"step {state.step}: the loss is finite, its gradients are not: {where}"
             raise NonFiniteError(msg)
-        rate = self.schedule(state.step)
         self.optimizer.update(
             state.params,
             gradients,
@@ -310,12 +332,19 @@ class Trainer:
             n_threads=self.n_threads,
         )
         state.step += 1
-        return StepReport(state.step, loss.mean, rate, norm, loss.n_targets, time.perf_counter() - began)
+        return StepReport(state.step, loss.mean, rate, norm, sum(loss.counts), time.perf_counter() - began)
+
+    def _rate(self, step: int) -> float:
+        rate = self.schedule(step)
+        if not isinstance(rate, numbers.Real) or not 0 <= rate < math.inf:
+            msg = f"step {step}: schedule must give a rate that is finite and not negative, got {rate!r}"
+            raise ConfigError(msg)
+        return float(rate)
 
     def _loss_and_gradients(self, state: TrainingState, batches: Sequence[Batch]) -> tuple[Loss, Params]:
         """Return the loss and the gradients of all parts taken as one batch."""
         total = tuple(sum(column) for column in zip(*(batch.counts for batch in batches), strict=True))
-        if not total[0]:
+        if not any(total):
             msg = f"step {state.step}: the batch must have a target that is not ignored"
             raise ConfigError(msg)
         losses: list[Loss] = []
@@ -355,10 +384,24 @@ class Trainer:
     def _settings(self) -> dict[str, str]:
         """Return what must be the same for a training to go on as it was begun."""
         names = ("optimizer", "schedule", "seed", "clip_norm", "accumulation", "label_smoothing", "n_threads")
-        settings = {name: repr(getattr(self, name)) for name in names}
+        settings = {name: described(getattr(self, name)) for name in names}
         describe = getattr(self.batches, "describe", None)
         batches = describe() if callable(describe) else "a function"
-        return {"model": repr(getattr(self.model, "config", None)), "batches": batches, **settings}
+        return {"model": described(getattr(self.model, "config", None)), "batches": batches, **settings}
+
+
+def _check_finite(state: TrainingState, rate: float) -> None:
+    """Raise NonFiniteError where an update has gone beyond float32, which the next loss may not show."""
+    parts = {
+        "parameter": state.params,
+        "first moment of": state.moments.first,
+        "second moment of": state.moments.second,
+    }
+    for part, arrays in parts.items():
+        broken = not_finite(arrays)
+        if broken is not None:
+            msg = f"step {state.step - 1}: after the update at rate {rate:g} the {part} {broken!r} is not finite"
+            raise NonFiniteError(msg)
 
 
 def _refuse_later_steps(folder: str | os.PathLike[str], step: int) -> None:
