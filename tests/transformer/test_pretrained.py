@@ -238,6 +238,22 @@ FAULTS = [
     ("gpt", dict, {"n_embd": "12"}, FormatError, "config.json: d_model must be a whole number"),
     ("gpt", dict, {"resid_pdrop": "much"}, FormatError, "config.json: dropout must be at least 0"),
     ("bert", dict, {"position_embedding_type": "relative_key"}, UnsupportedError, "position_embedding_type must be"),
+    (
+        "bert_classes",
+        dict,
+        {"architectures": ["BertForTokenClassification"]},
+        UnsupportedError,
+        "BertForTokenClassification is not computed here",
+    ),
+    (
+        "bert_classes",
+        without("bert.pooler.dense.weight"),
+        {},
+        UnsupportedError,
+        "a classifier without a pooler, such as BertForTokenClassification, is not computed here",
+    ),
+    ("gpt", dict, {"n_embd": {}, "n_inner": None}, FormatError, "config.json: d_model must be a whole number"),
+    ("gpt", dict, {"n_embd": 1 << 31}, FormatError, "of at least 1 and below 2147483648, got 2147483648"),
     ("t5", dict, {"feed_forward_proj": "gated-mish"}, UnsupportedError, "feed_forward_proj must be one of"),
     ("marian", dict, {"decoder_ffn_dim": 21}, UnsupportedError, "decoder_ffn_dim must be that of the encoder, 20"),
     ("marian", dict, {"normalize_before": True}, UnsupportedError, "normalize_before must be False, got 'True'"),
@@ -250,6 +266,51 @@ def test_a_folder_that_does_not_fit_is_refused_by_name(name, change, config, err
     rewrite(tmp_path, change, config)
     with pytest.raises(error, match=message):
         load_pretrained(tmp_path)
+
+
+# What a hostile or careless file may hold in any field.
+ODD = [None, True, "", "12", "A" * 100_000, [], {}, [12], {"a": 1}, 0, -1, 1 << 40, 1e300, 0.5, float("nan")]
+
+
+@pytest.mark.parametrize("name", ["gpt", "bert_classes", "t5_gated", "marian"])
+def test_any_field_of_any_type_is_read_or_refused_in_few_words(name, tmp_path):
+    save_pretrained(tmp_path, MODELS[name], draw_params(MODELS[name]))
+    place = tmp_path / "config.json"
+    config = json.loads(place.read_text())
+    changes = [{field: odd} for field in (*config, "num_labels", "decoder_vocab_size") for odd in ODD]
+    changes += [{"n_embd": odd, "n_inner": None} for odd in ODD]
+    messages = []
+    for change in changes:
+        place.write_text(json.dumps(config | change))
+        try:
+            load_pretrained(tmp_path)
+        except FormatError as error:
+            messages.append(str(error).replace(str(tmp_path), ""))
+    assert max(map(len, messages)) < 400
+
+
+def test_the_number_of_classes_is_found_as_transformers_finds_it(tmp_path):
+    model = MODELS["bert_classes"]
+    save_pretrained(tmp_path, model, draw_params(model))
+    rewrite(tmp_path, dict, {"id2label": None, "num_labels": 4})
+    assert load_pretrained(tmp_path)[0] == model
+    rewrite(tmp_path, dict, {"id2label": {str(number): "x" for number in range(4)}, "num_labels": 7})
+    assert load_pretrained(tmp_path)[0] == model
+    rewrite(tmp_path, dict, {"id2label": {}})
+    with pytest.raises(FormatError, match="n_labels must be"):
+        load_pretrained(tmp_path)
+    save_pretrained(tmp_path, MODELS["bert"], draw_params(MODELS["bert"]))
+    rewrite(tmp_path, dict, {"id2label": {}})
+    assert load_pretrained(tmp_path)[0] == MODELS["bert"]
+
+
+def test_the_dropout_of_a_classifier_is_kept(tmp_path):
+    config = BertConfig(**SIZES, max_positions=9, heads=("pooler", "classification"), classifier_dropout=0.5)
+    save_pretrained(tmp_path, Bert(config), draw_params(Bert(config)))
+    assert json.loads((tmp_path / "config.json").read_text())["classifier_dropout"] == 0.5
+    assert load_pretrained(tmp_path)[0].config == config
+    rewrite(tmp_path, dict, {"classifier_dropout": None})
+    assert load_pretrained(tmp_path)[0].config.classifier_dropout is None
 
 
 def test_a_folder_without_its_files_is_refused(tmp_path):
