@@ -257,6 +257,7 @@ def test_bootstrap_covers_what_it_should():
     ("options", "word"),
     [
         ({"train_bytes": 0}, "train_bytes"),
+        ({"train_bytes": 10**300}, "train_bytes must be at least 1 and less than"),
         ({"context_bytes": 1}, "context_bytes"),
         ({"seeds": ()}, "seeds"),
         ({"seeds": (1, 1)}, "seeds"),
@@ -270,6 +271,25 @@ def test_bootstrap_covers_what_it_should():
 def test_bad_settings_are_refused_by_name(options, word):
     with pytest.raises(ConfigError, match=word):
         LmSettings(**options)
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        *((flag, value) for flag in ("--train-mb", "--held-out-kb") for value in ("inf", "1e300", "nan", "-1", "0")),
+        ("--width", "10"),
+        ("--width", "2147483648"),
+        ("--layers", "5000"),
+        ("--context-bytes", "10000000000"),
+    ],
+)
+def test_command_refuses_a_bad_number_by_its_flag(flag, value, tmp_path):
+    # There are no such files: what is refused is refused before they are looked for.
+    arguments = ["lm", "--tokenizer", str(tmp_path / "no.json"), "--text", str(tmp_path / "no.txt"), flag, value]
+    refused = CliRunner(env={"NO_COLOR": "1", "COLUMNS": "200", "TERM": "dumb"}).invoke(cli.app, arguments)
+    assert refused.exit_code == 2
+    assert f"Invalid value for '{flag}'" in refused.stderr
+    assert "multiple of 4" in refused.stderr or (flag, value) != ("--width", "10")
 
 
 def test_bad_text_is_refused(tokenizers):

@@ -31,6 +31,7 @@ from merganser.cli_options import (
     TextField,
     Threads,
     TokenizerPath,
+    check_number,
     parse_size,
 )
 from merganser.demo import run_demo
@@ -297,6 +298,15 @@ def compare(
         _tell_replaced(documents)
 
 
+def _check_width(width: int) -> int:
+    from merganser.lm import LmSettings
+
+    if width % LmSettings.n_heads:
+        msg = f"{width} is not a multiple of {LmSettings.n_heads}, the attention heads of the model"
+        raise typer.BadParameter(msg)
+    return width
+
+
 @app.command(epilog="Example: [bold]merganser lm --tokenizer bpe.json --tokenizer gpt2/ --text 'data/*.txt'[/bold]")
 def lm(
     tokenizer: Annotated[
@@ -308,16 +318,25 @@ def lm(
         typer.Option(metavar="FILE", show_default=False, help="File or pattern of documents; may be repeated."),
     ],
     train_mb: Annotated[
-        float, typer.Option(min=0.001, help="Text that each training reads, in MB, with repeats.")
+        float,
+        typer.Option(
+            min=0.001, max=1e6, callback=check_number, help="Text that each training reads, in MB, with repeats."
+        ),
     ] = 4.0,
-    held_out_kb: Annotated[float, typer.Option(min=0.1, help="Text that is held out, in kB.")] = 200.0,
-    context_bytes: Annotated[int, typer.Option(min=2, help="Text that the model sees at a time, in bytes.")] = 512,
+    held_out_kb: Annotated[
+        float, typer.Option(min=0.1, max=1e9, callback=check_number, help="Text that is held out, in kB.")
+    ] = 200.0,
+    context_bytes: Annotated[
+        int, typer.Option(min=2, max=1_000_000, help="Text that the model sees at a time, in bytes.")
+    ] = 512,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each tokenizer.")] = 3,
     budget: Annotated[
         Literal["bytes", "flops"], typer.Option(help="What is equal for all: text that is read, or arithmetic.")
     ] = "bytes",
-    width: Annotated[int, typer.Option(min=8, help="Width of the model.")] = 128,
-    layers: Annotated[int, typer.Option(min=1, help="Blocks of the model.")] = 4,
+    width: Annotated[
+        int, typer.Option(min=8, max=65_536, callback=_check_width, help="Width of the model, a multiple of 4.")
+    ] = 128,
+    layers: Annotated[int, typer.Option(min=1, max=4096, help="Blocks of the model.")] = 4,
     is_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the sums of each document.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads to train with.")] = 2,
     text_field: TextField = "text",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from typing import Annotated, Literal
@@ -18,6 +19,7 @@ __all__ = [
     "TextField",
     "Threads",
     "TokenizerPath",
+    "check_number",
     "parse_size",
 ]
 
@@ -47,6 +49,14 @@ def parse_size(text: str) -> int:
         raise typer.BadParameter(msg)
     number, unit = match.groups()
     return int(Fraction(number) * 1024 ** " kmgt".index(unit.lower() or " "))
+
+
+def check_number(number: float) -> float:
+    """Refuse what is not a number, which lies within any range for some versions of typer."""
+    if math.isnan(number):
+        msg = f"{number} is not a number"
+        raise typer.BadParameter(msg)
+    return number
 
 
 Files = Annotated[

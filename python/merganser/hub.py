@@ -1,18 +1,19 @@
-"""Tokenizers by name from the Hugging Face hub, through `huggingface_hub`: its cache, its offline mode, its tokens.
+"""Files by name from the Hugging Face hub, through `huggingface_hub`: its cache, its offline mode, its tokens.
 
-Of a repository only the files that make a tokenizer are fetched, the first kind that it has; they land in one folder of
-the cache, which is then loaded like any other folder.
+Of a repository only the files that are read are fetched, for a tokenizer those of the first kind that it has; they land
+in one folder of the cache, which is then loaded like any other folder.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from merganser.errors import FormatError, MissingDependencyError
 
-__all__ = ["fetch"]
+__all__ = ["downloader", "fetch"]
 
 # The kinds of files that make a tokenizer, the most telling first.
 _KINDS = (
@@ -27,7 +28,7 @@ _KINDS = (
 _BESIDE = ("tokenizer_config.json", "special_tokens_map.json")
 
 
-def fetch(
+def downloader(
     name: str,
     *,
     revision: str | None = None,
@@ -35,15 +36,15 @@ def fetch(
     token: str | bool | None = None,
     local_files_only: bool = False,
     endpoint: str | None = None,
-) -> Path:
-    """Fetch the tokenizer files of a repository; `Tokenizer.from_pretrained` documents the parameters.
+) -> Callable[[str], Path | None]:
+    """Return what fetches a file of a repository; `Tokenizer.from_pretrained` documents the parameters.
 
     Returns
     -------
-    Path
-        The folder that holds them.
+    callable
+        From a file's name to where it is, or None where the repository has none of this name.
     """
-    hub = _huggingface_hub()
+    hub = _huggingface_hub(name)
     missing = importlib.import_module("huggingface_hub.errors").EntryNotFoundError
     options: dict[str, Any] = {
         "revision": revision,
@@ -62,6 +63,18 @@ def fetch(
                 raise
             return None
 
+    return download
+
+
+def fetch(name: str, *, local_files_only: bool = False, **options: Any) -> Path:
+    """Fetch the tokenizer files of a repository; the parameters are those of `downloader`.
+
+    Returns
+    -------
+    Path
+        The folder that holds them.
+    """
+    download = downloader(name, local_files_only=local_files_only, **options)
     for kind in _KINDS:
         found = [download(file_name) for file_name in kind]
         if all(found) and found[0] is not None:
@@ -73,9 +86,9 @@ def fetch(
     raise FormatError(msg)
 
 
-def _huggingface_hub() -> Any:
+def _huggingface_hub(name: str) -> Any:
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError:
-        msg = "loading by name needs huggingface_hub: pip install 'merganser[hub]'"
+        msg = f"{name!r}: loading by name needs huggingface_hub: pip install 'merganser[hub]'"
         raise MissingDependencyError(msg) from None

@@ -138,6 +138,23 @@ def test_bert_mean_embedding_is_the_mean_of_the_outputs():
         np.testing.assert_allclose(vectors[row], hidden[row, MASK[row]].mean(0), atol=1e-6)
 
 
+def test_bert_drops_what_a_classifier_reads_by_its_own_rate():
+    none = dataclasses.replace(CONFIG, dropout=0.0, attention_dropout=0.0)
+    batch = BATCHES["classification"]()
+
+    def loss(config, rng):
+        return Bert(config).loss_and_gradients(PARAMS, batch, rng=rng)[0].mean
+
+    plain = loss(none, None)
+    for seed in range(3):
+        assert loss(none, np.random.default_rng(seed)) == plain
+        own = loss(dataclasses.replace(none, classifier_dropout=0.5), np.random.default_rng(seed))
+        assert own == loss(dataclasses.replace(none, classifier_dropout=0.5), np.random.default_rng(seed))
+        assert own != plain
+    with pytest.raises(ConfigError, match="classifier_dropout must be at least 0 and below 1"):
+        BertConfig(classifier_dropout=1.0)
+
+
 def test_bert_learns_to_classify():
     params = MODEL.initialize(seed=3)
     ids = draw_ids(4, 6, 8)

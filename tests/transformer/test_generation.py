@@ -171,15 +171,57 @@ def test_top_k_keeps_equals():
     [
         ({"temperature": -1.0}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": "hot"}, "temperature must be a number, got 'hot'"),
+        ({"temperature": None}, "temperature must be a number, got None"),
+        ({"top_k": 2.5}, "top_k must be a whole number, got 2.5"),
+        ({"top_k": "3"}, "top_k must be a whole number, got '3'"),
+        ({"top_p": "0.5"}, "top_p must be a number, got '0.5'"),
         ({"top_k": 0}, "top_k"),
         ({"top_p": 0.0}, "top_p"),
         ({"min_p": 1.5}, "min_p"),
         ({"repetition_penalty": 0.0}, "repetition_penalty"),
+        ({"repetition_penalty": 1e-320}, "repetition_penalty must be from 1e-200 to 1e\\+200, got 1e-320"),
+        ({"repetition_penalty": 1e300}, "repetition_penalty"),
+        ({"repetition_penalty": float("nan")}, "repetition_penalty"),
     ],
 )
 def test_bad_sampling_is_refused_by_name(options, word):
     with pytest.raises(ConfigError, match=word):
         Sampling(**options)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 3e38])
+@pytest.mark.parametrize("temperature", [5e-324, 1e-308, 1e-200])
+@pytest.mark.parametrize("filters", [{}, {"top_k": 3, "top_p": 0.9, "min_p": 0.1}])
+def test_a_tiny_temperature_takes_the_largest(scale, temperature, filters):
+    logits = np.random.default_rng(0).standard_normal((50, 16)) * scale / 4
+    logits[0, 3] = logits[0, 5] = 1.1 * logits[0].max()
+    sampling = Sampling(temperature=temperature, **filters)
+    drawn = sampling.choose(logits.astype(np.float32), rows=np.arange(50), step=0)
+    np.testing.assert_array_equal(drawn[1:], logits[1:].argmax(axis=1))
+    assert sampling.probabilities(logits)[0, [3, 5]].tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("penalty", [1e-200, 1e200])
+def test_the_most_extreme_penalty_draws_a_token(penalty):
+    logits = np.random.default_rng(0).standard_normal((50, 16)).astype(np.float32)
+    logits[:, 0] = 3e38
+    for seen in (logits > 0, logits < 0, np.ones_like(logits, np.bool_)):
+        sampling = Sampling(repetition_penalty=penalty)
+        drawn = sampling.choose(logits, rows=np.arange(50), step=0, seen=seen)
+        assert (drawn < 16).all()
+        np.testing.assert_allclose(sampling.probabilities(logits, seen=seen).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("row", [[np.nan, 1.0], [np.inf, 1.0], [-np.inf, -np.inf]])
+def test_what_cannot_be_drawn_from_is_refused(row):
+    with pytest.raises(NonFiniteError, match="the largest logit of each row must be a finite number"):
+        Sampling().choose(np.array([[1.0, 2.0], row]), rows=np.arange(2), step=0)
+
+
+def test_top_k_may_be_a_number_of_numpy():
+    logits = np.arange(8.0)[None]
+    assert np.count_nonzero(Sampling(top_k=np.uint8(3)).probabilities(logits)) == 3
 
 
 # What each token stands for: a character of two bytes is in two tokens, and no stop string is a token.
@@ -282,10 +324,10 @@ def test_wrong_arguments_are_refused_before_the_model_reads(name, monkeypatch):
         if hasattr(model, method):
             monkeypatch.setattr(type(model), method, read)
     wrong = [
-        ({"max_new_tokens": 2.5}, "max_new_tokens must be whole, got 2.5"),
+        ({"max_new_tokens": 2.5}, "max_new_tokens must be a whole number, got 2.5"),
         ({"max_new_tokens": 0}, "max_new_tokens must be at least 1, got 0"),
-        *(({ids: [3, 1.7]}, f"{ids} must be whole, got 1.7") for ids in ("stop_ids", "banned_ids")),
-        *(({ids: ["3"]}, f"{ids} must be whole, got '3'") for ids in ("stop_ids", "banned_ids")),
+        *(({ids: [3, 1.7]}, f"{ids} must be a whole number, got 1.7") for ids in ("stop_ids", "banned_ids")),
+        *(({ids: ["3"]}, f"{ids} must be a whole number, got '3'") for ids in ("stop_ids", "banned_ids")),
         *(({ids: 3}, f"{ids} must be a collection of ids, got int") for ids in ("stop_ids", "banned_ids")),
         *(({ids: [3, VOCAB]}, f"{ids} must be at least 0 .*, got {VOCAB}") for ids in ("stop_ids", "banned_ids")),
         ({"banned_ids": range(VOCAB)}, "banned_ids must leave an id"),
@@ -296,7 +338,7 @@ def test_wrong_arguments_are_refused_before_the_model_reads(name, monkeypatch):
                 search(model, params, PROMPTS, **{"max_new_tokens": 1, **options})
     with pytest.raises(ConfigError, match="stop_strings must be"):
         generate(model, params, PROMPTS, max_new_tokens=1, stop_strings=[""], decode=decode)
-    with pytest.raises(ConfigError, match="n_beams must be whole"):
+    with pytest.raises(ConfigError, match="n_beams must be a whole number"):
         beam_search(model, params, PROMPTS, max_new_tokens=1, n_beams=1.5)
 
 
@@ -341,10 +383,30 @@ def test_bad_prompts_and_models_are_refused():
         generate(GPT, GPT_PARAMS, [], max_new_tokens=1)
     with pytest.raises(ConfigError, match="max_new_tokens"):
         generate(GPT, GPT_PARAMS, [[1]], max_new_tokens=0)
-    with pytest.raises(ConfigError, match="max_length"):
-        generate(GPT, GPT_PARAMS, [[1]], max_new_tokens=100)
-    with pytest.raises(ConfigError, match="got 23"):
-        generate(GPT, GPT_PARAMS, [[23]], max_new_tokens=1)
     bert = Bert(BertConfig(**SIZES))
     with pytest.raises(ConfigError, match="Bert"):
         generate(bert, bert.initialize(seed=0), [[1]], max_new_tokens=1)
+
+
+@pytest.mark.parametrize("search", [generate, beam_search])
+@pytest.mark.parametrize("name", ["gpt", *PAIR_MODELS])
+def test_prompts_that_do_not_fit_are_refused_in_the_terms_of_the_caller(search, name):
+    model = PAIR_MODELS.get(name, GPT)
+    params = model.initialize(seed=0)
+
+    def check(prompts, message, max_new_tokens=1):
+        with pytest.raises(ConfigError, match=message):
+            search(model, params, prompts, max_new_tokens=max_new_tokens)
+
+    for prompts in ([1, 2, 3], np.array([1, 2, 3]), 5, None, (iter(()))):
+        check(prompts, r"prompts must be a list of lists of ids, such as \[\[1, 2\], \[3\]\], got")
+    check([[1, 2, 3], [99]], f"below vocab_size {VOCAB}, got 99 at prompt 1, token 0")
+    check([[1], [1, 2, -3]], f"below vocab_size {VOCAB}, got -3 at prompt 1, token 2")
+    if name == "gpt":
+        check([[1], [1] * 30], r"must be at most 41 together, .* has 40 positions .*, got 30 \+ 12", 12)
+        assert [len(row) for row in search(model, params, [[1], [1] * 30], max_new_tokens=11)]
+    elif name == "seq2seq":
+        check([[1], [1] * 41], "must each be at most the 40 positions of the model, got 41 and 1")
+        check([[1]], "must each be at most the 40 positions of the model, got 1 and 41", 41)
+    else:
+        assert search(model, params, [[1] * 50], max_new_tokens=2)

@@ -1,5 +1,8 @@
 """GPT: gradients, and that no token sees what it must not: later tokens, padding, other documents."""
 
+import dataclasses
+import json
+
 import numpy as np
 import pytest
 from gradients import check_gradients, widen
@@ -207,8 +210,9 @@ def test_gpt_preset_has_the_published_size():
 
 BAD_CONFIGS = [
     ({"n_heads": 5}, "n_heads must divide d_model 768, got 5"),
-    ({"vocab_size": 0}, "vocab_size must be a whole number of at least 1, got 0"),
-    ({"d_ff": 2.5}, "d_ff must be a whole number of at least 1, got 2.5"),
+    ({"vocab_size": 0}, "vocab_size must be a whole number of at least 1 and below 2147483648, got 0"),
+    ({"vocab_size": 1 << 31}, "of at least 1 and below 2147483648, got 2147483648"),
+    ({"d_ff": 2.5}, "d_ff must be a whole number of at least 1 and below 2147483648, got 2.5"),
     ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
     ({"activation": "swish2"}, "activation must be one of"),
     ({"norm_epsilon": 0.0}, "norm_epsilon must be above 0 and below 1, got 0.0"),
@@ -219,6 +223,14 @@ BAD_CONFIGS = [
 def test_config_refuses_a_bad_value(changes, message):
     with pytest.raises(ConfigError, match=message):
         GptConfig(**changes)
+
+
+def test_config_takes_numbers_of_numpy_and_keeps_pythons():
+    config = GptConfig(vocab_size=np.int64(5), dropout=np.float32(0.5))
+    assert config == GptConfig(vocab_size=5, dropout=0.5)
+    assert json.loads(json.dumps(dataclasses.asdict(config)))["vocab_size"] == 5
+    with pytest.raises(ConfigError, match=r"vocab_size must be a whole number .*, got 5\.0"):
+        GptConfig(vocab_size=np.float64(5))
 
 
 def test_config_refuses_an_unknown_preset():

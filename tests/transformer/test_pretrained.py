@@ -1,14 +1,16 @@
 """Published weights: round trips of every family, the freedoms that files take, and what is refused."""
 
+import contextlib
 import dataclasses
 import json
 import sys
-import types
+from pathlib import Path
 
+import hub_server
 import numpy as np
 import pytest
 
-from merganser.errors import FormatError, MissingDependencyError, UnsupportedError
+from merganser.errors import ConfigError, FormatError, MissingDependencyError, UnsupportedError
 from merganser.transformer import (
     T5,
     Bert,
@@ -96,32 +98,64 @@ def test_saving_replaces_what_was_saved_before(sizes, tmp_path):
     assert "tokenizer.json" in files
 
 
-@pytest.mark.parametrize("n_done", range(3))
-def test_interrupted_saving_in_shards_does_not_leave_old_weights_under_the_new_configuration(
-    n_done, tmp_path, monkeypatch
-):
+@pytest.mark.parametrize("sizes", [(1 << 30, 1 << 30), (8000, 8000), (1 << 30, 8000), (8000, 1 << 30)])
+def test_interrupted_saving_leaves_the_old_model_or_one_that_is_refused(sizes, tmp_path, monkeypatch):
     old, new = MODELS["gpt"], Gpt(dataclasses.replace(MODELS["gpt"].config, norm_epsilon=1e-3))
-    save_pretrained(tmp_path, old, draw_params(old, 0))
-    calls = []
+    old_params, new_params = draw_params(old, 0), draw_params(new, 1)
+    left = 0
 
-    def failing(function):
-        def run(*arguments):
-            if len(calls) == n_done:
-                raise KeyboardInterrupt
-            calls.append(function)
-            return function(*arguments)
+    def interrupted(function):
+        def run(*arguments, **options):
+            nonlocal left
+            if left == 0:
+                raise OSError(28, "No space left on device")
+            left -= 1
+            return function(*arguments, **options)
 
         return run
 
-    # After the shards: the index, the configuration, the removal of what is old.
-    for name in ("_write_json", "_remove_old_weights"):
-        monkeypatch.setattr(pretrained, name, failing(getattr(pretrained, name)))
-    with pytest.raises(KeyboardInterrupt):
-        save_pretrained(tmp_path, new, draw_params(new, 1), max_shard_bytes=3000)
-    model, params = load_pretrained(tmp_path)
-    is_new = {name: np.array_equal(array, draw_params(new, 1)[name]) for name, array in params.items()}
-    assert len(set(is_new.values())) == 1
-    assert all(is_new.values()) or model.config == old.config
+    outcomes, messages = [], set()
+    while "new" not in outcomes:
+        folder = tmp_path / str(len(outcomes))
+        save_pretrained(folder, old, old_params, max_shard_bytes=sizes[0])
+        left = len(outcomes)
+        with monkeypatch.context() as patch:
+            for owner, name in (
+                (pretrained, "write_tensors"),
+                (pretrained, "_write_json"),
+                (pretrained, "force_folder_to_disk"),
+                (Path, "unlink"),
+                (Path, "rename"),
+            ):
+                patch.setattr(owner, name, interrupted(getattr(owner, name)))
+            with contextlib.suppress(OSError):
+                save_pretrained(folder, new, new_params, max_shard_bytes=sizes[1])
+        try:
+            model, params = load_pretrained(folder)
+        except FormatError as error:
+            messages.add(str(error).removeprefix(str(folder)))
+            outcomes.append("refused")
+            continue
+        outcomes.append("old" if model == old else "new")
+        expected = old_params if model == old else new_params
+        assert all(np.array_equal(array, expected[name]) for name, array in params.items())
+    assert messages == {": has no config.json; where saving was interrupted, save again"}
+    # All that is written to disk is written while the old model stands.
+    assert outcomes == sorted(outcomes, key=["old", "refused", "new"].index)
+    assert outcomes.count("old") >= (3 if sizes[1] > 8000 else 5)
+    check_same(folder, new, new_params)
+
+
+def test_failed_saving_leaves_no_file_behind(tmp_path):
+    model = MODELS["gpt"]
+    params = draw_params(model)
+    save_pretrained(tmp_path, model, params)
+    before = sorted(tmp_path.iterdir())
+    name = next(name for name in params if name.startswith("blocks.1"))
+    with pytest.raises(ConfigError, match="65504"):
+        save_pretrained(tmp_path, model, params | {name: params[name] + 1e6}, dtype="float16", max_shard_bytes=3000)
+    assert sorted(tmp_path.iterdir()) == before
+    check_same(tmp_path, model, params)
 
 
 def rewrite(folder, change, config=None):
@@ -238,6 +272,22 @@ FAULTS = [
     ("gpt", dict, {"n_embd": "12"}, FormatError, "config.json: d_model must be a whole number"),
     ("gpt", dict, {"resid_pdrop": "much"}, FormatError, "config.json: dropout must be at least 0"),
     ("bert", dict, {"position_embedding_type": "relative_key"}, UnsupportedError, "position_embedding_type must be"),
+    (
+        "bert_classes",
+        dict,
+        {"architectures": ["BertForTokenClassification"]},
+        UnsupportedError,
+        "BertForTokenClassification is not computed here",
+    ),
+    (
+        "bert_classes",
+        without("bert.pooler.dense.weight"),
+        {},
+        UnsupportedError,
+        "a classifier without a pooler, such as BertForTokenClassification, is not computed here",
+    ),
+    ("gpt", dict, {"n_embd": {}, "n_inner": None}, FormatError, "config.json: d_model must be a whole number"),
+    ("gpt", dict, {"n_embd": 1 << 31}, FormatError, "of at least 1 and below 2147483648, got 2147483648"),
     ("t5", dict, {"feed_forward_proj": "gated-mish"}, UnsupportedError, "feed_forward_proj must be one of"),
     ("marian", dict, {"decoder_ffn_dim": 21}, UnsupportedError, "decoder_ffn_dim must be that of the encoder, 20"),
     ("marian", dict, {"normalize_before": True}, UnsupportedError, "normalize_before must be False, got 'True'"),
@@ -250,6 +300,51 @@ def test_a_folder_that_does_not_fit_is_refused_by_name(name, change, config, err
     rewrite(tmp_path, change, config)
     with pytest.raises(error, match=message):
         load_pretrained(tmp_path)
+
+
+# What a hostile or careless file may hold in any field.
+ODD = [None, True, "", "12", "A" * 100_000, [], {}, [12], {"a": 1}, 0, -1, 1 << 40, 1e300, 0.5, float("nan")]
+
+
+@pytest.mark.parametrize("name", ["gpt", "bert_classes", "t5_gated", "marian"])
+def test_any_field_of_any_type_is_read_or_refused_in_few_words(name, tmp_path):
+    save_pretrained(tmp_path, MODELS[name], draw_params(MODELS[name]))
+    place = tmp_path / "config.json"
+    config = json.loads(place.read_text())
+    changes = [{field: odd} for field in (*config, "num_labels", "decoder_vocab_size") for odd in ODD]
+    changes += [{"n_embd": odd, "n_inner": None} for odd in ODD]
+    messages = []
+    for change in changes:
+        place.write_text(json.dumps(config | change))
+        try:
+            load_pretrained(tmp_path)
+        except FormatError as error:
+            messages.append(str(error).replace(str(tmp_path), ""))
+    assert max(map(len, messages)) < 400
+
+
+def test_the_number_of_classes_is_found_as_transformers_finds_it(tmp_path):
+    model = MODELS["bert_classes"]
+    save_pretrained(tmp_path, model, draw_params(model))
+    rewrite(tmp_path, dict, {"id2label": None, "num_labels": 4})
+    assert load_pretrained(tmp_path)[0] == model
+    rewrite(tmp_path, dict, {"id2label": {str(number): "x" for number in range(4)}, "num_labels": 7})
+    assert load_pretrained(tmp_path)[0] == model
+    rewrite(tmp_path, dict, {"id2label": {}})
+    with pytest.raises(FormatError, match="n_labels must be"):
+        load_pretrained(tmp_path)
+    save_pretrained(tmp_path, MODELS["bert"], draw_params(MODELS["bert"]))
+    rewrite(tmp_path, dict, {"id2label": {}})
+    assert load_pretrained(tmp_path)[0] == MODELS["bert"]
+
+
+def test_the_dropout_of_a_classifier_is_kept(tmp_path):
+    config = BertConfig(**SIZES, max_positions=9, heads=("pooler", "classification"), classifier_dropout=0.5)
+    save_pretrained(tmp_path, Bert(config), draw_params(Bert(config)))
+    assert json.loads((tmp_path / "config.json").read_text())["classifier_dropout"] == 0.5
+    assert load_pretrained(tmp_path)[0].config == config
+    rewrite(tmp_path, dict, {"classifier_dropout": None})
+    assert load_pretrained(tmp_path)[0].config.classifier_dropout is None
 
 
 def test_a_folder_without_its_files_is_refused(tmp_path):
@@ -268,6 +363,8 @@ def test_a_folder_without_its_files_is_refused(tmp_path):
     [
         ({"a": "../secret.safetensors"}, "'../secret.safetensors' is not a file of this folder"),
         ({"a": "missing.safetensors"}, "'missing.safetensors' is not a file of this folder"),
+        ({"a": "m" * 300}, f"'{'m' * 100}...' is not a file of this folder"),
+        ({"a": "\0"}, "is not a file of this folder"),
         ({"a": 3}, "weight_map must give a file for each tensor"),
         (["a"], "weight_map must give a file for each tensor"),
         ({"a": "one.safetensors"}, "tensor 'a' is not in one.safetensors"),
@@ -298,22 +395,59 @@ def test_saving_refuses_what_has_no_published_form(model, message, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_a_name_is_asked_of_the_hub(tmp_path, monkeypatch):
+def publish(folder, name):
+    """Return the files of a folder by their paths on the hub, with some that are not read."""
+    files = {f"{name}/resolve/main/{path.name}": path.read_bytes() for path in folder.iterdir()}
+    for other in ("model.fp16.safetensors", "onnx/model.safetensors", "pytorch_model.bin"):
+        files[f"{name}/resolve/main/{other}"] = b"not to be fetched"
+    return files
+
+
+@pytest.mark.parametrize("n_bytes", [1 << 30, 8000])
+def test_of_a_repository_only_what_is_read_is_fetched(n_bytes, tmp_path):
+    pytest.importorskip("huggingface_hub")
     model = MODELS["gpt"]
-    save_pretrained(tmp_path, model, draw_params(model))
-    asked = []
+    params = draw_params(model)
+    save_pretrained(tmp_path / "own", model, params, max_shard_bytes=n_bytes)
+    options = {"cache_dir": tmp_path / "cache", "token": "secret"}
+    with hub_server.serve(publish(tmp_path / "own", "someone/gpt"), token="secret") as (endpoint, asked):
+        loaded, found = load_pretrained("someone/gpt", endpoint=endpoint, **options)
+        got = {line.removeprefix("GET someone/gpt/resolve/main/") for line in asked if line.startswith("GET")}
+    # Where there is no single file, the answer says so.
+    assert got - {"model.safetensors"} <= {path.name for path in (tmp_path / "own").iterdir()} <= got
+    assert loaded == model
+    assert all(np.array_equal(found[name], array) for name, array in params.items())
+    again, _ = load_pretrained("someone/gpt", local_files_only=True, **options)
+    assert again == model
 
-    def snapshot_download(name, **options):
-        asked.append((name, options["revision"]))
-        return str(tmp_path)
 
-    hub = types.SimpleNamespace(snapshot_download=snapshot_download)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    assert load_pretrained("someone/gpt", revision="v1")[0] == model
-    assert asked == [("someone/gpt", "v1")]
-    for name in ("a/b/c", "../up", "a b"):
-        with pytest.raises(FormatError, match="is neither a folder nor the name of a repository"):
+def test_a_repository_that_cannot_be_loaded_is_refused_by_name(tmp_path, monkeypatch):
+    hub = pytest.importorskip("huggingface_hub")
+    options = {"cache_dir": tmp_path / "cache", "token": False}
+    with hub_server.serve({"a/b/resolve/main/config.json": b"{}", "c/resolve/v1/x": b""}) as (endpoint, _):
+        with pytest.raises(FormatError, match=r"has neither model\.safetensors nor model\.safetensors\.index\.json"):
+            load_pretrained("a/b", endpoint=endpoint, **options)
+        with pytest.raises(FormatError, match=r"c: the repository holds no config\.json"):
+            load_pretrained("c", revision="v1", endpoint=endpoint, **options)
+    with (
+        hub_server.serve({"a/b/resolve/main/config.json": b"{}"}, token="secret") as (endpoint, _),
+        pytest.raises(hub.errors.GatedRepoError),
+    ):
+        load_pretrained("a/b", endpoint=endpoint, cache_dir=tmp_path / "other", token=False)
+    for name in ("a/b/c", "../up", "a b", "x" * 5000 + "/"):
+        with pytest.raises(FormatError, match="is neither a folder nor the name of a repository") as caught:
             load_pretrained(name)
+        assert len(str(caught.value)) < 300
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingDependencyError, match=r"install merganser\[hub\]"):
+    with pytest.raises(MissingDependencyError, match=r"'someone/gpt': loading by name needs .*merganser\[hub\]"):
         load_pretrained("someone/gpt")
+
+
+def test_a_hostile_index_of_a_repository_fetches_nothing_outside_its_folder(tmp_path):
+    pytest.importorskip("huggingface_hub")
+    index = json.dumps({"weight_map": {"a": "onnx/model.safetensors"}}).encode()
+    files = {"a/b/resolve/main/config.json": b"{}", "a/b/resolve/main/model.safetensors.index.json": index}
+    with hub_server.serve(files) as (endpoint, asked):
+        with pytest.raises(FormatError, match=r"'onnx/model\.safetensors' is not a file of this folder"):
+            load_pretrained("a/b", endpoint=endpoint, cache_dir=tmp_path, token=False)
+        assert not any("onnx" in line for line in asked)

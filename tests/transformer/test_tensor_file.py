@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from merganser.errors import ConfigError, FormatError
-from merganser.transformer.tensor_file import TensorFile, write_tensors
+from merganser.transformer.tensor_file import TensorFile, parse_json, write_tensors
 
 TENSORS = {
     "a": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -129,6 +129,28 @@ FAULTS = [
     (encode({"x": entry()}, DATA), "tensors end at byte 4, but the file's data at 8"),
     (encode({"x": entry(shape=(3,), offsets=(0, 12))}, DATA), "tensors end at byte 12, but the file's data at 8"),
 ]
+
+
+def test_one_key_of_many_that_occurs_twice_is_found():
+    # So many that comparing each with each would not end.
+    text = ",".join(f'"{number}":0' for number in [*range(400_000), 399_999])
+    with pytest.raises(FormatError, match="x: key '399999' occurs twice"):
+        parse_json(f"{{{text}}}".encode(), "x")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"%s":1,"%s":2}' % (b"k" * 1_000_000, b"k" * 1_000_000),
+        *(json.dumps({"n" * 1_000_000: value}).encode() for value in (3, entry(), entry(offsets=(4, 8)))),
+    ],
+)
+def test_a_message_does_not_repeat_a_long_name(content, tmp_path):
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(encode(content, b"1234567"))
+    with pytest.raises(FormatError) as caught:
+        TensorFile(path)
+    assert len(str(caught.value)) < 300 + len(str(path))
 
 
 @pytest.mark.parametrize(("content", "message"), FAULTS)

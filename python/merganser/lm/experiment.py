@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from merganser.arguments import check_limits
 from merganser.compare.naming import Listed, Named, load_named
 from merganser.errors import ConfigError
 from merganser.lm.result import LmComparison, LmRow
@@ -75,13 +76,13 @@ class LmSettings:
     n_threads: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("train_bytes", "held_out_bytes", "n_rows", "n_threads"):
-            if getattr(self, name) < 1:
-                msg = f"{name} must be at least 1, got {getattr(self, name)}"
-                raise ConfigError(msg)
-        if self.context_bytes < 2:
-            msg = f"context_bytes must be at least 2, got {self.context_bytes}"
-            raise ConfigError(msg)
+        check_limits(
+            train_bytes=(self.train_bytes, 1),
+            held_out_bytes=(self.held_out_bytes, 1),
+            context_bytes=(self.context_bytes, 2),
+            n_rows=(self.n_rows, 1),
+            n_threads=(self.n_threads, 1),
+        )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             msg = f"seeds must be different numbers, not negative, at least one, got {list(self.seeds)}"
             raise ConfigError(msg)

@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
-from merganser.transformer.decoding import Decoder, DecoderModel, EncoderDecoderModel, Params, Prompts, checked_count
+from merganser.transformer.batch import whole_number
+from merganser.transformer.decoding import Decoder, DecoderModel, EncoderDecoderModel, Params, Prompts
 
 __all__ = ["Hypothesis", "beam_search"]
 
@@ -136,8 +137,8 @@ def beam_search(
     >>> [len(hypotheses) for hypotheses in found], found[0][0].score >= found[0][1].score
     ([3, 3], True)
     """
-    max_new_tokens = checked_count("max_new_tokens", max_new_tokens)
-    n_beams = checked_count("n_beams", n_beams)
+    max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 1)
+    n_beams = whole_number("n_beams", n_beams, 1)
     if not abs(length_penalty) * math.log(max(2, max_new_tokens)) <= _LARGEST_EXPONENT:
         msg = f"length_penalty must leave {max_new_tokens} ** length_penalty a finite number, got {length_penalty}"
         raise ConfigError(msg)

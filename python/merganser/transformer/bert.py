@@ -261,9 +261,8 @@ class Bert(Model[BertConfig]):
             return self._pretraining_nats(tape, hidden, batch, options)
         scale, smoothing = options.scales[0], options.label_smoothing
         if isinstance(batch, LabelBatch):
-            logits = layers.linear(
-                tape, layers.drop(tape, self._pooled(tape, hidden), self.config.dropout), "classification"
-            )
+            dropout = self.config.dropout if self.config.classifier_dropout is None else self.config.classifier_dropout
+            logits = layers.linear(tape, layers.drop(tape, self._pooled(tape, hidden), dropout), "classification")
             nats = layers.softmax_cross_entropy(tape, logits, batch.labels, label_smoothing=smoothing, scale=scale)
             return (nats,)
         # Rows of the softmax are the starts and the ends in turn, its classes the positions.

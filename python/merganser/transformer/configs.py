@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Literal, TypeVar
 
+import numpy as np
+
 from merganser.errors import ConfigError
 from merganser.transformer.blocks import BlockStyle, NormPosition
 from merganser.transformer.layers import ACTIVATIONS, Activation
@@ -28,7 +30,13 @@ class Config:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            check_field(field.name, getattr(self, field.name))
+            value = getattr(self, field.name)
+            if isinstance(value, np.generic):
+                # JSON, where configurations are kept, has Python's own numbers only.
+                value = value.item()
+                object.__setattr__(self, field.name, value)
+            if value is not None or field.default is not None:
+                check_field(field.name, value)
 
     @classmethod
     def preset(cls: type[ConfigT], name: str, **changes: Any) -> ConfigT:  # noqa: PYI019
@@ -65,7 +73,7 @@ def check_field(name: str, value: object) -> None:
     """Raise ConfigError where a field's value is outside what its name says it may be."""
     is_size = name.startswith(("n_", "d_")) or name in {"vocab_size", "max_positions", "max_distance"}
     if is_size and (not isinstance(value, int) or isinstance(value, bool) or not 1 <= value < _MAX_SIZE):
-        raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}")
+        raise ConfigError(f"{name} must be a whole number of at least 1 and below {_MAX_SIZE}, got {value!r}")
     if name.endswith("layers") and isinstance(value, int) and value > _MAX_LAYERS:
         raise ConfigError(f"{name} must be at most {_MAX_LAYERS}, got {value}")
     if name.endswith("dropout") and not (isinstance(value, (int, float)) and 0 <= value < 1):
@@ -156,6 +164,8 @@ class BertConfig(Config):
     norm_epsilon : float
     dropout, attention_dropout : float
         Of sublayer outputs and embeddings, of attention weights.
+    classifier_dropout : float, optional
+        Of what the classification head reads. None: as `dropout`.
     init_std : float
         Standard deviation of fresh weights.
     heads : tuple of str
@@ -182,6 +192,7 @@ class BertConfig(Config):
     norm_epsilon: float = 1e-12
     dropout: float = 0.1
     attention_dropout: float = 0.1
+    classifier_dropout: float | None = None
     init_std: float = 0.02
     heads: tuple[str, ...] = ("pooler", "masked_lm", "next_sentence")
     n_labels: int = 2

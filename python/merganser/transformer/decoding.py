@@ -6,19 +6,19 @@ reads the sources once and starts each row with its start id.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
+from merganser.transformer.batch import whole_number
 from merganser.transformer.cache import Cache
 from merganser.transformer.model import not_finite, quiet
-from merganser.transformer.packing import pad
+from merganser.transformer.packing import check_nested, pad
 
-__all__ = ["Decoder", "DecoderModel", "EncoderDecoderModel", "checked_count"]
+__all__ = ["Decoder", "DecoderModel", "EncoderDecoderModel"]
 
 Params = Mapping[str, NDArray[Any]]
 Prompts = Sequence[Sequence[int] | NDArray[np.integer[Any]]]
@@ -125,14 +125,12 @@ class Decoder:
         stop_ids: Collection[int] = (),
         banned_ids: Collection[int] = (),
     ) -> None:
-        max_new_tokens = checked_count("max_new_tokens", max_new_tokens)
-        if not len(prompts) or any(len(prompt) == 0 for prompt in prompts):
-            msg = "prompts must be at least one, and none empty"
-            raise ConfigError(msg)
+        max_new_tokens = whole_number("max_new_tokens", max_new_tokens, 1)
         if not all(hasattr(model, name) for name in ("step", "start_cache", "check_parameters", "config")):
             msg = f"model must write token by token, as Gpt, Seq2Seq and T5 do, got {type(model).__name__}"
             raise ConfigError(msg)
         self._model = cast(Any, model)
+        self._is_pair = hasattr(model, "encode")
         self.stops = _checked_ids("stop_ids", stop_ids, self._model.config.vocab_size)
         self.banned = _checked_ids("banned_ids", banned_ids, self._model.config.vocab_size)
         if len(self.banned) == self._model.config.vocab_size:
@@ -140,13 +138,14 @@ class Decoder:
             raise ConfigError(msg)
         self._model.check_parameters(params)
         self._params = params
-        self.n_rows = len(prompts)
+        ids, mask = _padded(prompts, self._model.config.vocab_size, side="right" if self._is_pair else "left")
+        self._check_lengths(ids.shape[1], max_new_tokens)
+        self.n_rows = len(ids)
+        mask_or_none = None if mask.all() else mask
         self.logits: NDArray[Any]
-        if hasattr(self._model, "encode"):
-            source, mask = pad(prompts, pad_id=0)
-            mask_or_none = None if mask.all() else mask
+        if self._is_pair:
             with quiet():
-                memory = self._model.encode(params, source, mask_or_none)
+                memory = self._model.encode(params, ids, mask_or_none)
             self._cache = self._model.start_cache(
                 n_rows=self.n_rows, max_length=max_new_tokens, memory=memory, memory_mask=mask_or_none
             )
@@ -154,11 +153,10 @@ class Decoder:
             self.starts = start
             self._read(start, None)
         else:
-            ids, mask = pad(prompts, pad_id=0, side="left")
             self.starts = ids
             # The last token written is never read.
             self._cache = self._model.start_cache(n_rows=self.n_rows, max_length=ids.shape[1] + max_new_tokens - 1)
-            self._read(ids, None if mask.all() else mask)
+            self._read(ids, mask_or_none)
 
     def advance(self, tokens: NDArray[np.int64]) -> None:
         """Give each row its next token.
@@ -183,6 +181,25 @@ class Decoder:
         self.logits = self.logits[rows]
         self.n_rows = len(rows)
 
+    def _check_lengths(self, n_prompt: int, n_new: int) -> None:
+        """Refuse what the model has no positions for, where it has a number of them."""
+        n_positions = getattr(self._model.config, "max_positions", None)
+        if n_positions is None:
+            return
+        if self._is_pair:
+            if max(n_prompt, n_new) > n_positions:
+                msg = (
+                    f"the longest prompt and max_new_tokens must each be at most the {n_positions} positions of the "
+                    f"model, got {n_prompt} and {n_new}"
+                )
+                raise ConfigError(msg)
+        elif n_prompt + n_new - 1 > n_positions:
+            msg = (
+                f"the longest prompt and max_new_tokens must be at most {n_positions + 1} together, since the model "
+                f"has {n_positions} positions and does not read the last token, got {n_prompt} + {n_new}"
+            )
+            raise ConfigError(msg)
+
     def _read(self, ids: NDArray[np.int64], mask: NDArray[np.bool_] | None) -> None:
         masked = {} if mask is None else {"mask": mask}
         with quiet():
@@ -195,13 +212,26 @@ class Decoder:
             raise NonFiniteError(msg)
 
 
-def checked_count(name: str, value: int) -> int:
-    """Return a number of something; raise ConfigError unless it is whole and at least 1."""
-    count = _whole_number(name, value)
-    if count < 1:
-        msg = f"{name} must be at least 1, got {count}"
+def _padded(
+    prompts: Prompts, vocab_size: int, *, side: Literal["left", "right"]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the prompts as rows, and where those are not padding; refuse what the vocabulary does not have."""
+    check_nested("prompts", prompts)
+    lengths = [len(prompt) for prompt in prompts]
+    if not lengths or 0 in lengths:
+        msg = "prompts must be at least one, and none empty"
         raise ConfigError(msg)
-    return count
+    ids, mask = pad(prompts, pad_id=0, side=side)
+    bad = np.argwhere((ids < 0) | (ids >= vocab_size))
+    if len(bad):
+        row, column = bad[0].tolist()
+        token = column - (ids.shape[1] - lengths[row] if side == "left" else 0)
+        msg = (
+            f"prompts must hold ids of at least 0 and below vocab_size {vocab_size}, got {ids[row, column]} "
+            f"at prompt {row}, token {token}"
+        )
+        raise ConfigError(msg)
+    return ids, mask
 
 
 def _checked_ids(name: str, ids: Collection[int], vocab_size: int) -> NDArray[np.int64]:
@@ -210,17 +240,9 @@ def _checked_ids(name: str, ids: Collection[int], vocab_size: int) -> NDArray[np
         msg = f"{name} must be a collection of ids, got {type(ids).__name__}"
         raise ConfigError(msg)
     # Gone through once: an iterator has nothing left for a second time.
-    tokens = {_whole_number(name, token) for token in ids}
+    tokens = {whole_number(name, token) for token in ids}
     for token in sorted(tokens):
         if not 0 <= token < vocab_size:
             msg = f"{name} must be at least 0 and below vocab_size {vocab_size}, got {token}"
             raise ConfigError(msg)
     return np.array(sorted(tokens), dtype=np.int64)
-
-
-def _whole_number(name: str, value: int) -> int:
-    try:
-        return operator.index(value)
-    except TypeError:
-        msg = f"{name} must be whole, got {value!r}"
-        raise ConfigError(msg) from None

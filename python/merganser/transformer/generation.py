@@ -86,7 +86,7 @@ def generate(
     >>> [len(row) for row in rows]
     [5, 5]
     """
-    rows: list[list[int]] = [[] for _ in prompts]
+    rows: dict[int, list[int]] = {}
     steps = stream(
         model,
         params,
@@ -100,8 +100,8 @@ def generate(
     )
     for tokens in steps:
         for row, token in tokens.items():
-            rows[row].append(token)
-    return [np.array(row, dtype=np.int64) for row in rows]
+            rows.setdefault(row, []).append(token)
+    return [np.array(rows[row], dtype=np.int64) for row in range(len(rows))]
 
 
 def stream(

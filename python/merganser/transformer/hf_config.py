@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from merganser.errors import ConfigError, FormatError, UnsupportedError
-from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
+from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config, check_field
 
 _ACTIVATIONS = {
     "relu": "relu",
@@ -45,6 +45,7 @@ _BERT = {
     "norm_epsilon": "layer_norm_eps",
     "dropout": "hidden_dropout_prob",
     "attention_dropout": "attention_probs_dropout_prob",
+    "classifier_dropout": "classifier_dropout",
     "init_std": "initializer_range",
 }
 _T5 = {
@@ -100,6 +101,9 @@ _REQUIRED: dict[str, dict[str, Any]] = {
         "static_position_embeddings": True,
     },
 }
+# What these compute with the tensors of a classifier is something else than a class for each row.
+_OTHER_CLASSIFIERS = ("BertForTokenClassification", "BertForMultipleChoice")
+_MAX_MESSAGE = 300
 # Marian's fields that our class has other defaults for.
 _MARIAN_NEEDS = ("d_model", "encoder_layers", "decoder_layers", "encoder_attention_heads", "encoder_ffn_dim")
 
@@ -139,7 +143,8 @@ def read_config(data: Mapping[str, Any], tensors: Mapping[str, Any], path: str) 
     try:
         return readers[family](data, tensors, path)
     except ConfigError as error:
-        raise FormatError(f"{path}: {error}") from None
+        # A value out of the file may be long.
+        raise FormatError(f"{path}: {str(error)[:_MAX_MESSAGE]}") from None
 
 
 def write_config(config: Config) -> dict[str, Any]:
@@ -174,8 +179,11 @@ def write_config(config: Config) -> dict[str, Any]:
 
 def _read_gpt2(data: Mapping[str, Any], _tensors: Mapping[str, Any], path: str) -> Config:
     fields = _read_fields(data, _GPT2)
-    d_ff = data.get("n_inner")
-    fields["d_ff"] = 4 * fields.get("d_model", 768) if d_ff is None else d_ff
+    fields["d_ff"] = data.get("n_inner")
+    if fields["d_ff"] is None:
+        d_model = fields.get("d_model", GptConfig.d_model)
+        check_field("d_model", d_model)
+        fields["d_ff"] = 4 * d_model
     return GptConfig(**fields, **_activation(data, "activation_function", "gelu_new", path))
 
 
@@ -190,9 +198,23 @@ def _read_bert(data: Mapping[str, Any], tensors: Mapping[str, Any], path: str) -
     fields = _read_fields(data, _BERT)
     fields["heads"] = tuple(head for head, mark in marks.items() if mark in tensors)
     labels = data.get("id2label")
-    if isinstance(labels, dict):
+    if "classification" in fields["heads"]:
+        _check_classifier(data, fields["heads"], path)
+        if labels is None and data.get("num_labels") is not None:
+            fields["n_labels"] = data["num_labels"]
+    if isinstance(labels, dict) and (labels or "classification" in fields["heads"]):
         fields["n_labels"] = len(labels)
     return BertConfig(**fields, **_activation(data, "hidden_act", "gelu", path))
+
+
+def _check_classifier(data: Mapping[str, Any], heads: tuple[str, ...], path: str) -> None:
+    """Refuse a classifier of something else than rows."""
+    classes = data.get("architectures")
+    other = next((name for name in _OTHER_CLASSIFIERS if isinstance(classes, list) and name in classes), None)
+    if other is None and "pooler" not in heads:
+        other = "a classifier without a pooler, such as BertForTokenClassification,"
+    if other is not None:
+        raise UnsupportedError(f"{path}: {other} is not computed here")
 
 
 def _read_t5(data: Mapping[str, Any], tensors: Mapping[str, Any], path: str) -> Config:
@@ -216,10 +238,12 @@ def _read_marian(data: Mapping[str, Any], tensors: Mapping[str, Any], path: str)
     for field in ("ffn_dim", "attention_heads"):
         encoder, decoder = data[f"encoder_{field}"], data.get(f"decoder_{field}")
         if encoder != decoder:
-            msg = f"{path}: decoder_{field} must be that of the encoder, {encoder!r}, got {str(decoder)[:40]!r}"
+            msg = f"{path}: decoder_{field} must be that of the encoder, {str(encoder)[:40]}, got {str(decoder)[:40]!r}"
             raise UnsupportedError(msg)
     if data.get("decoder_vocab_size") not in (None, data.get("vocab_size")):
-        raise UnsupportedError(f"{path}: decoder_vocab_size must be vocab_size, got {data['decoder_vocab_size']!r}")
+        raise UnsupportedError(
+            f"{path}: decoder_vocab_size must be vocab_size, got {str(data['decoder_vocab_size'])[:40]}"
+        )
     fields = {"vocab_size": 58101, "is_embedding_scaled": False, "start_id": 58100} | _read_fields(data, _MARIAN)
     return Seq2SeqConfig(
         **fields,

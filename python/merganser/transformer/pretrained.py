@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.atomic import atomic_write
-from merganser.errors import FormatError, InternalError, MissingDependencyError, UnsupportedError
+from merganser import hub
+from merganser.atomic import atomic_write, force_folder_to_disk
+from merganser.errors import FormatError, InternalError, UnsupportedError
 from merganser.transformer import hf_names
 from merganser.transformer.bert import Bert
 from merganser.transformer.configs import BertConfig, Config, GptConfig, Seq2SeqConfig, T5Config
@@ -28,7 +31,7 @@ from merganser.transformer.model import Model
 from merganser.transformer.seq2seq import Seq2Seq
 from merganser.transformer.t5 import T5
 from merganser.transformer.tape import Parameters
-from merganser.transformer.tensor_file import FloatName, TensorFile, parse_json, write_tensors
+from merganser.transformer.tensor_file import FloatName, TensorFile, parse_json, shown, write_tensors
 
 _CONFIG, _WEIGHTS, _INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 _SHARD_NAME = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
@@ -63,7 +66,13 @@ _REPEATED = {
 
 
 def load_pretrained(
-    source: str | os.PathLike[str], *, revision: str | None = None
+    source: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+    token: str | bool | None = None,
+    local_files_only: bool = False,
+    endpoint: str | None = None,
 ) -> tuple[Gpt | Bert | T5 | Seq2Seq, dict[str, NDArray[np.float32]]]:
     """Load a published model.
 
@@ -73,7 +82,15 @@ def load_pretrained(
         A folder with `config.json` and safetensors files; or, where there is no such folder, the name of a repository
         on the Hugging Face hub.
     revision : str, optional
-        Branch, tag or commit on the hub.
+        A branch, tag or commit on the hub; by default the main branch.
+    cache_dir : path, optional
+        Where files from the hub are kept; by default where `huggingface_hub` keeps them.
+    token : str or bool, optional
+        For gated and private repositories. True: the stored one must be there; False: none is sent.
+    local_files_only : bool, default False
+        Whether to look into the cache alone.
+    endpoint : str, optional
+        The address of another hub.
 
     Returns
     -------
@@ -89,6 +106,8 @@ def load_pretrained(
         The model is not computed here.
     MissingDependencyError
         The hub is asked for without `huggingface_hub`.
+    OSError
+        The hub cannot be reached, or the repository does not exist or may not be read.
 
     Notes
     -----
@@ -96,8 +115,10 @@ def load_pretrained(
     their padding id: when they write, ban it, ``generate(..., banned_ids=[model.config.start_id])``.
     """
     folder = Path(source)
-    if not folder.is_dir():
-        folder = _download(os.fspath(source), revision)
+    if not os.path.isdir(folder):
+        cache = None if cache_dir is None else Path(cache_dir)
+        options = {"revision": revision, "cache_dir": cache, "token": token}
+        folder = _fetch(os.fspath(source), **options, local_files_only=local_files_only, endpoint=endpoint)
     config_path = folder / _CONFIG
     data = _read_json(config_path)
     family = str(data.get("model_type"))
@@ -117,7 +138,9 @@ def save_pretrained(
 ) -> None:
     """Save a model as a folder that `load_pretrained` and `transformers` load.
 
-    Weights that the folder held before are replaced, also where they were divided over other files.
+    A model that the folder held before is replaced, also where it was divided over other files. It stands until the
+    new one is on disk as a whole; where the renaming after that is interrupted, the folder holds no configuration and
+    is refused. So there is room for both needed.
 
     Parameters
     ----------
@@ -146,31 +169,45 @@ def save_pretrained(
     for ours, (theirs, is_transposed) in _table(model, family).items():
         array = params[ours]
         tensors[theirs] = array.T if is_transposed else array[None] if theirs == "final_logits_bias" else array
-    os.makedirs(folder, exist_ok=True)
     shards = list(_shards(tensors, max_shard_bytes, 4 if dtype == "float32" else 2))
     names = (
         [_WEIGHTS]
         if len(shards) == 1
         else [f"model-{index + 1:05}-of-{len(shards):05}.safetensors" for index in range(len(shards))]
     )
-    for name, shard in zip(names, shards, strict=True):
-        write_tensors(Path(folder, name), shard, metadata={"format": "pt"}, dtype=dtype)
-    if len(shards) > 1:
-        places = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
-        size = sum(array.size for array in tensors.values()) * (4 if dtype == "float32" else 2)
-        _write_json(Path(folder, _INDEX), {"metadata": {"total_size": size}, "weight_map": places})
-        # A loader takes a single file before the index: an earlier model's must not meet the new configuration.
-        Path(folder, _WEIGHTS).unlink(missing_ok=True)
-    _write_json(Path(folder, _CONFIG), config)
-    _remove_old_weights(Path(folder), {*names, *([_INDEX] if len(shards) > 1 else [])})
+    hidden = Path(folder, f".unfinished-{secrets.token_hex(6)}")
+    hidden.mkdir(parents=True)
+    try:
+        for name, shard in zip(names, shards, strict=True):
+            write_tensors(hidden / name, shard, metadata={"format": "pt"}, dtype=dtype)
+        if len(shards) > 1:
+            places = {tensor: name for name, shard in zip(names, shards, strict=True) for tensor in shard}
+            size = sum(array.size for array in tensors.values()) * (4 if dtype == "float32" else 2)
+            _write_json(hidden / _INDEX, {"metadata": {"total_size": size}, "weight_map": places})
+        _write_json(hidden / _CONFIG, config)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+    _replace_model(Path(folder), hidden)
 
 
-def _remove_old_weights(folder: Path, new: set[str]) -> None:
-    """Delete the files of an earlier model."""
-    for path in folder.iterdir():
-        is_weights = path.name in (_WEIGHTS, _INDEX) or _SHARD_NAME.fullmatch(path.name)
-        if is_weights and path.name not in new:
+def _replace_model(folder: Path, new: Path) -> None:
+    """Put the files of a model, written in a folder of their own, in the place of an earlier one's.
+
+    Without a configuration nobody loads what is there: it goes first and comes last.
+    """
+    (folder / _CONFIG).unlink(missing_ok=True)
+    force_folder_to_disk(folder)
+    for path in list(folder.iterdir()):
+        if path.name in (_WEIGHTS, _INDEX) or _SHARD_NAME.fullmatch(path.name):
             path.unlink()
+    for path in list(new.iterdir()):
+        if path.name != _CONFIG:
+            path.rename(folder / path.name)
+    force_folder_to_disk(folder)
+    (new / _CONFIG).rename(folder / _CONFIG)
+    new.rmdir()
+    force_folder_to_disk(folder)
 
 
 def _model(config: Config) -> Gpt | Bert | T5 | Seq2Seq:
@@ -203,7 +240,7 @@ def _names_in_files(folder: Path, family: str) -> dict[str, tuple[TensorFile, st
             if not full.startswith((prefix, *_OUTSIDE_PREFIX)):
                 full = prefix + full
             if full in found:
-                raise FormatError(f"{file.path}: tensor {name!r} is there twice")
+                raise FormatError(f"{file.path}: tensor {shown(name)} is there twice")
             found[full] = (file, name)
     return found
 
@@ -215,18 +252,29 @@ def _files(folder: Path) -> Iterator[TensorFile]:
     index = folder / _INDEX
     if not index.is_file():
         raise FormatError(f"{folder}: has neither {_WEIGHTS} nor {_INDEX}")
-    places = _read_json(index).get("weight_map")
-    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
-        raise FormatError(f"{index}: weight_map must give a file for each tensor")
-    for name in sorted(set(places.values())):
-        # A name with a folder in it could lead anywhere.
-        if Path(name).name != name or not (folder / name).is_file():
-            raise FormatError(f"{index}: {name[:100]!r} is not a file of this folder")
+    for name, tensors in _read_index(index).items():
+        # Asked in this way, a name that no system takes is no file either.
+        if not os.path.isfile(folder / name):
+            raise FormatError(f"{index}: {shown(name)} is not a file of this folder")
         file = TensorFile(folder / name)
-        for tensor, place in places.items():
-            if place == name and tensor not in file:
-                raise FormatError(f"{index}: tensor {tensor!r} is not in {name}")
+        for tensor in tensors:
+            if tensor not in file:
+                raise FormatError(f"{index}: tensor {shown(tensor)} is not in {name}")
         yield file
+
+
+def _read_index(path: Path) -> dict[str, list[str]]:
+    """Return the names of the shards, in order, each with its tensors."""
+    places = _read_json(path).get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
+        raise FormatError(f"{path}: weight_map must give a file for each tensor")
+    shards: dict[str, list[str]] = {name: [] for name in sorted(set(places.values()))}
+    for tensor, name in places.items():
+        # A name with a folder in it could lead anywhere.
+        if Path(name).name != name:
+            raise FormatError(f"{path}: {shown(name)} is not a file of this folder")
+        shards[name].append(tensor)
+    return shards
 
 
 def _read_parameters(
@@ -245,10 +293,12 @@ def _read_parameters(
         if theirs == "final_logits_bias":
             expected = (1, *expected)
         if file.shape(name) != expected:
-            raise FormatError(f"{file.path}: tensor {name!r} must have the shape {expected}, got {file.shape(name)}")
+            raise FormatError(
+                f"{file.path}: tensor {shown(name)} must have the shape {expected}, got {file.shape(name)}"
+            )
         array = file[name]
         if array.dtype.kind != "f":
-            raise FormatError(f"{file.path}: tensor {name!r} must be of floats, got {array.dtype}")
+            raise FormatError(f"{file.path}: tensor {shown(name)} must be of floats, got {array.dtype}")
         params[ours] = np.ascontiguousarray(array.T if is_transposed else array.reshape(shapes[ours]), np.float32)
     return params
 
@@ -260,7 +310,7 @@ def _check_uses(family: str, used: set[str], found: Mapping[str, tuple[TensorFil
             continue
         original = _REPEATED[family].get(theirs)
         if original is None:
-            raise UnsupportedError(f"{file.path}: tensor {name!r} belongs to nothing that is computed here")
+            raise UnsupportedError(f"{file.path}: tensor {shown(name)} belongs to nothing that is computed here")
         if original in found:
             other, other_name = found[original]
             if not np.array_equal(file[name], other[other_name]):
@@ -284,7 +334,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         n_bytes = path.stat().st_size
     except OSError:
-        raise FormatError(f"{path.parent}: has no {path.name}") from None
+        hint = "; where saving was interrupted, save again" if path.name == _CONFIG else ""
+        raise FormatError(f"{path.parent}: has no {path.name}{hint}") from None
     if n_bytes > _MAX_JSON_BYTES:
         raise FormatError(f"{path}: must have at most {_MAX_JSON_BYTES} bytes, got {n_bytes}")
     return parse_json(path.read_bytes(), os.fspath(path))
@@ -295,12 +346,15 @@ def _write_json(path: Path, data: Mapping[str, Any]) -> None:
         file.write(json.dumps(data, indent=2, sort_keys=True).encode() + b"\n")
 
 
-def _download(name: str, revision: str | None) -> Path:
+def _fetch(name: str, **options: Any) -> Path:
+    """Fetch what is read of a repository, and nothing else; return the folder that holds it."""
     if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name):
-        raise FormatError(f"{name[:200]!r} is neither a folder nor the name of a repository")
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        msg = f"{name!r} is not a folder; to load from the hub, install merganser[hub]"
-        raise MissingDependencyError(msg) from None
-    return Path(snapshot_download(name, revision=revision, allow_patterns=[_CONFIG, _INDEX, "*.safetensors"]))
+        raise FormatError(f"{shown(name)} is neither a folder nor the name of a repository")
+    download = hub.downloader(name, **options)
+    config = download(_CONFIG)
+    if config is None:
+        raise FormatError(f"{name}: the repository holds no {_CONFIG}")
+    if download(_WEIGHTS) is None and (index := download(_INDEX)) is not None:
+        for shard in _read_index(index):
+            download(shard)
+    return config.parent

@@ -12,17 +12,22 @@ et al., The Curious Case of Neural Text Degeneration, 2020 (top-p); Nguyen et al
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.errors import ConfigError
+from merganser.errors import ConfigError, NonFiniteError
+from merganser.transformer.batch import whole_number
 from merganser.transformer.randomness import generator
 
 __all__ = ["Sampling"]
 
 Logits = NDArray[np.float64]
+
+# Within these no logit of float32 that is divided or multiplied overflows.
+_LEAST_PENALTY, _LARGEST_PENALTY = 1e-200, 1e200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Sampling:
         Keep tokens at least this many times as likely as the likeliest.
     repetition_penalty : float, default 1.0
         Logits of tokens that occurred before, the prompt included, are divided by it where positive and multiplied
-        where negative.
+        where negative; from 1e-200 to 1e200.
     seed : int, default 0
         Draws of row r at its step s are a function of (seed, r, s).
 
@@ -61,19 +66,26 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("temperature", "top_p", "min_p", "repetition_penalty"):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) and not (value is None and name in {"top_p", "min_p"}):
+                msg = f"{name} must be a number, got {value!r}"
+                raise ConfigError(msg)
         if not (0 <= self.temperature < np.inf):
             msg = f"temperature must be finite and not negative, got {self.temperature}"
             raise ConfigError(msg)
-        if self.top_k is not None and self.top_k < 1:
-            msg = f"top_k must be at least 1, got {self.top_k}"
-            raise ConfigError(msg)
+        if self.top_k is not None:
+            object.__setattr__(self, "top_k", whole_number("top_k", self.top_k, 1))
         for name in ("top_p", "min_p"):
             value = getattr(self, name)
             if value is not None and not 0 < value <= 1:
                 msg = f"{name} must be above 0 and at most 1, got {value}"
                 raise ConfigError(msg)
-        if not (0 < self.repetition_penalty < np.inf):
-            msg = f"repetition_penalty must be positive and finite, got {self.repetition_penalty}"
+        if not (_LEAST_PENALTY <= self.repetition_penalty <= _LARGEST_PENALTY):
+            msg = (
+                f"repetition_penalty must be from {_LEAST_PENALTY:g} to {_LARGEST_PENALTY:g}, "
+                f"got {self.repetition_penalty}"
+            )
             raise ConfigError(msg)
 
     def choose(
@@ -100,6 +112,11 @@ class Sampling:
         Returns
         -------
         ndarray of int64, shape (B,)
+
+        Raises
+        ------
+        NonFiniteError
+            There is nothing to draw from: a row holds NaN or infinity, or minus infinity alone.
         """
         if self.temperature == 0:
             largest: NDArray[np.int64] = np.argmax(self._penalised(np.asarray(logits, np.float64), seen), axis=1)
@@ -126,11 +143,22 @@ class Sampling:
         Returns
         -------
         ndarray of float64, shape (B, V)
+
+        Raises
+        ------
+        NonFiniteError
+            A row holds NaN or infinity, or minus infinity alone.
         """
         kept = self._penalised(np.array(logits, np.float64), seen)
+        largest = kept.max(axis=1, keepdims=True)
+        if not np.isfinite(largest).all():
+            msg = "the largest logit of each row must be a finite number"
+            raise NonFiniteError(msg)
         if self.temperature == 0:
-            return np.asarray(kept == kept.max(axis=1, keepdims=True), np.float64)
-        kept = kept / self.temperature
+            return np.asarray(kept == largest, np.float64)
+        # The largest is taken off first: with a tiny temperature all others become minus infinity, which is the limit.
+        with np.errstate(over="ignore"):
+            kept = (kept - largest) / self.temperature
         if self.top_k is not None and self.top_k < kept.shape[1]:
             least = np.partition(kept, -self.top_k, axis=1)[:, -self.top_k, None]
             kept = np.where(kept < least, -np.inf, kept)

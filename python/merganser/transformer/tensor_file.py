@@ -7,6 +7,7 @@ together they must fill it, so that a truncated file is noticed whatever is aske
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import math
@@ -43,6 +44,7 @@ _FLOATS = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 _MAX_ELEMENTS = (1 << 60) - 1
 # The format's own limit.
 _MAX_HEADER_BYTES = 100_000_000
+_MAX_SHOWN = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +98,7 @@ class TensorFile(Mapping[str, NDArray[Any]]):
             file.seek(self._first_byte + entry.start)
             raw: NDArray[Any] = np.fromfile(file, _DTYPES[entry.kind], count)
         if raw.size != count:
-            raise FormatError(f"{self.path}: tensor {name!r} is cut short")
+            raise FormatError(f"{self.path}: tensor {shown(name)} is cut short")
         if entry.kind == "BF16":
             wide = raw.astype(np.uint32)
             wide <<= 16
@@ -114,7 +116,7 @@ class TensorFile(Mapping[str, NDArray[Any]]):
         for name, entry in sorted(self._entries.items(), key=lambda item: (item[1].start, item[1].stop)):
             if entry.start != end:
                 what = "overlaps the tensor before it" if entry.start < end else "leaves a gap before it"
-                raise FormatError(f"{self.path}: tensor {name!r} at byte {entry.start} {what}")
+                raise FormatError(f"{self.path}: tensor {shown(name)} at byte {entry.start} {what}")
             end = entry.stop
         if end != n_bytes:
             raise FormatError(f"{self.path}: tensors end at byte {end}, but the file's data at {n_bytes}")
@@ -167,9 +169,8 @@ def parse_json(data: bytes, path: str) -> dict[str, Any]:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise FormatError(f"{path}: key {twice!r} occurs twice")
+            counts = collections.Counter(name for name, _ in pairs)
+            raise FormatError(f"{path}: key {shown(counts.most_common(1)[0][0])} occurs twice")
         return found
 
     try:
@@ -183,6 +184,11 @@ def parse_json(data: bytes, path: str) -> dict[str, Any]:
     return value
 
 
+def shown(name: str) -> str:
+    """Return a name out of a file as messages show it: quoted, and cut short where it is long."""
+    return repr(name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}...")
+
+
 def _metadata(value: object, path: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
         raise FormatError(f"{path}: __metadata__ must hold strings by name")
@@ -191,18 +197,18 @@ def _metadata(value: object, path: str) -> dict[str, str]:
 
 def _entry(name: str, value: object, path: str) -> _Entry:
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
-        raise FormatError(f"{path}: tensor {name!r} must have dtype, shape and data_offsets")
+        raise FormatError(f"{path}: tensor {shown(name)} must have dtype, shape and data_offsets")
     kind, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(kind, str) or kind not in _DTYPES:
-        raise FormatError(f"{path}: tensor {name!r}: dtype {str(kind)[:40]!r} is not supported")
+        raise FormatError(f"{path}: tensor {shown(name)}: dtype {str(kind)[:40]!r} is not supported")
     if not _are_counts(shape) or not _are_counts(offsets) or len(offsets) != 2 or len(shape) > 32:
-        raise FormatError(f"{path}: tensor {name!r}: shape and data_offsets must be lists of whole numbers")
+        raise FormatError(f"{path}: tensor {shown(name)}: shape and data_offsets must be lists of whole numbers")
     if math.prod(filter(None, shape)) > _MAX_ELEMENTS:
         # Also where a length of 0 leaves no elements: NumPy makes no such shape.
-        raise FormatError(f"{path}: tensor {name!r}: shape {tuple(shape)} is too large")
+        raise FormatError(f"{path}: tensor {shown(name)}: shape {tuple(shape)} is too large")
     n_bytes = math.prod(shape) * _DTYPES[kind].itemsize
     if offsets[1] - offsets[0] != n_bytes:
-        msg = f"{path}: tensor {name!r} of {kind} and shape {tuple(shape)} needs {n_bytes} bytes, got {offsets}"
+        msg = f"{path}: tensor {shown(name)} of {kind} and shape {tuple(shape)} needs {n_bytes} bytes, got {offsets}"
         raise FormatError(msg)
     return _Entry(kind, tuple(shape), offsets[0], offsets[1])
 
@@ -216,7 +222,7 @@ def _kind(name: str, array: NDArray[Any], dtype: FloatName | None) -> str:
         return _FLOATS[dtype]
     kind = _NAMES.get(array.dtype.newbyteorder("<"))
     if kind is None:
-        raise ConfigError(f"tensor {name!r} is of {array.dtype}, which safetensors files do not have")
+        raise ConfigError(f"tensor {shown(name)} is of {array.dtype}, which safetensors files do not have")
     return kind
 
 
@@ -226,7 +232,7 @@ def _encoded(name: str, array: NDArray[Any], kind: str) -> NDArray[Any]:
     with np.errstate(over="ignore"):
         encoded = np.ascontiguousarray(array, _DTYPES[kind])
     if kind == "F16" and np.isfinite(array).sum() != np.isfinite(encoded).sum():
-        raise ConfigError(f"tensor {name!r} has a value beyond 65504, the largest of float16; use bfloat16")
+        raise ConfigError(f"tensor {shown(name)} has a value beyond 65504, the largest of float16; use bfloat16")
     return encoded
 
 
