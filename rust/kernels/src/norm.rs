@@ -193,3 +193,75 @@ impl WithSimd for Backward<'_> {
 fn as_float(width: usize) -> f32 {
     width as f32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const EPSILON: f32 = 0.1;
+
+    /// The sum of the normalised, scaled and weighted numbers of a row, in double precision.
+    fn loss(row: &[f64], weight: &[f32], d_out: &[f32], has_mean: bool) -> f64 {
+        let n = f64::from(as_float(row.len()));
+        let mean = if has_mean { row.iter().sum::<f64>() / n } else { 0.0 };
+        let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+        let deviation = (variance + f64::from(EPSILON)).sqrt();
+        let factors =
+            weight.iter().zip(d_out).map(|(weight, d)| f64::from(*weight) * f64::from(*d));
+        row.iter().zip(factors).map(|(x, factor)| (x - mean) / deviation * factor).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn gradients_are_the_slopes_of_the_norm(
+            parts in (1_usize..70).prop_flat_map(|width| {
+                [(); 4].map(|()| prop::collection::vec(-3_f32..3.0, width))
+            }),
+            has_mean in any::<bool>(),
+            n_threads in 0_usize..3,
+        ) {
+            let [x, weight, bias, d_out] = parts;
+            let width = x.len();
+            let norm = Norm { weight: &weight, bias: has_mean.then_some(&bias[..]), epsilon: EPSILON };
+            let (mut out, mut x_hat, mut inverse) = (x.clone(), x.clone(), [0.0]);
+            norm.forward(&x, &mut out, &mut x_hat, &mut inverse, n_threads);
+            let (mut d_x, mut d_weight, mut d_bias) = (x.clone(), x.clone(), x.clone());
+            let to = NormGradients {
+                d_x: &mut d_x,
+                d_weight: &mut d_weight,
+                d_bias: has_mean.then_some(&mut d_bias[..]),
+            };
+            gradients(&d_out, &x_hat, &inverse, &weight, to);
+            let wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
+            let shift: f64 = if has_mean { bias.iter().zip(&d_out).map(|(b, d)| f64::from(b * d)).sum() } else { 0.0 };
+            let total: f64 = out.iter().zip(&d_out).map(|(o, d)| f64::from(*o) * f64::from(*d)).sum();
+            prop_assert!((total - shift - loss(&wide, &weight, &d_out, has_mean)).abs() < 1e-2);
+            for place in 0..width {
+                let mut moved = wide.clone();
+                moved[place] += 1e-5;
+                let above = loss(&moved, &weight, &d_out, has_mean);
+                moved[place] -= 2e-5;
+                let slope = (above - loss(&moved, &weight, &d_out, has_mean)) / 2e-5;
+                prop_assert!((f64::from(d_x[place]) - slope).abs() < 1e-3, "{} for {slope}", d_x[place]);
+                prop_assert!((d_weight[place] - d_out[place] * x_hat[place]).abs() < 1e-6);
+                prop_assert!(!has_mean || (d_bias[place] - d_out[place]).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_the_threads() {
+        let width = 300;
+        let x: Vec<f32> =
+            (-1500_i16..1500).cycle().take(1000 * width).map(|i| f32::from(i) / 700.0).collect();
+        let (weight, bias) = (vec![1.5; width], vec![0.3; width]);
+        let norm = Norm { weight: &weight, bias: Some(&bias), epsilon: EPSILON };
+        let [one, many] = [1, 3].map(|n_threads| {
+            let (mut out, mut x_hat, mut inverse) = (x.clone(), x.clone(), vec![0.0; 1000]);
+            norm.forward(&x, &mut out, &mut x_hat, &mut inverse, n_threads);
+            (out, x_hat, inverse)
+        });
+        assert_eq!(one, many);
+    }
+}

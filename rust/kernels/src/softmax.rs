@@ -61,3 +61,43 @@ impl WithSimd for Scores<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rows_become_exponentials_of_what_they_see(
+            row in prop::collection::vec(-40_f32..40.0, 0..100),
+            n_seen in 0_usize..120,
+        ) {
+            let mut powers = row.clone();
+            let (sum, most) = exponentials(&mut powers, n_seen);
+            let n_seen = n_seen.min(row.len());
+            let wide: Vec<f64> = row[..n_seen].iter().map(|&x| f64::from(x)).collect();
+            let greatest = wide.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            prop_assert_eq!(f64::from(most).to_bits(), if n_seen == 0 { 0.0_f64 } else { greatest }.to_bits());
+            let truth: Vec<f64> = wide.iter().map(|x| (x - greatest).exp()).collect();
+            prop_assert!((f64::from(sum) - truth.iter().sum::<f64>()).abs() < 1e-4);
+            for (power, truth) in powers.iter().zip(truth.into_iter().chain(std::iter::repeat(0.0))) {
+                prop_assert!((f64::from(*power) - truth).abs() < 1e-5, "{power} for {truth}");
+            }
+            let mut d = row.clone();
+            d_scores(&mut d, 0.5, &powers);
+            for ((d, x), power) in d.iter().zip(&row).zip(&powers) {
+                prop_assert_eq!(d.to_bits(), ((x - 0.5) * power).to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn minus_infinity_becomes_zero_even_alone() {
+        let mut row = [f32::NEG_INFINITY; 3];
+        assert_eq!(exponentials(&mut row, 3), (0.0, 0.0));
+        assert_eq!(row.map(f32::to_bits), [0; 3]);
+        let mut row = [0.0, f32::NAN];
+        assert!(exponentials(&mut row, 2).0.is_nan());
+    }
+}
