@@ -1,4 +1,8 @@
-"""Which query may look at which key, as numbers to add to the scores: 0 where it may, minus infinity where not."""
+"""Which query may look at which key.
+
+Causality is told as how many keys a query sees, all else as numbers to add to the scores: 0 where it may look, minus
+infinity where not.
+"""
 
 from __future__ import annotations
 
