@@ -107,6 +107,14 @@ def test_parts_of_a_large_product_make_the_whole(n_rows, d_in, d_out, is_transpo
     np.testing.assert_array_equal(out, rows @ matrix)
 
 
+@pytest.mark.parametrize("shapes", [((4, 30), (30, 9), (4, 8)), ((4, 30), (30, 9), (5, 9)), ((4, 30), (31, 9), (4, 9))])
+def test_shapes_that_do_not_fit_are_refused_before_a_product_is_shared_out(shapes, monkeypatch):
+    monkeypatch.setattr(product, "_MIN_SHARED", 1)
+    monkeypatch.setattr(product, "n_blas_threads", lambda: 2)
+    with pytest.raises(ValueError, match="mismatch"):
+        product.multiply(*(np.zeros(shape, np.float32) for shape in shapes))
+
+
 def test_a_large_product_is_shared_out(monkeypatch):
     shared = []
     monkeypatch.setattr(product, "n_blas_threads", lambda: 2)

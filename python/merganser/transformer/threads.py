@@ -1,10 +1,10 @@
 """Threads of our own: the shards of a batch run on them, each with a BLAS of one thread.
 
 The small products of attention run with a BLAS of one thread too (`one_blas_thread`), blocks of long rows side by
-side. All else is left to the threads of BLAS, the quickest on a machine that is not shared: they spin between two
-products and begin at once, where a sleeping thread takes as long to wake as a product of one row takes. Beside other
-work each product waits for the slowest of them, a time slice of the system's; there, ``OPENBLAS_NUM_THREADS=1`` is
-quicker.
+side, and so do the parts of large products (`ops.product`). All else, such as a product of one row, is left to the
+threads of BLAS, the quickest on a machine that is not shared: they spin between two products and begin at once, where a
+sleeping thread takes as long to wake as such a product takes. Beside other work each product waits for the slowest of
+them, a time slice of the system's; there, ``OPENBLAS_NUM_THREADS=1`` is quicker.
 """
 
 from __future__ import annotations

@@ -39,29 +39,23 @@ def multiply(rows: Array, matrix: Array, out: Array) -> None:
         Or the transpose of an array.
     out : ndarray of float, shape (n, d_out)
     """
-    if _is_few(rows, matrix, out):
+    if (len(rows), *matrix.shape) != (len(out), rows.shape[1], out.shape[1]):
+        # It says what does not fit.
+        np.matmul(rows, matrix, out=out)
+        return
+    if len(rows) in _FEW and matrix.size >= _MIN_SIZE:
         is_transposed = not matrix.flags.c_contiguous
         stored = matrix.T if is_transposed else matrix
         run = kernel("multiply_few_rows", rows, stored, out)
         if run is not None:
             run(rows, stored, out, is_transposed, n_blas_threads())
             return
-    n_threads = n_blas_threads() if rows.size * matrix.shape[1] >= _MIN_SHARED else 1
+    n_threads = n_blas_threads() if len(rows) * matrix.size >= _MIN_SHARED else 1
     if n_threads == 1:
-        # It also says which shapes do not fit.
         np.matmul(rows, matrix, out=out)
         return
     with one_blas_thread():
         run_all([functools.partial(np.matmul, *part) for part in _parts(rows, matrix, out, n_threads)], n_threads)
-
-
-def _is_few(rows: Array, matrix: Array, out: Array) -> bool:
-    return (
-        len(rows) in _FEW
-        and (rows.shape[1], matrix.shape[1]) == (len(matrix), out.shape[1])
-        and len(out) == len(rows)
-        and matrix.size >= _MIN_SIZE
-    )
 
 
 def _parts(rows: Array, matrix: Array, out: Array, n_threads: int) -> Iterator[tuple[Array, Array, Array]]:
