@@ -1,6 +1,8 @@
 """Every operation with its kernel gives what it gives in NumPy alone, and the kernels are used."""
 
 import copy
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -37,16 +39,16 @@ def draw(*shape, scale=1.0):
 
 def both(function):
     """Return what a function gives by kernels and in NumPy alone, and the names of the kernels that it used."""
-    used, kernel = set(), kernels.kernel
+    used, run_kernel = set(), kernels.run_kernel
 
-    def spy(name, *arrays):
-        found = kernel(name, *arrays)
-        used.update([name] if found else [])
-        return found
+    def spy(name, *arguments):
+        has_run = run_kernel(name, *arguments)
+        used.update([name] if has_run else [])
+        return has_run
 
     with pytest.MonkeyPatch.context() as patch:
         for module in (ops.activation, ops.norm, ops.softmax):
-            patch.setattr(module, "kernel", spy)
+            patch.setattr(module, "run_kernel", spy)
         by_kernel, used_so_far = function(), used.copy()
         patch.setattr(kernels, "IS_ENABLED", False)
         by_numpy = function()
@@ -182,19 +184,83 @@ def test_infinities_and_nans_become_what_numpy_makes_of_them():
         np.testing.assert_array_equal(out, np.array([np.nan, np.inf, 1e30, 0], np.float32))
 
 
+@pytest.mark.parametrize("bits", [0x7FC00001, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_any_nan_stays_one(bits):
+    scores = np.array([[1.0, 2.0, 3.0]], np.float32)
+    scores.view(np.uint32)[0, 1] = bits
+    sums, _ = ops.softmax.exponentials(scores)
+    assert np.isnan(sums).all()
+    assert np.isnan(scores[0, 1])
+
+
+def test_infinite_parameters_stay_so_in_both(monkeypatch):
+    for is_enabled in (True, False):
+        monkeypatch.setattr(kernels, "IS_ENABLED", is_enabled)
+        params = {"x": np.array([np.inf, 1.0], np.float32)}
+        Adam().update(params, {"x": np.ones(2, np.float32)}, Adam().start(params), step=0, rate=0.5)
+        assert params["x"].tolist() == [np.inf, 0.5]
+
+
 def test_kernels_are_for_contiguous_float32(monkeypatch):
-    x = draw(4, 6)
+    x, sums, highest = draw(4, 6), draw(4), draw(4, 1)[:, 0]
     unaligned = np.zeros(x.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(4, 6)
-    assert kernels.kernel("exponentials", x) is _core.exponentials
-    for array in (x.astype(np.float64), x.T, x[:, ::2], unaligned):
-        assert kernels.kernel("exponentials", x, array) is None
+    constant = draw(4, 6)
+    constant.flags.writeable = False
+    for rows in (x.astype(np.float64), draw(6, 4).T, draw(4, 12)[:, ::2], unaligned, constant, draw(4, 3, 2)):
+        before = rows.copy()
+        assert not kernels.run_kernel("exponentials", rows, sums, highest, 4, 6)
+        np.testing.assert_array_equal(rows, before)
+    assert kernels.run_kernel("exponentials", x, sums, highest, 4, 6)
     monkeypatch.setattr(kernels, "IS_ENABLED", False)
-    assert kernels.kernel("exponentials", x) is None
+    assert not kernels.run_kernel("exponentials", x, sums, highest, 4, 6)
+
+
+def test_shapes_that_do_not_fit_are_left_to_numpy():
+    x, row = draw(4, 6), draw(6)
+    for name, arguments in {
+        "activation_forward": ("gelu", row, draw(5), 1),
+        "activation_backward": ("gelu", row, draw(5), draw(6), 1),
+        "norm_forward": (x, draw(5), None, 0.1, draw(4, 6), draw(4, 6), draw(4), 1),
+        "norm_backward": (x, draw(4, 6), draw(3), row, draw(4, 6), draw(6), None),
+        "exponentials": (x, draw(5), draw(5), 4, 6),
+        "d_scores": (x, draw(3), draw(4, 6)),
+        "adam_update": (row, draw(5), draw(6), draw(6), (1.0,) * 9),
+        "multiply_few_rows": (x, draw(5, 7), draw(4, 7), False, 1),
+    }.items():
+        assert hasattr(_core, name)
+        assert not kernels.run_kernel(name, *arguments)
+    with pytest.raises(ValueError, match="broadcast"):
+        ops.layer_norm_forward(x, draw(5), draw(5), 0.1)
+    out, _ = ops.layer_norm_forward(x, np.ones(1, np.float32), np.zeros(1, np.float32), 0.1)
+    np.testing.assert_allclose(out.mean(axis=1), 0, atol=1e-6)
+    moments = Adam().start({"x": draw(3)})
+    with pytest.raises(ValueError, match="broadcast"):
+        Adam().update({"x": row}, {"x": draw(6)}, moments, step=0, rate=0.1)
+
+
+def test_parameters_may_be_read_while_they_are_updated():
+    """A kernel does not write where another one reads; that NumPy does, as with NumPy alone."""
+    x, weight, bias = draw(2000, 64), draw(64), draw(64, 1)[:, 0].copy()
+    params, optimizer = {"weight": weight, "bias": bias}, AdamW()
+    moments, is_over = optimizer.start(params), threading.Event()
+
+    def read():
+        while not is_over.is_set():
+            assert ops.layer_norm_forward(x, weight, bias, 0.1)[0].shape == x.shape
+
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(read)
+        try:
+            for step in range(200):
+                optimizer.update(params, {"weight": draw(64), "bias": draw(64)}, moments, step=step, rate=1e-3)
+        finally:
+            is_over.set()
+        reading.result()
 
 
 def test_an_extension_without_kernels_leaves_all_to_numpy(monkeypatch):
     x, weight, few = draw(3, 512), draw(512, 512), draw(4, 512)
     expected = ops.gelu_forward(x)[0], ops.linear_forward(few, weight, None)[0]
     monkeypatch.setattr(kernels, "_core", object())
-    assert kernels.kernel("activation_forward", x) is None
+    assert not kernels.run_kernel("activation_forward", "gelu", x[0], x[1], 1)
     assert_close((ops.gelu_forward(x)[0], ops.linear_forward(few, weight, None)[0]), expected, 1e-5)

@@ -24,12 +24,10 @@ lies in the operations, and is the same with either: work in parts that stay in 
 (`workspace.py`), causal blocks that skip hidden keys, logits that never exist all at once, shards of the batch on
 threads with a BLAS of one thread each (`threads.py`).
 
-Why one kernel in Rust, and no more. A token for each of a few texts meets all weights, and BLAS packs them anew each
-time: the kernel reads them once (`ops/product.py`; eight texts a fifth faster). Of a training step, 70 % is linear
-layers and the output layer, 13 % attention, 17 % all else. The command above times each operation beside PyTorch's
-compiled one: attention, layer norm, AdamW and GELU are faster there, by 23, 15, 13 and 3 ms of the 953 ms that a step
-takes with its update; the output layer is faster here. Kernels as good would save 6 %, for a second form of each
-operation that would have to be held equal to the first.
+Why kernels in Rust (`kernels.py`). GELU, norms, softmax and Adam take NumPy several passes over memory, and a kernel
+one: the step above, with two threads of an AMD processor, takes 500 ms with them and 566 in NumPy alone. A token for
+each of a few texts meets all weights, and BLAS packs them anew each time: a kernel reads them once (`ops/product.py`).
+What a kernel would speed up by less than a hundredth of a step is in NumPy alone.
 """
 
 from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch

@@ -14,7 +14,6 @@ from __future__ import annotations
 import abc
 import dataclasses
 import itertools
-import operator
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -265,17 +264,6 @@ class SpanBatch(Batch):
 def count_targets(targets: Ints) -> int:
     """Return the number of targets that are not ignored."""
     return int(np.count_nonzero(targets != IGNORED))
-
-
-def whole_number(name: str, value: object, least: int | None = None) -> int:
-    """Return an integer of any type as int; raise ConfigError for anything else, and for one below ``least``."""
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise ConfigError(f"{name} must be a whole number, got {value!r}") from None
-    if least is not None and number < least:
-        raise ConfigError(f"{name} must be at least {least}, got {number}")
-    return number
 
 
 def check_ids(name: str, array: Ints, shape: tuple[int, ...] | None = None) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
-from merganser.transformer.batch import whole_number
+from merganser.transformer.checks import whole_number
 from merganser.transformer.decoding import Decoder, DecoderModel, EncoderDecoderModel, Params, Prompts
 
 __all__ = ["Hypothesis", "beam_search"]

@@ -72,10 +72,10 @@ def same_blas_threads() -> Iterator[None]:
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS use one thread within the block, where that can be had at once.
 
-    For runs of many small products, after each of which its threads would wait for the slowest: that gains little on a
-    quiet machine, and costs whole time slices of the system's on a busy one. Where another thread is in such a block or
-    has set the number, the number stays as it is. So where several threads call models at once, sums may be taken in
-    another order from one call to the next, and differ in their last bits.
+    For works on threads of our own, and for runs of many small products, after each of which BLAS's threads would wait
+    for the slowest: that gains little on a quiet machine, and costs whole time slices of the system's on a busy one.
+    Where another thread is in such a block or has set the number, the number stays as it is. So where several threads
+    call models at once, sums may be taken in another order from one call to the next, and differ in their last bits.
     """
     functions = _openblas()
     if functions is None or functions[0]() == 1 or not _setting.lock.acquire(blocking=False):

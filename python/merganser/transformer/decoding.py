@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
-from merganser.transformer.batch import whole_number
 from merganser.transformer.cache import Cache
+from merganser.transformer.checks import check_nested, whole_number
 from merganser.transformer.model import not_finite, quiet
-from merganser.transformer.packing import check_nested, pad
+from merganser.transformer.packing import pad
 
 __all__ = ["Decoder", "DecoderModel", "EncoderDecoderModel"]
 

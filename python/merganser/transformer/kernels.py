@@ -1,31 +1,30 @@
-"""The kernels of `rust/kernels`, asked for by name.
+"""The kernels of `rust/kernels`, run by name.
 
-An operation asks for its kernel and, where there is none, does the same in NumPy: the two stand one below the other in
-`ops` and in `optimizer`, and tests hold them equal. There is none for arrays that are not contiguous float32, none in
-an extension that lacks it, and none at all with ``MERGANSER_KERNELS=0`` in the environment: NumPy alone.
+An operation runs its kernel or, where that is not to be had, does the same in NumPy: the two stand one below the other
+in `ops` and in `optimizer`, and tests hold them equal. With ``MERGANSER_KERNELS=0`` in the environment there are none:
+NumPy alone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-
-import numpy as np
 
 from merganser import _core
-from merganser.transformer.workspace import Array
 
 IS_ENABLED = os.environ.get("MERGANSER_KERNELS", "1") != "0"
 
 
-def kernel(name: str, *arrays: Array) -> Callable[..., None] | None:
-    """Return the kernel of a name, or None where it is not at hand or cannot read one of the arrays."""
-    if not IS_ENABLED:
-        return None
-    for array in arrays:
-        flags = array.flags
-        # A file may map an array to any place.
-        if array.dtype != np.float32 or not flags.c_contiguous or not flags.aligned:
-            return None
-    found: Callable[..., None] | None = getattr(_core, name, None)
-    return found
+def run_kernel(name: str, *arguments: object) -> bool:
+    """Run a kernel; return False, with nothing done, where there is none or it cannot work on its arguments.
+
+    It works on contiguous arrays of float32, of shapes that fit each other, those that it writes to writeable. And no
+    other thread may be in a kernel that writes to one of them.
+    """
+    function = getattr(_core, name, None) if IS_ENABLED else None
+    if function is None:
+        return False
+    try:
+        function(*arguments)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
-from merganser.transformer.batch import IGNORED, LmBatch, Seq2SeqBatch, whole_number
-from merganser.transformer.packing import check_nested, next_token_targets, pad
+from merganser.transformer.batch import IGNORED, LmBatch, Seq2SeqBatch
+from merganser.transformer.checks import check_nested, whole_number
+from merganser.transformer.packing import next_token_targets, pad
 from merganser.transformer.randomness import generator, permuted
 
 __all__ = ["ArraySource", "Blocks", "Pairs", "TokenSource", "epoch_order"]

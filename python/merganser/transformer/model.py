@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
+from concurrent.futures import wait
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
@@ -18,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
-from merganser.transformer.batch import IGNORED, Batch, whole_number
+from merganser.transformer.batch import IGNORED, Batch
 from merganser.transformer.blas import blas_threads, same_blas_threads
 from merganser.transformer.blocks import Shapes
+from merganser.transformer.checks import whole_number
 from merganser.transformer.configs import Config
 from merganser.transformer.loss import Loss
 from merganser.transformer.ops.product import multiply
@@ -270,7 +272,11 @@ def _run_shards(run: Callable[[int], Loss], n_shards: int) -> list[Loss]:
             return [run(0)]
     with blas_threads(1):
         others = [pool(n_shards).submit(run, index) for index in range(1, n_shards)]
-        first = run(0)
+        try:
+            first = run(0)
+        finally:
+            # They count on the BLAS that is set here.
+            wait(others)
         return [first, *(future.result() for future in others)]
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
-from merganser.transformer.kernels import kernel
+from merganser.transformer.kernels import run_kernel
 from merganser.transformer.threads import run_all
 from merganser.transformer.workspace import empty
 
@@ -217,10 +217,8 @@ class Adam:
         root_scale = 1.0 / math.sqrt(1.0 - self.beta2 ** (step + 1))
         rate /= 1.0 - self.beta1 ** (step + 1)
         first_share, second_share = 1.0 - self.beta1, 1.0 - self.beta2
-        run = kernel("adam_update", *pieces)
-        if run is not None:
-            moments = first_share, self.beta2, second_share, root_scale, self.epsilon
-            run(*pieces, (gradient_scale, keep, decay, *moments, rate))
+        moments = first_share, self.beta2, second_share, root_scale, self.epsilon
+        if run_kernel("adam_update", *pieces, (gradient_scale, keep, decay, *moments, rate)):
             return
         param, gradient, first, second = pieces
         scaled, root = empty((2, param.size))

@@ -6,14 +6,15 @@ lets a token see its own sequence only; nothing is asked across a border.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError
-from merganser.transformer.batch import IGNORED, LmBatch, whole_number
+from merganser.transformer.batch import IGNORED, LmBatch
+from merganser.transformer.checks import check_nested, whole_number
 from merganser.transformer.configs import check_choice
 
 __all__ = ["next_token_targets", "pack", "pad"]
@@ -83,18 +84,6 @@ def pad(
         ids[row, columns] = tokens
         mask[row, columns] = True
     return ids, mask
-
-
-def check_nested(name: str, sequences: object) -> None:
-    """Raise ConfigError unless there are sequences in a sequence: one alone is easily given without its outer list."""
-    wanted = f"{name} must be a list of lists of ids, such as [[1, 2], [3]]"
-    if not isinstance(sequences, Sized) or not isinstance(sequences, Iterable):
-        msg = f"{wanted}, got {type(sequences).__name__}"
-        raise ConfigError(msg)
-    for place, sequence in enumerate(sequences):
-        if not isinstance(sequence, Sized):
-            msg = f"{wanted}, got {type(sequence).__name__} at {place}"
-            raise ConfigError(msg)
 
 
 def next_token_targets(ids: Ints, segments: Ints | None = None, mask: NDArray[np.bool_] | None = None) -> Ints:

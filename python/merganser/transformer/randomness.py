@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.transformer.batch import whole_number
+from merganser.transformer.checks import whole_number
 
 __all__ = ["generator", "permuted"]
 

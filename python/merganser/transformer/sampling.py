@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
-from merganser.transformer.batch import whole_number
+from merganser.transformer.checks import whole_number
 from merganser.transformer.randomness import generator
 
 __all__ = ["Sampling"]
@@ -74,6 +74,7 @@ class Sampling:
         if not (0 <= self.temperature < np.inf):
             msg = f"temperature must be finite and not negative, got {self.temperature}"
             raise ConfigError(msg)
+        object.__setattr__(self, "seed", whole_number("seed", self.seed, 0))
         if self.top_k is not None:
             object.__setattr__(self, "top_k", whole_number("top_k", self.top_k, 1))
         for name in ("top_p", "min_p"):

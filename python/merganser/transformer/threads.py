@@ -14,10 +14,13 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+
 __all__ = ["pool", "run_all"]
 
 # By process too: the threads of a pool do not survive a fork.
 _POOLS: dict[tuple[int, int], ThreadPoolExecutor] = {}
+_LOCAL = threading.local()
 
 
 def pool(n_threads: int) -> ThreadPoolExecutor:
@@ -25,30 +28,42 @@ def pool(n_threads: int) -> ThreadPoolExecutor:
     key = os.getpid(), n_threads
     if key not in _POOLS:
         # Of two callers at once one's is kept; an executor has no threads before its first work.
-        _POOLS.setdefault(key, ThreadPoolExecutor(n_threads - 1, thread_name_prefix="merganser"))
+        executor = ThreadPoolExecutor(n_threads - 1, thread_name_prefix="merganser", initializer=_enter_pool)
+        _POOLS.setdefault(key, executor)
     return _POOLS[key]
 
 
+def _enter_pool() -> None:
+    _LOCAL.is_in_pool = True
+
+
 def run_all(works: Iterable[Callable[[], object]], n_threads: int) -> None:
-    """Do works that do not depend on one another, the caller and the other threads each taking the next one."""
-    if n_threads <= 1:
+    """Do works that do not depend on one another, the caller and the other threads each taking the next one.
+
+    A thread of a pool does all of them itself: it might have to wait for its own end.
+    """
+    if n_threads <= 1 or getattr(_LOCAL, "is_in_pool", False):
         for work in works:
             work()
         return
-    # The caller is not of the pool, so that works may not wait for one another.
     iterator, lock = iter(works), threading.Lock()
+    # What NumPy warns of is set for each thread.
+    warnings = np.geterr()
 
     def run() -> None:
-        while True:
-            with lock:
-                work = next(iterator, None)
-            if work is None:
-                return
-            work()
+        with np.errstate(**warnings):
+            while True:
+                with lock:
+                    work = next(iterator, None)
+                if work is None:
+                    return
+                work()
 
     others = [pool(n_threads).submit(run) for _ in range(n_threads - 1)]
     try:
         run()
     finally:
         for other in others:
-            other.result()
+            # One that still waits behind other work would find nothing left.
+            if not other.cancel():
+                other.result()

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from merganser.errors import ConfigError, NonFiniteError
 from merganser.progress import Progress, Report, reporting
-from merganser.transformer.batch import Batch, whole_number
+from merganser.transformer.batch import Batch
 from merganser.transformer.checkpoint import TrainingState, checkpoint_steps, load_checkpoint, save_checkpoint
+from merganser.transformer.checks import whole_number
 from merganser.transformer.curves import TrainingLog
 from merganser.transformer.describing import described
 from merganser.transformer.loss import Loss

@@ -1,11 +1,35 @@
-//! The transformer's kernels over contiguous NumPy arrays. Shapes are checked in Python.
+//! The transformer's kernels over contiguous NumPy arrays.
+//!
+//! Arguments that a kernel cannot work on raise TypeError or ValueError before anything is written: Python then leaves the work
+//! to NumPy.
 
 use merganser_kernels::{Activation, Adam, Layout, Norm, NormGradients};
+use numpy::ndarray::Dimension;
 use numpy::{
-    PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray1, PyReadwriteArray2, PyUntypedArrayMethods,
+    PyReadonlyArray, PyReadonlyArray1, PyReadonlyArray2, PyReadwriteArray, PyReadwriteArray1,
+    PyReadwriteArray2, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+
+/// Refuses arrays that do not fit.
+fn fit(is_fit: bool) -> PyResult<()> {
+    if is_fit { Ok(()) } else { Err(PyValueError::new_err("arrays do not fit")) }
+}
+
+/// The numbers of an array, row by row: `as_slice` gives them column by column, too.
+fn numbers<'a, D: Dimension>(array: &'a PyReadonlyArray<'_, f32, D>) -> PyResult<&'a [f32]> {
+    fit(array.is_c_contiguous())?;
+    Ok(array.as_slice()?)
+}
+
+/// The numbers of an array that is written to, row by row.
+fn numbers_mut<'a, D: Dimension>(
+    array: &'a mut PyReadwriteArray<'_, f32, D>,
+) -> PyResult<&'a mut [f32]> {
+    fit(array.is_c_contiguous())?;
+    Ok(array.as_slice_mut()?)
+}
 
 /// Writes `rows @ matrix` to `out`, or `rows @ matrix.T`.
 #[pyfunction]
@@ -20,8 +44,9 @@ pub(crate) fn multiply_few_rows(
 ) -> PyResult<()> {
     let layout = if is_transposed { Layout::ByOutput } else { Layout::ByInput };
     let shape = (rows.shape()[1], out.shape()[1]);
-    let (rows, matrix) = (rows.as_slice()?, matrix.as_slice()?);
-    let out = out.as_slice_mut()?;
+    let (rows, matrix) = (numbers(&rows)?, numbers(&matrix)?);
+    let out = numbers_mut(&mut out)?;
+    fit(matrix.len() == shape.0 * shape.1 && rows.len() * shape.1 == out.len() * shape.0)?;
     py.detach(|| merganser_kernels::multiply(rows, matrix, layout, out, shape, n_threads));
     Ok(())
 }
@@ -37,7 +62,8 @@ pub(crate) fn activation_forward(
     n_threads: usize,
 ) -> PyResult<()> {
     let activation = activation(name)?;
-    let (x, out) = (x.as_slice()?, out.as_slice_mut()?);
+    let (x, out) = (numbers(&x)?, numbers_mut(&mut out)?);
+    fit(x.len() == out.len())?;
     py.detach(|| activation.forward(x, out, n_threads));
     Ok(())
 }
@@ -54,7 +80,8 @@ pub(crate) fn activation_backward(
     n_threads: usize,
 ) -> PyResult<()> {
     let activation = activation(name)?;
-    let (x, d_out, d_x) = (x.as_slice()?, d_out.as_slice()?, d_x.as_slice_mut()?);
+    let (x, d_out, d_x) = (numbers(&x)?, numbers(&d_out)?, numbers_mut(&mut d_x)?);
+    fit([x.len(); 2] == [d_out.len(), d_x.len()])?;
     py.detach(|| activation.backward(x, d_out, d_x, n_threads));
     Ok(())
 }
@@ -83,10 +110,13 @@ pub(crate) fn norm_forward(
     mut inverse: PyReadwriteArray1<'_, f32>,
     n_threads: usize,
 ) -> PyResult<()> {
-    let bias = bias.as_ref().map(|bias| bias.as_slice()).transpose()?;
-    let norm = Norm { weight: weight.as_slice()?, bias, epsilon };
-    let (x, out) = (x.as_slice()?, out.as_slice_mut()?);
-    let (x_hat, inverse) = (x_hat.as_slice_mut()?, inverse.as_slice_mut()?);
+    let bias = bias.as_ref().map(numbers).transpose()?;
+    let norm = Norm { weight: numbers(&weight)?, bias, epsilon };
+    let (x, out) = (numbers(&x)?, numbers_mut(&mut out)?);
+    let (x_hat, inverse) = (numbers_mut(&mut x_hat)?, numbers_mut(&mut inverse)?);
+    let width = norm.weight.len();
+    fit(norm.bias.is_none_or(|bias| bias.len() == width))?;
+    fit([x.len(); 3] == [inverse.len() * width, out.len(), x_hat.len()])?;
     py.detach(|| norm.forward(x, out, x_hat, inverse, n_threads));
     Ok(())
 }
@@ -106,12 +136,17 @@ pub(crate) fn norm_backward(
     mut d_bias: Option<PyReadwriteArray1<'_, f32>>,
 ) -> PyResult<()> {
     let to = NormGradients {
-        d_x: d_x.as_slice_mut()?,
-        d_weight: d_weight.as_slice_mut()?,
-        d_bias: d_bias.as_mut().map(|d_bias| d_bias.as_slice_mut()).transpose()?,
+        d_x: numbers_mut(&mut d_x)?,
+        d_weight: numbers_mut(&mut d_weight)?,
+        d_bias: d_bias.as_mut().map(numbers_mut).transpose()?,
     };
-    let (d_out, x_hat) = (d_out.as_slice()?, x_hat.as_slice()?);
-    let (inverse, weight) = (inverse.as_slice()?, weight.as_slice()?);
+    let (d_out, x_hat) = (numbers(&d_out)?, numbers(&x_hat)?);
+    let (inverse, weight) = (numbers(&inverse)?, numbers(&weight)?);
+    let width = weight.len();
+    fit(
+        to.d_weight.len() == width && to.d_bias.as_ref().is_none_or(|d_bias| d_bias.len() == width)
+    )?;
+    fit([inverse.len() * width; 3] == [d_out.len(), x_hat.len(), to.d_x.len()])?;
     py.detach(|| merganser_kernels::norm_gradients(d_out, x_hat, inverse, weight, to));
     Ok(())
 }
@@ -131,7 +166,8 @@ pub(crate) fn exponentials(
 ) -> PyResult<()> {
     let width = rows.shape()[1].max(1);
     let (rows, sums, highest) =
-        (rows.as_slice_mut()?, sums.as_slice_mut()?, highest.as_slice_mut()?);
+        (numbers_mut(&mut rows)?, numbers_mut(&mut sums)?, numbers_mut(&mut highest)?);
+    fit([sums.len() * width, sums.len()] == [rows.len(), highest.len()])?;
     py.detach(|| {
         for (index, (row, (sum, highest))) in
             rows.chunks_mut(width).zip(sums.iter_mut().zip(highest)).enumerate()
@@ -153,7 +189,8 @@ pub(crate) fn d_scores(
     powers: PyReadonlyArray2<'_, f32>,
 ) -> PyResult<()> {
     let width = rows.shape()[1].max(1);
-    let (rows, r, powers) = (rows.as_slice_mut()?, r.as_slice()?, powers.as_slice()?);
+    let (rows, r, powers) = (numbers_mut(&mut rows)?, numbers(&r)?, numbers(&powers)?);
+    fit([rows.len(); 2] == [r.len() * width, powers.len()])?;
     py.detach(|| {
         for ((row, r), powers) in rows.chunks_mut(width).zip(r).zip(powers.chunks(width)) {
             merganser_kernels::d_scores(row, *r, powers);
@@ -195,8 +232,9 @@ pub(crate) fn adam_update(
         epsilon,
         rate,
     };
-    let (param, gradient) = (param.as_slice_mut()?, gradient.as_slice()?);
-    let (first, second) = (first.as_slice_mut()?, second.as_slice_mut()?);
+    let (param, gradient) = (numbers_mut(&mut param)?, numbers(&gradient)?);
+    let (first, second) = (numbers_mut(&mut first)?, numbers_mut(&mut second)?);
+    fit([param.len(); 3] == [gradient.len(), first.len(), second.len()])?;
     py.detach(|| adam.update(param, gradient, first, second));
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::lanes::{exp, polynomial};
-use crate::threads::{n_each, run_all};
+use crate::threads::{MIN_SHARED, n_each, run_all};
 
 /// A function of each number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +17,6 @@ pub enum Activation {
     /// `x / (1 + e^-x)`.
     Silu,
 }
-
-/// Fewer numbers stay on one thread.
-const MIN_SHARED: usize = 1 << 16;
 
 impl Activation {
     /// Writes the value at each of `x` to `out`.

@@ -67,7 +67,9 @@ impl WithSimd for Update<'_> {
             self.param.iter_mut().zip(self.gradient).zip(moments)
         {
             let kept = *param * a.keep;
-            let scaled = gradient * a.gradient_scale + kept * a.decay;
+            let scaled = gradient * a.gradient_scale;
+            // An infinite parameter times nothing would be no number.
+            let scaled = if a.decay == 0.0 { scaled } else { scaled + kept * a.decay };
             *first += (scaled - *first) * a.first_share;
             *second = *second * a.second_keep + scaled * scaled * a.second_share;
             let root = second.sqrt() * a.root_scale + a.epsilon;

@@ -20,10 +20,9 @@ const LEAST: f32 = -87.0;
 /// Above it there is no finite result.
 const MOST: f32 = 88.722_83;
 
-/// `e^x` within 8.1e-8 of itself. It is 0 from -87 downwards, where the true value is below 1.7e-38.
+/// `e^x` within 8.1e-8 of itself. It is 0 from -87 downwards, where the true value is below 1.7e-38; not a number stays none.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
-    // Not a number passes all comparisons as it is.
     let near = if x > MOST { MOST } else { x };
     let shifted = near * LOG2_E + ROUNDING;
     let n = shifted - ROUNDING;
@@ -31,7 +30,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     let power = polynomial(EXP, r) * (r * r) + r + 1.0;
     // Times 2^n; n is 128 only where the power is below 1.
     let doubled = f32::from_bits(power.to_bits().wrapping_add(shifted.to_bits() << 23));
-    let result = if x > MOST { f32::INFINITY } else { doubled };
+    // Not a number passes no comparison; its bits were shifted and added to themselves above.
+    let result = if x <= MOST { doubled } else { x * f32::INFINITY };
     if x < LEAST { 0.0 } else { result }
 }
 
@@ -123,7 +123,9 @@ mod tests {
             assert_eq!(exp(x).to_bits(), f32::to_bits(truth), "exp({x})");
         }
         assert!(exp(MOST).is_finite());
-        assert!(exp(f32::NAN).is_nan());
+        for bits in [0x7fc0_0000, 0x7fc0_0001, 0x7fff_ffff, 0xffff_ffff, 0xff80_0001, 0x7fbf_ffff] {
+            assert!(exp(f32::from_bits(bits)).is_nan(), "{bits:x}");
+        }
     }
 
     proptest! {

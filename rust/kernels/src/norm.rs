@@ -3,7 +3,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::lanes::{dot, sum};
-use crate::threads::{n_each, run_all};
+use crate::threads::{MIN_SHARED, n_each, run_all};
 
 /// A norm over rows as long as its weight: with a bias layer norm (Ba, Kiros and Hinton, 2016), without one RMS norm (Zhang
 /// and Sennrich, 2019), which leaves the mean alone.
@@ -16,9 +16,6 @@ pub struct Norm<'a> {
     /// Added to the variance.
     pub epsilon: f32,
 }
-
-/// Fewer numbers stay on one thread.
-const MIN_SHARED: usize = 1 << 16;
 
 impl Norm<'_> {
     /// Writes normalised rows to `x_hat`, each row's factor to `inverse`, and scaled and shifted rows to `out`.

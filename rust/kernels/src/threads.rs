@@ -12,6 +12,9 @@ pub(crate) fn run_all<W: Send>(works: impl IntoIterator<Item = W>, run: impl Fn(
     });
 }
 
+/// Fewer numbers stay on one thread.
+pub(crate) const MIN_SHARED: usize = 1 << 16;
+
 /// How many of `n` elements each of at most `n_threads` threads takes: whole multiples of `step` for all but the last, and no
 /// fewer than `at_least`, so that a small work stays on one.
 pub(crate) fn n_each(n: usize, n_threads: usize, step: usize, at_least: usize) -> usize {

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from merganser.transformer.blas import n_blas_threads
-from merganser.transformer.kernels import kernel
+from merganser.transformer.kernels import run_kernel
 from merganser.transformer.workspace import Array, empty, empty_like
 
 _CHUNK = 1 << 16
@@ -123,9 +123,7 @@ def _pointwise(name: str, function: Callable[..., None], *inputs: Array) -> Arra
     """
     out = empty(inputs[0].shape, inputs[0].dtype)
     flat = [array.reshape(-1) for array in (*inputs, out)]
-    run = kernel("activation_forward" if len(inputs) == 1 else "activation_backward", *flat)
-    if run is not None:
-        run(name, *flat, n_blas_threads())
+    if run_kernel("activation_forward" if len(inputs) == 1 else "activation_backward", name, *flat, n_blas_threads()):
         return out
     first, second = (empty((min(_CHUNK, out.size),), out.dtype) for _ in range(2))
     for start in range(0, out.size, _CHUNK):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from merganser.transformer.blas import n_blas_threads
-from merganser.transformer.kernels import kernel
+from merganser.transformer.kernels import run_kernel
 from merganser.transformer.workspace import Array, empty, empty_like
 
 # Elements in a chunk: a few arrays of them fit into the second-level cache.
@@ -87,9 +87,7 @@ def _norm_forward(x: Array, weight: Array, bias: Array | None, epsilon: float) -
     out, x_hat = empty_like(rows), empty_like(rows)
     inverse = empty((n_rows, 1), x.dtype)
     cache = NormCache(x_hat, inverse, weight)
-    run = kernel("norm_forward", rows, weight, rows if bias is None else bias)
-    if run is not None:
-        run(rows, weight, bias, epsilon, out, x_hat, inverse[:, 0], n_blas_threads())
+    if run_kernel("norm_forward", rows, weight, bias, epsilon, out, x_hat, inverse[:, 0], n_blas_threads()):
         return out.reshape(x.shape), cache
     averaging = np.full(width, 1.0 / width, x.dtype)
     for part in _chunks(n_rows, width):
@@ -115,9 +113,8 @@ def _norm_backward(d_out: Array, cache: NormCache, *, is_centred: bool) -> tuple
     n_rows, width = x_hat.shape
     d_x = empty_like(x_hat)
     d_weight, d_bias = np.zeros_like(weight), np.zeros_like(weight)
-    run = kernel("norm_backward", d_rows, x_hat, inverse, weight)
-    if run is not None:
-        run(d_rows, x_hat, inverse[:, 0], weight, d_x, d_weight, d_bias if is_centred else None)
+    sums = d_weight, d_bias if is_centred else None
+    if run_kernel("norm_backward", d_rows, x_hat, inverse[:, 0], weight, d_x, *sums):
         return d_x.reshape(d_out.shape), d_weight, d_bias
     averaging = weight * (1.0 / width)
     for part in _chunks(n_rows, width):

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from merganser.transformer.blas import n_blas_threads, one_blas_thread
-from merganser.transformer.kernels import kernel
+from merganser.transformer.kernels import run_kernel
 from merganser.transformer.threads import run_all
 from merganser.transformer.workspace import Array
 
@@ -46,9 +46,7 @@ def multiply(rows: Array, matrix: Array, out: Array) -> None:
     if len(rows) in _FEW and matrix.size >= _MIN_SIZE:
         is_transposed = not matrix.flags.c_contiguous
         stored = matrix.T if is_transposed else matrix
-        run = kernel("multiply_few_rows", rows, stored, out)
-        if run is not None:
-            run(rows, stored, out, is_transposed, n_blas_threads())
+        if run_kernel("multiply_few_rows", rows, stored, out, is_transposed, n_blas_threads()):
             return
     n_threads = n_blas_threads() if len(rows) * matrix.size >= _MIN_SHARED else 1
     if n_threads == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from merganser.transformer.kernels import kernel
+from merganser.transformer.kernels import run_kernel
 from merganser.transformer.workspace import Array
 
 # Elements that NumPy works on at a time, within a core's cache.
@@ -30,12 +30,11 @@ def exponentials(scores: Array, n_seen: int | None = None) -> tuple[Array, Array
     n_queries, width = scores.shape[-2:]
     sums, highest = np.empty(scores.shape[:-1], scores.dtype), np.empty(scores.shape[:-1], scores.dtype)
     rows = scores.reshape(-1, width)
-    run = kernel("exponentials", scores)
-    if run is not None:
-        run(rows, sums.reshape(-1), highest.reshape(-1), n_queries, width if n_seen is None else n_seen)
+    seen = width if n_seen is None else n_seen
+    if run_kernel("exponentials", rows, sums.reshape(-1), highest.reshape(-1), n_queries, seen):
         return sums, highest
-    if n_seen is not None and n_seen < width:
-        hidden = np.arange(width) >= n_seen + np.arange(n_queries)[:, None]
+    if seen < width:
+        hidden = np.arange(width) >= seen + np.arange(n_queries)[:, None]
         scores += np.where(hidden, -np.inf, 0.0).astype(scores.dtype)
     ones = np.ones(width, scores.dtype)
     step = max(1, _CHUNK // max(width, 1))
@@ -58,10 +57,8 @@ def to_d_scores(d_powers: Array, r: Array, powers: Array) -> None:
         The first is written to.
     r : ndarray of float, contiguous, shape (..., 1)
     """
-    run = kernel("d_scores", d_powers, r, powers)
-    if run is not None:
-        width = powers.shape[-1]
-        run(d_powers.reshape(-1, width), r.reshape(-1), powers.reshape(-1, width))
+    width = powers.shape[-1]
+    if run_kernel("d_scores", d_powers.reshape(-1, width), r.reshape(-1), powers.reshape(-1, width)):
         return
     d_powers -= r
     d_powers *= powers
