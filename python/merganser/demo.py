@@ -13,9 +13,9 @@ import errno
 import importlib
 import json
 import os
+import secrets
 import shutil
 import sysconfig
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -261,11 +261,13 @@ def _own_folder(out: Path) -> Iterator[Path]:
         if not out.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(out))
         _earlier_files(out)
+    # Named before it is made: an interrupt at any moment finds what to remove.
+    hidden = out / f"{_UNFINISHED}{secrets.token_hex(6)}"
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=out) as folder:
-            yield Path(folder)
+        hidden.mkdir(parents=True)
+        yield hidden
     finally:
+        shutil.rmtree(hidden, ignore_errors=True)
         if is_new and out.exists() and not any(out.iterdir()):
             out.rmdir()
 
