@@ -118,6 +118,7 @@ def run_demo(
 
     Examples
     --------
+    >>> import tempfile
     >>> folder = tempfile.TemporaryDirectory()
     >>> result = run_demo(folder.name, vocab_size=300, max_bytes=300_000)
     >>> [row.name for row in result.comparison]
