@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -257,3 +258,11 @@ def test_what_a_thread_raises_is_raised():
 
     with pytest.raises(ZeroDivisionError):
         run_all([fail, *(functools.partial(done.append, n) for n in range(5))], n_threads=2)
+
+
+def test_an_excluded_class_may_be_the_target_of_an_ignored_row():
+    logits = np.array([[-np.inf, 1.0, 2.0], [-np.inf, 3.0, 1.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loss, _ = ops.cross_entropy_forward(logits, np.array([IGNORED, 1]))
+    np.testing.assert_allclose(loss, [0.0, np.log1p(np.exp(-2.0))])

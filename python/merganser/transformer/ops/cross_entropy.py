@@ -155,10 +155,11 @@ def _exponentials(
     """Replace logits by ``exp(logit - max of the row)``; write the losses; return the sums, shape (N,)."""
     if bias is not None:
         logits += bias
-    wanted = logits[np.arange(len(logits)), targets]
-    mean = logits @ np.full(logits.shape[1], 1.0 / logits.shape[1], logits.dtype) if label_smoothing else wanted
+    expected = (1.0 - label_smoothing) * logits[np.arange(len(logits)), targets]
+    if label_smoothing:
+        expected += logits @ np.full(logits.shape[1], label_smoothing / logits.shape[1], logits.dtype)
     sums, highest = exponentials(logits)
-    expected = (1.0 - label_smoothing) * (wanted - highest) + label_smoothing * (mean - highest)
+    expected -= highest
     np.subtract(np.log(sums), expected, out=losses)
     return sums
 
