@@ -99,3 +99,24 @@ def force_folder_to_disk(folder: str | os.PathLike[str]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def lock_folder(folder: str | os.PathLike[str], *, is_shared: bool = False) -> int | None:
+    """Lock a folder until the descriptor that is returned is closed; None where the system cannot.
+
+    Alone, at once, or BlockingIOError; or with all others that share it, waiting for one that is alone.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from merganser.atomic import atomic_write, force_folder_to_disk
+from merganser.atomic import atomic_write, force_folder_to_disk, lock_folder
 from merganser.corpus.manifest import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest
 from merganser.errors import ShardError
 
@@ -40,7 +40,7 @@ class Staging:
     def __enter__(self) -> Staging:
         self._made_out = not self.out.exists()
         self.out.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock_folder(self.out)
+        self._lock = _lock_alone(self.out)
         try:
             old = self._look()
             self._old_names = old.file_names() if old else set()
@@ -123,20 +123,9 @@ def _read_manifest(folder: Path) -> bytes | None:
         return None
 
 
-def _lock_folder(folder: Path) -> int | None:
-    """Keep other runs out of the folder until the descriptor is closed; None where the system cannot."""
+def _lock_alone(folder: Path) -> int | None:
     try:
-        import fcntl
-    except ImportError:
-        return None
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return lock_folder(folder)
     except BlockingIOError:
-        os.close(descriptor)
         msg = "another run is encoding into this folder"
         raise BlockingIOError(errno.EWOULDBLOCK, msg, str(folder)) from None
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor

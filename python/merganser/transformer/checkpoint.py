@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from merganser.atomic import atomic_write, force_folder_to_disk, sha256_of
+from merganser.atomic import atomic_write, force_folder_to_disk, lock_folder, sha256_of
 from merganser.errors import FormatError
 from merganser.transformer.optimizer import Moments
 from merganser.transformer.tensor_file import TensorFile, parse_json, write_tensors
@@ -113,23 +113,21 @@ def save_checkpoint(
 @contextlib.contextmanager
 def _writing(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Hold a share of the folder's lock; first, where no other process has one, remove what killed ones have left."""
+    # Not to be had: another process is writing.
+    with contextlib.suppress(BlockingIOError):
+        alone = lock_folder(folder)
+        if alone is not None:
+            try:
+                for left in Path(folder).glob(f"{_HIDDEN}*"):
+                    shutil.rmtree(left, ignore_errors=True)
+            finally:
+                os.close(alone)
+    share = lock_folder(folder, is_shared=True)
     try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # Not to be had: another process is writing, or this file system has no locks.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left in Path(folder).glob(f"{_HIDDEN}*"):
-                shutil.rmtree(left, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
-        os.close(descriptor)
+        if share is not None:
+            os.close(share)
 
 
 def _write(hidden: Path, target: Path, state: TrainingState, settings: Mapping[str, str]) -> None:
