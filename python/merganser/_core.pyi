@@ -63,7 +63,15 @@ def adam_update(
     gradient: _Floats,
     first: _Floats,
     second: _Floats,
-    factors: tuple[float, float, float, float, float, float, float, float, float],
+    gradient_scale: float,
+    keep: float,
+    decay: float,
+    first_share: float,
+    second_keep: float,
+    second_share: float,
+    root_scale: float,
+    epsilon: float,
+    rate: float,
 ) -> None: ...
 def d_scores(rows: _Floats, r: _Floats, powers: _Floats) -> None: ...
 def document_format(path: str | os.PathLike[str]) -> str: ...

@@ -224,7 +224,7 @@ def test_shapes_that_do_not_fit_are_left_to_numpy():
         "norm_backward": (x, draw(4, 6), draw(3), row, draw(4, 6), draw(6), None),
         "exponentials": (x, draw(5), draw(5), 4, 6),
         "d_scores": (x, draw(3), draw(4, 6)),
-        "adam_update": (row, draw(5), draw(6), draw(6), (1.0,) * 9),
+        "adam_update": (row, draw(5), draw(6), draw(6), *(1.0,) * 9),
         "multiply_few_rows": (x, draw(5, 7), draw(4, 7), False, 1),
     }.items():
         assert hasattr(_core, name)

@@ -218,7 +218,7 @@ class Adam:
         rate /= 1.0 - self.beta1 ** (step + 1)
         first_share, second_share = 1.0 - self.beta1, 1.0 - self.beta2
         moments = first_share, self.beta2, second_share, root_scale, self.epsilon
-        if run_kernel("adam_update", *pieces, (gradient_scale, keep, decay, *moments, rate)):
+        if run_kernel("adam_update", *pieces, gradient_scale, keep, decay, *moments, rate):
             return
         param, gradient, first, second = pieces
         scaled, root = empty((2, param.size))

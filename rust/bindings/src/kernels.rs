@@ -199,8 +199,9 @@ pub(crate) fn d_scores(
     Ok(())
 }
 
-/// Makes an update of Adam's in place. The factors are those of `Adam`, in its order.
+/// Makes an update of Adam's in place.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "one parameter a factor")]
 #[expect(clippy::needless_pass_by_value, reason = "Python hands over arrays")]
 pub(crate) fn adam_update(
     py: Python<'_>,
@@ -208,19 +209,16 @@ pub(crate) fn adam_update(
     gradient: PyReadonlyArray1<'_, f32>,
     mut first: PyReadwriteArray1<'_, f32>,
     mut second: PyReadwriteArray1<'_, f32>,
-    factors: [f32; 9],
+    gradient_scale: f32,
+    keep: f32,
+    decay: f32,
+    first_share: f32,
+    second_keep: f32,
+    second_share: f32,
+    root_scale: f32,
+    epsilon: f32,
+    rate: f32,
 ) -> PyResult<()> {
-    let [
-        gradient_scale,
-        keep,
-        decay,
-        first_share,
-        second_keep,
-        second_share,
-        root_scale,
-        epsilon,
-        rate,
-    ] = factors;
     let adam = Adam {
         gradient_scale,
         keep,
