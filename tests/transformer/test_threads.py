@@ -1,8 +1,10 @@
 """Works side by side: all are done, errors come out, and no thread waits for itself."""
 
+import functools
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -36,6 +38,22 @@ def test_an_error_of_a_work_comes_out(n_threads):
     assert done == [2]
 
 
+def test_all_are_at_rest_when_an_error_comes_out():
+    for broken in range(3):
+        all_begun, done = threading.Barrier(3), []
+
+        def work(number, broken=broken, all_begun=all_begun, done=done):
+            all_begun.wait(60)
+            if number == broken:
+                raise ArithmeticError
+            time.sleep(0.2)
+            done.append(number)
+
+        with pytest.raises(ArithmeticError):
+            run_all([functools.partial(work, number) for number in range(3)], 3)
+        assert len(done) == 2
+
+
 def test_works_of_a_pool_may_have_works_of_their_own():
     done = []
 
@@ -62,6 +80,10 @@ def test_warnings_are_those_of_the_caller():
         run_all([overflow, overflow], 2)
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
         run_all([overflow, overflow], 2)
+    told = []
+    with np.errstate(over="call", call=lambda kind, _: told.append(kind)):
+        run_all([overflow, overflow], 2)
+    assert told == ["overflow", "overflow"]
 
 
 INTERRUPTED = """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -48,10 +48,10 @@ def run_all(works: Iterable[Callable[[], object]], n_threads: int) -> None:
         return
     iterator, lock = iter(works), threading.Lock()
     # What NumPy warns of is set for each thread.
-    warnings = np.geterr()
+    warnings, handler = np.geterr(), np.geterrcall()
 
     def run() -> None:
-        with np.errstate(**warnings):
+        with np.errstate(call=handler, **warnings):
             while True:
                 with lock:
                     work = next(iterator, None)
@@ -63,7 +63,8 @@ def run_all(works: Iterable[Callable[[], object]], n_threads: int) -> None:
     try:
         run()
     finally:
-        for other in others:
-            # One that still waits behind other work would find nothing left.
-            if not other.cancel():
-                other.result()
+        # One that still waits behind other work would find nothing left.
+        begun = [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
+        other.result()
