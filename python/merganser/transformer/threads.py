@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import numpy as np
 
@@ -48,10 +49,10 @@ def run_all(works: Iterable[Callable[[], object]], n_threads: int) -> None:
         return
     iterator, lock = iter(works), threading.Lock()
     # What NumPy warns of is set for each thread.
-    warnings, handler = np.geterr(), np.geterrcall()
+    warnings: dict[str, Any] = {**np.geterr(), "call": np.geterrcall()}
 
     def run() -> None:
-        with np.errstate(call=handler, **warnings):
+        with np.errstate(**warnings):
             while True:
                 with lock:
                     work = next(iterator, None)
