@@ -25,9 +25,10 @@ lies in the operations, and is the same with either: work in parts that stay in 
 threads with a BLAS of one thread each (`threads.py`).
 
 Why kernels in Rust (`kernels.py`). GELU, norms, softmax and Adam take NumPy several passes over memory, and a kernel
-one: the step above, with two threads of an AMD processor, takes 500 ms with them and 566 in NumPy alone. A token for
-each of a few texts meets all weights, and BLAS packs them anew each time: a kernel reads them once (`ops/product.py`).
-What a kernel would speed up by less than a hundredth of a step is in NumPy alone.
+one: the step above, with two threads of an AMD processor, takes 498 ms with them and 575 in NumPy alone
+(``python -m benchmarks.transformer``). A token for each of a few texts meets all weights, and BLAS packs them anew each
+time: a kernel reads them once (`ops/product.py`). What a kernel would speed up by less than a hundredth of a step is in
+NumPy alone.
 """
 
 from merganser.transformer.batch import IGNORED, Batch, LabelBatch, LmBatch, MlmBatch, Seq2SeqBatch, SpanBatch
